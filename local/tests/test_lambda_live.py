@@ -1,0 +1,116 @@
+"""Weighted aliases, AWS/Lambda series and image functions."""
+import collections
+import json
+import shutil
+import subprocess
+import sys
+import time
+import os
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import ROOT, until, zipped
+from perch_local.push_image import push
+
+ENV = {"Variables": {"TABLE_NAME": "t", "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "BUILD": "1"}}
+REGISTRY = "000000000000.dkr.ecr.us-east-1.amazonaws.com"
+
+
+def invoke(lam, name, payload, qualifier=None):
+    extra = {"Qualifier": qualifier} if qualifier else {}
+    got = lam.invoke(FunctionName=name, Payload=json.dumps(payload).encode(), **extra)
+    return got.get("ExecutedVersion"), got.get("FunctionError"), json.load(got["Payload"])
+
+
+def ready(lam, name):
+    lam.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    lam.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def total(cw, metric, dims):
+    now = time.time()
+    q = {"Id": "m", "MetricStat": {"Metric": {"Namespace": "AWS/Lambda", "MetricName": metric, "Dimensions":
+         [{"Name": k, "Value": v} for k, v in dims.items()]}, "Period": 60, "Stat": "Sum"}}
+    got = cw.get_metric_data(StartTime=now - 300, EndTime=now + 60, MetricDataQueries=[q])["MetricDataResults"]
+    return sum(got[0]["Values"])
+
+
+def test_weighted_alias_and_its_series(client, bootstrap, role):
+    lam, cw = client("lambda"), client("cloudwatch")
+    lam.create_function(FunctionName="zip", Runtime="provided.al2023", Handler="bootstrap", Role=role, Environment=ENV,
+                        Code={"ZipFile": zipped(bootstrap)})
+    ready(lam, "zip")
+    lam.publish_version(FunctionName="zip")
+    lam.update_function_configuration(FunctionName="zip", Environment={"Variables": dict(ENV["Variables"], BUILD="2")})
+    ready(lam, "zip")
+    lam.publish_version(FunctionName="zip")
+    lam.create_alias(FunctionName="zip", Name="live", FunctionVersion="1")
+    for _ in range(5):
+        assert invoke(lam, "zip", {"noop": True}, "live")[0] == "1"
+    one = {"FunctionName": "zip", "Resource": "zip:live"}
+    assert total(cw, "Invocations", one) == 5
+    assert total(cw, "Invocations", dict(one, ExecutedVersion="1")) == 0           # only while two versions are weighted
+    lam.update_alias(FunctionName="zip", Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = collections.Counter(invoke(lam, "zip", {"noop": True}, "live")[0] for _ in range(100))
+    assert set(seen) == {"1", "2"} and 25 < seen["2"] < 75
+    assert [total(cw, "Invocations", dict(one, ExecutedVersion=v)) for v in "12"] == [seen["1"], seen["2"]]
+    assert invoke(lam, "zip", {"fail": True}, "2")[1]
+    assert total(cw, "Errors", {"FunctionName": "zip", "Resource": "zip:2"}) == 1 and total(cw, "Errors", one) == 0
+
+
+def test_two_images_behind_one_alias(client, bootstrap, role, tmp_path):
+    lam, ecr, sqs, ev = client("lambda"), client("ecr"), client("sqs"), client("events")
+    ecr.create_repository(repositoryName="team/app")
+    url = sqs.create_queue(QueueName="pushes")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    ev.put_rule(Name="push", EventPattern=json.dumps({"source": ["aws.ecr"], "detail": {"action-type": ["PUSH"]}}))
+    ev.put_targets(Rule="push", Targets=[{"Id": "q", "Arn": arn}])
+    digests = []
+    for build in ("one", "two"):
+        root = tmp_path / build / "var" / "runtime"
+        root.mkdir(parents=True)
+        shutil.copy(bootstrap, root / "bootstrap")
+        (root / "build").write_text(build)
+        digests.append(push(str(tmp_path / build), "team/app", "latest", labels={"build": build}, env={"BUILD": build}, client=ecr))
+    assert len(set(digests)) == 2
+    got = until(lambda: sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"))
+    detail = json.loads(got[0]["Body"])["detail"]
+    assert detail["image-digest"] in digests and detail["repository-name"] == "team/app" and detail["image-tag"] == "latest"
+    env = {"Variables": {k: v for k, v in ENV["Variables"].items() if k != "BUILD"}}
+    lam.create_function(FunctionName="img", PackageType="Image", Role=role, Environment=env,
+                        Code={"ImageUri": f"{REGISTRY}/team/app@{digests[0]}"})
+    ready(lam, "img")
+    first = lam.publish_version(FunctionName="img")
+    lam.update_function_code(FunctionName="img", ImageUri=f"{REGISTRY}/team/app:latest")
+    ready(lam, "img")
+    second = lam.publish_version(FunctionName="img")
+    assert (first["CodeSha256"], second["CodeSha256"]) == tuple(d[7:] for d in digests)
+    assert lam.get_function(FunctionName="img")["Code"]["ResolvedImageUri"] == f"{REGISTRY}/team/app@{digests[1]}"
+    lam.create_alias(FunctionName="img", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = collections.Counter()
+    for _ in range(60):
+        version, failed, body = invoke(lam, "img", {"noop": True}, "live")
+        assert not failed, body
+        seen[version, body.get("build"), body.get("version")] += 1
+    assert {v for v, _, _ in seen} == {"1", "2"} and len(seen) == 2, seen
+    assert {e for _, e, _ in seen} == {"one", "two"}, seen
+
+
+def test_image_refusals(client, role):
+    lam, ecr = client("lambda"), client("ecr")
+    with pytest.raises(ClientError, match="does not exist"):
+        lam.create_function(FunctionName="none", PackageType="Image", Role=role, Code={"ImageUri": f"{REGISTRY}/nope:1"})
+    ecr.create_repository(repositoryName="bare")
+    with pytest.raises(ClientError) as refused:
+        ecr.put_image(repositoryName="bare", imageManifest=json.dumps({"schemaVersion": 2, "layers": [{"digest": "sha256:" + "0" * 64}]}))
+    assert refused.value.response["Error"]["Code"] == "LayersNotFoundException"
+
+
+def test_push_image_command(server, client, tmp_path):
+    client("ecr").create_repository(repositoryName="cli")
+    (tmp_path / "x").write_text("x")
+    env = dict(os.environ, AWS_ENDPOINT_URL=server.url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test",
+               AWS_DEFAULT_REGION="us-east-1", PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    out = subprocess.run([sys.executable, "-m", "perch_local.push_image", str(tmp_path), "cli:v1", "--label", "a=b"],
+                         env=env, capture_output=True, text=True, check=True).stdout.strip()
+    assert client("ecr").describe_images(repositoryName="cli")["imageDetails"][0]["imageDigest"] == out
