@@ -1,0 +1,133 @@
+//! What follows from a look during a bake or a watch, and when the next look is.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Decision, Next, advance, roll_back};
+use crate::journal::What;
+use crate::judge::{Outcome, Verdict};
+use crate::phase::{Phase, RollbackCause};
+use crate::release::{Order, Plan, Release};
+use crate::target::NoData;
+use crate::weight::Weight;
+
+/// After promotion the judge looks once a minute at most: the guards cover the time between, and
+/// `AWS/Lambda` metrics have one value per minute.
+const WATCH_LOOK: Duration = Duration::from_secs(60);
+
+/// A bake under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bake {
+    /// The step's place in the plan.
+    pub(super) step: usize,
+    /// When its weight was read back.
+    pub(super) since: Timestamp,
+    /// Its weight.
+    pub(super) weight: Weight,
+}
+
+/// What follows from a look during a bake.
+///
+/// A Fail rolls back at once. A Pass counts at the end of the bake, or sooner when a person ordered
+/// the promotion. Without a verdict at the end the rule's `noData` decides, and never promotes.
+pub(super) fn judged(release: &Release, bake: Bake, verdict: &Verdict, now: Timestamp) -> Decision {
+    let plan = &release.plan;
+    let looked = (What::BakeJudged, format!("at {}: {verdict}", bake.weight));
+    let with_look = |mut decision: Decision| {
+        decision.entries.insert(0, looked.clone());
+        decision
+    };
+    if verdict.outcome == Outcome::Fail {
+        let cause = RollbackCause::Judge { reasons: verdict.texts() };
+        return with_look(roll_back(release, cause));
+    }
+    if now >= release.deadline {
+        let cause = RollbackCause::Deadline { deadline: release.deadline };
+        return with_look(roll_back(release, cause));
+    }
+    if let Some(Order::Promote { by, reason }) = &release.order {
+        let text = format!("ordered by {by}: {reason}");
+        return Decision {
+            phase: Phase::Promoting,
+            next: Next::Promote,
+            entries: vec![looked, (What::PromotionDecided, text)],
+        };
+    }
+    let left = remaining(end_of(plan, bake.step, bake.since), now);
+    match verdict.outcome {
+        Outcome::Pass if left.is_zero() => advance(plan, bake.step + 1, vec![looked]),
+        Outcome::Inconclusive if left.is_zero() && plan.judge.no_data == NoData::Fail => {
+            with_look(roll_back(release, RollbackCause::NoData { reasons: verdict.texts() }))
+        }
+        Outcome::Pass | Outcome::Inconclusive | Outcome::Fail => Decision {
+            phase: release.phase.clone(),
+            next: Next::Judge { after_seconds: next_look(plan, bake.step, bake.since, now) },
+            entries: vec![looked],
+        },
+    }
+}
+
+/// What follows from a look after the promotion. A lack of requests is no reason to go back: the
+/// guards stand, and the verdict of the bakes was Pass.
+pub(super) fn watched(
+    release: &Release,
+    since: Timestamp,
+    until: Timestamp,
+    verdict: &Verdict,
+    now: Timestamp,
+) -> Decision {
+    let looked = (What::BakeJudged, format!("in the watch: {verdict}"));
+    if verdict.outcome == Outcome::Fail {
+        let mut decision = roll_back(release, RollbackCause::Judge { reasons: verdict.texts() });
+        decision.entries.insert(0, looked);
+        return decision;
+    }
+    if now >= until {
+        let text = format!("the watch of {} ended without a reason to go back", release.plan.watch);
+        return Decision {
+            phase: Phase::Promoted,
+            next: Next::Close,
+            entries: vec![looked, (What::ReleasePromoted, text)],
+        };
+    }
+    Decision {
+        phase: Phase::Watching { since, until },
+        next: Next::Judge { after_seconds: watch_look(&release.plan, until, now) },
+        entries: vec![looked],
+    }
+}
+
+/// Seconds to the first look of a bake.
+pub(super) fn first_look(plan: &Plan, step: usize) -> u64 {
+    let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
+    whole_seconds(plan.judge.interval.duration().min(bake))
+}
+
+/// Seconds to the next look of a bake: the interval, or less where the bake ends sooner. A bake
+/// that is over and still has no verdict goes on at the interval.
+pub(super) fn next_look(plan: &Plan, step: usize, since: Timestamp, now: Timestamp) -> u64 {
+    let interval = plan.judge.interval.duration();
+    let left = remaining(end_of(plan, step, since), now);
+    whole_seconds(if left.is_zero() { interval } else { interval.min(left) })
+}
+
+/// Seconds to the next look of a watch.
+pub(super) fn watch_look(plan: &Plan, until: Timestamp, now: Timestamp) -> u64 {
+    let interval = plan.judge.interval.duration().max(WATCH_LOOK);
+    whole_seconds(interval.min(remaining(until, now)))
+}
+
+fn end_of(plan: &Plan, step: usize, since: Timestamp) -> Timestamp {
+    let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
+    since.saturating_add(bake).unwrap_or(Timestamp::MAX)
+}
+
+fn remaining(end: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(now)).unwrap_or(Duration::ZERO)
+}
+
+/// Step Functions waits in whole seconds: rounded up, so that a look never comes before its time.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

@@ -1,0 +1,81 @@
+//! What the state machine does next. Its Choice states route on the name alone.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::bake;
+use crate::phase::Phase;
+use crate::release::Release;
+
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// Go on making the canary.
+    Prepare {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
+    /// Move the alias to the weight of the step.
+    Shift,
+    /// Look at the readings.
+    Judge {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
+    /// Move the alias to the canary alone.
+    Promote,
+    /// Start the rollback.
+    Rollback,
+    /// The release is over: start what waited for it.
+    Close,
+    /// The target belongs to someone else now: end without touching anything.
+    End,
+}
+
+impl Next {
+    /// The name that the state machines route on.
+    pub fn name(self) -> &'static str {
+        match self {
+            Next::Prepare { .. } => "Prepare",
+            Next::Shift => "Shift",
+            Next::Judge { .. } => "Judge",
+            Next::Promote => "Promote",
+            Next::Rollback => "Rollback",
+            Next::Close => "Close",
+            Next::End => "End",
+        }
+    }
+
+    /// Every name, for the contract test of the state machines.
+    pub const NAMES: [&str; 7] =
+        ["Prepare", "Shift", "Judge", "Promote", "Rollback", "Close", "End"];
+
+    /// How long to wait before it, in seconds.
+    pub fn wait_seconds(self) -> u64 {
+        match self {
+            Next::Prepare { after_seconds } | Next::Judge { after_seconds } => after_seconds,
+            Next::Shift | Next::Promote | Next::Rollback | Next::Close | Next::End => 0,
+        }
+    }
+}
+
+/// What is next for a release as it stands: the answer to a repeated request.
+pub fn resume(release: &Release, now: Timestamp) -> Next {
+    match &release.phase {
+        Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
+        Phase::Shifting { .. } => Next::Shift,
+        Phase::Baking { step, since, .. } => {
+            Next::Judge { after_seconds: bake::next_look(&release.plan, *step, *since, now) }
+        }
+        Phase::Promoting => Next::Promote,
+        Phase::Watching { until, .. } => {
+            Next::Judge { after_seconds: bake::watch_look(&release.plan, *until, now) }
+        }
+        Phase::RollingBack { .. } => Next::Rollback,
+        Phase::Promoted
+        | Phase::RolledBack { .. }
+        | Phase::Rejected { .. }
+        | Phase::Superseded { .. }
+        | Phase::Stuck { .. } => Next::Close,
+    }
+}

@@ -1,0 +1,247 @@
+//! The whole matrix of phases and events as a reviewed snapshot, and what must hold for any run.
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::*;
+use crate::artifact::Artifact;
+use crate::head::Ledger;
+use crate::judge::{Outcome, Reason, Verdict};
+use crate::release::{Cause, Order};
+use crate::span::Span;
+use crate::target::{JudgeRule, Lambda, NoData, Step};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+fn ledger() -> Ledger {
+    Ledger {
+        lambda: lambda(),
+        baseline: "7".parse().unwrap(),
+        code: format!("sha256:{}", "a".repeat(64)),
+        revision: "r1".into(),
+        taken_at: at(0),
+    }
+}
+
+fn lambda() -> Lambda {
+    Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap() }
+}
+
+fn step(weight: u8, bake: u64) -> Step {
+    Step { weight: Weight::new(weight).unwrap(), bake: Span::seconds(bake) }
+}
+
+fn release(phase: Phase) -> Release {
+    let started_at = at(0);
+    Release {
+        id: "r-1".parse().unwrap(),
+        target: "news".parse().unwrap(),
+        artifact: Artifact::Image {
+            repository: "news".parse().unwrap(),
+            digest: format!("sha256:{}", "b".repeat(64)).parse().unwrap(),
+            tag: Some("v2".into()),
+        },
+        phase,
+        plan: Plan {
+            lambda: lambda(),
+            steps: vec![step(10, 120), step(50, 120)],
+            judge: JudgeRule::default(),
+            guards: Vec::new(),
+            watch: Span::minutes(30),
+        },
+        fence: 1,
+        seq: 1,
+        ledger: Some(ledger()),
+        canary: Some("8".parse().unwrap()),
+        cause: Cause::Event { id: "e".into(), pushed_at: started_at },
+        started_at,
+        deadline: at(7200),
+        ended_at: None,
+        verdict: None,
+        order: None,
+    }
+}
+
+fn verdict(outcome: Outcome) -> Verdict {
+    let reason = match outcome {
+        Outcome::Fail => Reason::ErrorsAbove {
+            errors: 9,
+            requests: 90,
+            max: JudgeRule::default().error_rate.max,
+        },
+        Outcome::Pass => Reason::WithinLimits { errors: 0, requests: 100 },
+        Outcome::Inconclusive => Reason::TooFewRequests { found: 3, needed: 100 },
+    };
+    Verdict { outcome, reasons: vec![reason] }
+}
+
+fn abort() -> RollbackCause {
+    RollbackCause::Abort { by: "ana".into(), reason: "wrong model".into() }
+}
+
+fn phases() -> Vec<Phase> {
+    vec![
+        Phase::Pending,
+        Phase::Preparing,
+        Phase::Shifting { step: 0, weight: Weight::new(10).unwrap() },
+        Phase::Baking { step: 1, weight: Weight::new(50).unwrap(), since: at(0) },
+        Phase::Promoting,
+        Phase::Watching { since: at(0), until: at(1800) },
+        Phase::RollingBack { cause: abort(), from: Weight::new(10).unwrap() },
+        Phase::Promoted,
+        Phase::RolledBack { cause: abort() },
+        Phase::Rejected { why: "no alias".into() },
+        Phase::Superseded { by: None },
+        Phase::Stuck { why: "denied".into() },
+    ]
+}
+
+fn events() -> Vec<Event> {
+    vec![
+        Event::LedgerTaken(ledger()),
+        Event::Refused { why: "no alias".into() },
+        Event::CanaryPublished { version: "8".parse().unwrap() },
+        Event::WeightShifted,
+        Event::Judged(verdict(Outcome::Pass)),
+        Event::Judged(verdict(Outcome::Fail)),
+        Event::Judged(verdict(Outcome::Inconclusive)),
+        Event::AliasPromoted,
+        Event::RollbackRequested(abort()),
+        Event::TrafficRestored,
+        Event::RestoreFailed { why: "denied".into() },
+        Event::Superseded { by: None },
+    ]
+}
+
+fn label(event: &Event) -> String {
+    match event {
+        Event::Judged(verdict) => format!("Judged {}", verdict.outcome),
+        other => other.name().to_owned(),
+    }
+}
+
+/// Every pair, at the end of the second step's bake. Review a change of this table line by line.
+#[test]
+fn every_phase_answers_every_event() {
+    let mut table = String::new();
+    for phase in phases() {
+        for event in events() {
+            let outcome = match decide(&release(phase.clone()), &event, at(120)) {
+                Ok(d) => {
+                    format!("{} -> {} +{}s", d.phase.name(), d.next.name(), d.next.wait_seconds())
+                }
+                Err(_) => "illegal".into(),
+            };
+            table += &format!("{:<12} {:<20} {outcome}\n", phase.name(), label(&event));
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+fn next_of(release: &Release, event: Event, now: Timestamp) -> (String, String) {
+    let decision = decide(release, &event, now).unwrap();
+    (
+        decision.phase.name().into(),
+        format!("{} +{}s", decision.next.name(), decision.next.wait_seconds()),
+    )
+}
+
+fn baking(no_data: NoData) -> Release {
+    let mut release =
+        release(Phase::Baking { step: 0, weight: Weight::new(10).unwrap(), since: at(0) });
+    release.plan.judge.no_data = no_data;
+    release
+}
+
+#[test]
+fn inconclusive_bake_holds_the_weight_or_rolls_back_and_never_promotes() {
+    let judged = || Event::Judged(verdict(Outcome::Inconclusive));
+    let hold = next_of(&baking(NoData::Hold), judged(), at(500));
+    assert_eq!(hold, ("Baking".into(), "Judge +60s".into()));
+    let fail = next_of(&baking(NoData::Fail), judged(), at(120));
+    assert_eq!(fail, ("RollingBack".into(), "Rollback +0s".into()));
+    let early = next_of(&baking(NoData::Fail), judged(), at(60));
+    assert_eq!(early, ("Baking".into(), "Judge +60s".into()));
+}
+
+#[test]
+fn a_pass_counts_at_the_end_of_the_bake_only() {
+    let judged = || Event::Judged(verdict(Outcome::Pass));
+    assert_eq!(
+        next_of(&baking(NoData::Hold), judged(), at(100)),
+        ("Baking".into(), "Judge +20s".into())
+    );
+    assert_eq!(
+        next_of(&baking(NoData::Hold), judged(), at(120)),
+        ("Shifting".into(), "Shift +0s".into())
+    );
+}
+
+#[test]
+fn the_deadline_rolls_back_a_bake_that_never_got_a_verdict() {
+    let outcome =
+        next_of(&baking(NoData::Hold), Event::Judged(verdict(Outcome::Inconclusive)), at(7200));
+    assert_eq!(outcome, ("RollingBack".into(), "Rollback +0s".into()));
+}
+
+#[test]
+fn an_order_to_promote_skips_the_bakes_but_not_a_fail() {
+    let mut ordered = baking(NoData::Hold);
+    ordered.order = Some(Order::Promote { by: "ana".into(), reason: "hotfix".into() });
+    assert_eq!(
+        next_of(&ordered, Event::Judged(verdict(Outcome::Inconclusive)), at(5)).0,
+        "Promoting"
+    );
+    assert_eq!(next_of(&ordered, Event::Judged(verdict(Outcome::Fail)), at(5)).0, "RollingBack");
+}
+
+#[test]
+fn a_plan_without_steps_goes_straight_to_the_promotion() {
+    let mut all_at_once = release(Phase::Preparing);
+    all_at_once.plan.steps.clear();
+    let published = Event::CanaryPublished { version: "8".parse().unwrap() };
+    assert_eq!(next_of(&all_at_once, published, at(0)), ("Promoting".into(), "Promote +0s".into()));
+}
+
+#[test]
+fn an_illegal_pair_names_both() {
+    let error = decide(&release(Phase::Promoted), &Event::WeightShifted, at(0)).unwrap_err();
+    assert_eq!(error.to_string(), "WeightShifted has no place in phase Promoted of release r-1");
+}
+
+proptest! {
+    /// P6 and P9 for any sequence of events: weights rise by one step of the plan at a time or fall
+    /// to the baseline, and nothing is promoted unless every bake before ended in a Pass.
+    #[test]
+    fn any_sequence_of_events_keeps_the_promises(
+        picks in prop::collection::vec((0usize..12, 1i64..200), 1..60),
+    ) {
+        let mut release = release(Phase::Pending);
+        let (mut now, mut passes) = (at(0), 0usize);
+        for (pick, later) in picks {
+            now = now.checked_add(SignedDuration::from_secs(later)).unwrap();
+            let event = events().swap_remove(pick);
+            let before = release.phase.clone();
+            let Ok(decision) = decide(&release, &event, now) else { continue };
+            prop_assert!(!decision.entries.is_empty());
+            prop_assert!(Next::NAMES.contains(&decision.next.name()));
+            if let (Phase::Baking { step, .. }, Phase::Shifting { step: next, .. }) = (&before, &decision.phase) {
+                prop_assert_eq!(step + 1, *next);
+                passes += 1;
+            }
+            if let (Phase::Baking { .. }, Phase::Promoting) = (&before, &decision.phase) {
+                passes += 1;
+                prop_assert_eq!(passes, release.plan.steps.len());
+            }
+            if let Phase::Promoting = decision.phase {
+                prop_assert!(passes == release.plan.steps.len());
+            }
+            if matches!(before, Phase::Promoted | Phase::RolledBack { .. } | Phase::Rejected { .. }) {
+                prop_assert!(false, "left a final phase by {}", event.name());
+            }
+            release.phase = decision.phase;
+        }
+    }
+}

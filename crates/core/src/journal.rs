@@ -1,0 +1,124 @@
+//! The append-only list of what happened to a release, with cause and evidence.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Readings, Verdict};
+use crate::names::{ReleaseId, TargetName};
+
+/// One thing that happened to a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JournalEntry {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its target.
+    pub target: TargetName,
+    /// Its place in the release's journal, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: What,
+    /// Why, in a sentence.
+    pub cause: String,
+    /// What the decision rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What can happen to a release. Past tense: it is written with the state that it led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// The release was recorded.
+    ReleasePlanned,
+    /// The snapshot of what served was taken.
+    LedgerTaken,
+    /// The canary version exists.
+    CanaryPublished,
+    /// The alias was read back at a step's weight.
+    WeightShifted,
+    /// The judge looked.
+    BakeJudged,
+    /// A person gave an order.
+    OrderGiven,
+    /// The promotion was decided.
+    PromotionDecided,
+    /// The alias was read back with the canary alone.
+    CanaryPromoted,
+    /// The watch ended without a reason to go back.
+    ReleasePromoted,
+    /// The rollback was decided.
+    RollbackDecided,
+    /// The alias was read back with the baseline alone.
+    ReleaseRolledBack,
+    /// The release ended before any traffic moved.
+    ReleaseRejected,
+    /// Another release or person took the target.
+    ReleaseSuperseded,
+    /// Traffic could not be restored: a person must look.
+    ReleaseStuck,
+}
+
+impl What {
+    /// Whether people are told. A look that changed nothing, and the two entries that the next one
+    /// completes within seconds, would only be noise.
+    pub fn is_notified(self) -> bool {
+        match self {
+            What::BakeJudged | What::LedgerTaken | What::PromotionDecided => false,
+            What::ReleasePlanned
+            | What::CanaryPublished
+            | What::WeightShifted
+            | What::OrderGiven
+            | What::CanaryPromoted
+            | What::ReleasePromoted
+            | What::RollbackDecided
+            | What::ReleaseRolledBack
+            | What::ReleaseRejected
+            | What::ReleaseSuperseded
+            | What::ReleaseStuck => true,
+        }
+    }
+
+    /// How much it matters to a person.
+    pub fn severity(self) -> Severity {
+        match self {
+            What::ReleaseStuck => Severity::Page,
+            What::RollbackDecided | What::ReleaseRolledBack | What::ReleaseRejected => {
+                Severity::Warning
+            }
+            What::ReleasePlanned
+            | What::LedgerTaken
+            | What::CanaryPublished
+            | What::WeightShifted
+            | What::BakeJudged
+            | What::OrderGiven
+            | What::PromotionDecided
+            | What::CanaryPromoted
+            | What::ReleasePromoted
+            | What::ReleaseSuperseded => Severity::Info,
+        }
+    }
+}
+
+/// How much something matters to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// Something was put back or refused; callers are safe.
+    Warning,
+    /// A person must act.
+    Page,
+}
+
+/// What a decision rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// What was read.
+    pub readings: Readings,
+    /// What the judge said of it.
+    pub verdict: Verdict,
+}

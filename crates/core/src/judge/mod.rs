@@ -1,0 +1,57 @@
+//! The judge: a pure function from readings to a verdict with reasons.
+//!
+//! The rule here is the baseline rule with fixed limits. It sees everything since the weight was
+//! reached, and never calls a lack of data a pass.
+
+mod thresholds;
+mod verdict;
+
+pub use thresholds::{judge_bake, judge_watch};
+pub use verdict::{Outcome, Reason, Verdict};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::AlarmName;
+
+/// What was read for one look.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Readings {
+    /// The start of the window, inclusive.
+    pub from: Timestamp,
+    /// The end of the window, exclusive. Later minutes are not settled.
+    pub to: Timestamp,
+    /// The version under test.
+    pub canary: Arm,
+    /// The version that served before, in the same window.
+    pub baseline: Arm,
+    /// The guards that are in ALARM.
+    pub alarms: Vec<AlarmName>,
+}
+
+/// What one version answered in the window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Arm {
+    /// Requests.
+    pub requests: u64,
+    /// Requests that failed.
+    pub errors: u64,
+    /// The rule's quantile of their duration in milliseconds: the mean of the periods' quantiles,
+    /// weighted by requests. CloudWatch can't combine quantiles of several periods.
+    pub latency_ms: Option<f64>,
+}
+
+impl Arm {
+    /// Failed requests as a fraction of all; 0 without requests.
+    pub fn error_rate(&self) -> f64 {
+        if self.requests == 0 {
+            return 0.0;
+        }
+        // Counts of one release stay far below 2^53.
+        #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
+        let rate = self.errors as f64 / self.requests as f64;
+        rate
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![warn(clippy::wildcard_enum_match_arm)]
+
+pub mod artifact;
+pub mod decide;
+pub mod digest;
+pub mod head;
+pub mod journal;
+pub mod judge;
+pub mod names;
+pub mod percent;
+pub mod phase;
+pub mod release;
+pub mod span;
+pub mod target;
+pub mod weight;

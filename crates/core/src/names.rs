@@ -1,0 +1,189 @@
+//! Names of things, each its own type, so that an alias can't be passed where a function is meant.
+//!
+//! A name is checked once, where it enters; the rules are AWS's own where AWS has any.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that is not a valid name of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a {kind}: {rule}")]
+pub struct InvalidName {
+    /// What the text should have been, such as "target name".
+    pub kind: &'static str,
+    /// The text as it came.
+    pub found: String,
+    /// What is allowed.
+    pub rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $rule:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                Err(InvalidName { kind: $kind, found: text.to_owned(), rule: $rule })
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+fn within(text: &str, max: usize, extra: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= max
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
+}
+
+name!(
+    /// The name of a target, unique in one installation of Perch.
+    TargetName,
+    "target name",
+    "use 1 to 40 lower-case letters, digits and hyphens, starting with a letter",
+    |t| within(t, 40, "-")
+        && t.starts_with(|c: char| c.is_ascii_lowercase())
+        && !t.contains(|c: char| c.is_ascii_uppercase())
+);
+
+name!(
+    /// The id of a release; also the name of its Step Functions executions, hence the character set
+    /// (API Reference, `StartExecution`, `name`).
+    ReleaseId,
+    "release id",
+    "use 1 to 80 letters, digits, hyphens and underscores",
+    |t| within(t, 80, "-_")
+);
+
+name!(
+    /// The name of a Lambda function, without account, region or qualifier.
+    FunctionName,
+    "Lambda function name",
+    "use 1 to 64 letters, digits, hyphens and underscores; give the name, not the ARN",
+    |t| within(t, 64, "-_")
+);
+
+name!(
+    /// The name of a Lambda alias (API Reference, `CreateAlias`, `Name`: not only digits).
+    AliasName,
+    "Lambda alias name",
+    "use 1 to 128 letters, digits, hyphens and underscores, not only digits; $LATEST is no alias",
+    |t| within(t, 128, "-_") && !t.chars().all(|c| c.is_ascii_digit())
+);
+
+name!(
+    /// A published version of a Lambda function; `$LATEST` is none, an alias can't split towards it.
+    FunctionVersion,
+    "published Lambda version",
+    "use the version's number",
+    |t| within(t, 19, "") && t.chars().all(|c| c.is_ascii_digit())
+);
+
+name!(
+    /// The name of a CloudWatch alarm.
+    AlarmName,
+    "CloudWatch alarm name",
+    "use 1 to 255 characters",
+    |t| !t.trim().is_empty() && t.chars().count() <= 255
+);
+
+name!(
+    /// The name of an ECR repository (API Reference, `CreateRepository`, `repositoryName`).
+    RepositoryName,
+    "ECR repository name",
+    "use 2 to 256 lower-case letters, digits, and . _ - / between them; give the name, not the URI",
+    |t| (2..=256).contains(&t.len())
+        && within(t, 256, "._-/")
+        && !t.contains(|c: char| c.is_ascii_uppercase())
+        && t.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && t.ends_with(|c: char| c.is_ascii_alphanumeric())
+);
+
+name!(
+    /// The name of an S3 bucket (S3 User Guide, "General purpose bucket naming rules").
+    BucketName,
+    "S3 bucket name",
+    "use 3 to 63 lower-case letters, digits, dots and hyphens",
+    |t| (3..=63).contains(&t.len())
+        && within(t, 63, ".-")
+        && !t.contains(|c: char| c.is_ascii_uppercase())
+);
+
+name!(
+    /// Where a secret lives: `ssm:/perch/...` or `secretsmanager:perch/...`.
+    SecretRef,
+    "secret reference",
+    "write ssm:/perch/NAME (an SSM SecureString) or secretsmanager:perch/NAME",
+    |t| ["ssm:/perch/", "secretsmanager:perch/"]
+        .iter()
+        .any(|prefix| t.strip_prefix(prefix).is_some_and(|rest| within(rest, 500, "/_.-")))
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_allowed() {
+        let error = "News_Classifier".parse::<TargetName>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`News_Classifier` is not a target name: use 1 to 40 lower-case letters, digits and \
+             hyphens, starting with a letter"
+        );
+    }
+
+    #[test]
+    fn aws_rules_hold() {
+        for (text, fine) in [("live", true), ("1", false), ("$LATEST", false), ("", false)] {
+            assert_eq!(text.parse::<AliasName>().is_ok(), fine, "{text}");
+        }
+        for (text, fine) in [("12", true), ("$LATEST", false), ("1a", false)] {
+            assert_eq!(text.parse::<FunctionVersion>().is_ok(), fine, "{text}");
+        }
+        for (text, fine) in [("team/app", true), ("Team", false), ("a", false), ("app-", false)] {
+            assert_eq!(text.parse::<RepositoryName>().is_ok(), fine, "{text}");
+        }
+        for (text, fine) in
+            [("ssm:/perch/slack", true), ("ssm:/other", false), ("https://hooks", false)]
+        {
+            assert_eq!(text.parse::<SecretRef>().is_ok(), fine, "{text}");
+        }
+    }
+}

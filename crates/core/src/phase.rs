@@ -1,0 +1,207 @@
+//! Where a release is. The data that a phase needs is inside its variant.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AlarmName, ReleaseId};
+use crate::weight::Weight;
+
+/// Where a release is, from the event that started it to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all_fields = "camelCase")]
+pub enum Phase {
+    /// Recorded; its execution has not taken it up.
+    Pending,
+    /// The ledger is taken; the canary version is being made.
+    Preparing,
+    /// The alias is being moved to the weight of a step.
+    Shifting {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// The weight of the step.
+        weight: Weight,
+    },
+    /// The canary is watched at the weight of a step.
+    Baking {
+        /// The step's place in the plan, from 0.
+        step: usize,
+        /// The weight that was read back.
+        weight: Weight,
+        /// When the weight was read back.
+        since: Timestamp,
+    },
+    /// The alias is being moved to the canary.
+    Promoting,
+    /// The canary has all traffic; a guard or the judge still rolls back.
+    Watching {
+        /// When the promotion was read back.
+        since: Timestamp,
+        /// When the watch ends.
+        until: Timestamp,
+    },
+    /// Traffic is going back to the baseline.
+    RollingBack {
+        /// Why.
+        cause: RollbackCause,
+        /// The weight that the canary had.
+        from: Weight,
+    },
+    /// The canary is the new baseline, and the watch is over.
+    Promoted,
+    /// All traffic was read back on the baseline.
+    RolledBack {
+        /// Why.
+        cause: RollbackCause,
+    },
+    /// Ended before any traffic moved.
+    Rejected {
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Ended because another release or person took the target.
+    Superseded {
+        /// The release that took its place, where one did.
+        by: Option<ReleaseId>,
+    },
+    /// Traffic could not be restored or not be read back: a person must look.
+    Stuck {
+        /// What was tried and what came back.
+        why: String,
+    },
+}
+
+impl Phase {
+    /// The name of the phase, as shown to people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Phase::Pending => "Pending",
+            Phase::Preparing => "Preparing",
+            Phase::Shifting { .. } => "Shifting",
+            Phase::Baking { .. } => "Baking",
+            Phase::Promoting => "Promoting",
+            Phase::Watching { .. } => "Watching",
+            Phase::RollingBack { .. } => "RollingBack",
+            Phase::Promoted => "Promoted",
+            Phase::RolledBack { .. } => "RolledBack",
+            Phase::Rejected { .. } => "Rejected",
+            Phase::Superseded { .. } => "Superseded",
+            Phase::Stuck { .. } => "Stuck",
+        }
+    }
+
+    /// Whether the release is over.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Phase::Promoted
+            | Phase::RolledBack { .. }
+            | Phase::Rejected { .. }
+            | Phase::Superseded { .. }
+            | Phase::Stuck { .. } => true,
+            Phase::Pending
+            | Phase::Preparing
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. } => false,
+        }
+    }
+
+    /// Whether the canary may be serving: from the intent of the first shift until it was read back
+    /// that it no longer does, or until it is the baseline.
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Stuck { .. } => true,
+            Phase::Pending
+            | Phase::Preparing
+            | Phase::Promoted
+            | Phase::RolledBack { .. }
+            | Phase::Rejected { .. }
+            | Phase::Superseded { .. } => false,
+        }
+    }
+
+    /// The share of traffic on the canary, as last read back.
+    pub fn weight(&self, before_shift: Weight) -> Weight {
+        match self {
+            Phase::Baking { weight, .. } => *weight,
+            Phase::Shifting { .. } => before_shift,
+            Phase::RollingBack { from, .. } => *from,
+            Phase::Promoting => before_shift,
+            Phase::Watching { .. } | Phase::Promoted => Weight::FULL,
+            Phase::Pending
+            | Phase::Preparing
+            | Phase::RolledBack { .. }
+            | Phase::Rejected { .. }
+            | Phase::Superseded { .. }
+            | Phase::Stuck { .. } => Weight::ZERO,
+        }
+    }
+}
+
+/// What made a release go back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RollbackCause {
+    /// The judge found the canary worse than allowed.
+    Judge {
+        /// The verdict's reasons.
+        reasons: Vec<String>,
+    },
+    /// A guard went into ALARM.
+    Alarm {
+        /// The alarm.
+        alarm: AlarmName,
+        /// CloudWatch's reason.
+        reason: String,
+    },
+    /// A person asked for it.
+    Abort {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// The bake ended without enough requests, and the rule says `noData: fail`.
+    NoData {
+        /// What was missing.
+        reasons: Vec<String>,
+    },
+    /// The release was not promoted by its deadline.
+    Deadline {
+        /// The deadline.
+        deadline: Timestamp,
+    },
+    /// A step of the release failed.
+    Error {
+        /// The error's name and message.
+        error: String,
+    },
+}
+
+impl std::fmt::Display for RollbackCause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RollbackCause::Judge { reasons } => write!(f, "judged Fail: {}", reasons.join("; ")),
+            RollbackCause::Alarm { alarm, reason } if reason.is_empty() => {
+                write!(f, "guard {alarm} in ALARM")
+            }
+            RollbackCause::Alarm { alarm, reason } => {
+                write!(f, "guard {alarm} in ALARM: {reason}")
+            }
+            RollbackCause::Abort { by, reason } => write!(f, "aborted by {by}: {reason}"),
+            RollbackCause::NoData { reasons } => {
+                write!(f, "no verdict at the end of the bake: {}", reasons.join("; "))
+            }
+            RollbackCause::Deadline { deadline } => {
+                write!(f, "not promoted by the deadline {deadline:.0}")
+            }
+            RollbackCause::Error { error } => write!(f, "a step failed: {error}"),
+        }
+    }
+}

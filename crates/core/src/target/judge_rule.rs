@@ -1,0 +1,116 @@
+//! The rule by which a canary is judged.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::percent::Percent;
+use crate::span::Span;
+
+/// The baseline rule: fixed limits on the canary's errors and on its latency against the
+/// baseline's in the same window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct JudgeRule {
+    /// The limit on failed requests.
+    pub error_rate: ErrorRule,
+    /// The limit on latency against the baseline's.
+    pub latency: LatencyRule,
+    /// Canary requests at the current weight before a bake can pass, and before latency is
+    /// compared. Errors fail a canary sooner, once they exceed the limit for this many requests.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub min_requests: u64,
+    /// How often the judge looks: a whole number of minutes, or 5s, 10s, 20s or 30s where the
+    /// metrics have a resolution of one second.
+    pub interval: Span,
+    /// What happens at the end of a bake without enough requests. Never a promotion.
+    pub no_data: NoData,
+}
+
+impl Default for JudgeRule {
+    fn default() -> Self {
+        Self {
+            error_rate: ErrorRule::default(),
+            latency: LatencyRule::default(),
+            min_requests: 100,
+            interval: Span::seconds(60),
+            no_data: NoData::Hold,
+        }
+    }
+}
+
+/// The limit on failed requests.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The canary fails when more than this share of its requests fail.
+    pub max: Percent,
+}
+
+impl Default for ErrorRule {
+    fn default() -> Self {
+        Self { max: Percent::whole(1) }
+    }
+}
+
+/// The limit on latency against the baseline's.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LatencyRule {
+    /// Which quantile of the requests' duration is compared.
+    pub quantile: Quantile,
+    /// The canary fails when its quantile is more than this above the baseline's.
+    pub max_increase: Percent,
+    /// Differences up to this many milliseconds never fail a canary, whatever their percentage.
+    pub tolerance: Span,
+}
+
+impl Default for LatencyRule {
+    fn default() -> Self {
+        Self {
+            quantile: Quantile::P99,
+            max_increase: Percent::whole(20),
+            tolerance: Span::seconds(0),
+        }
+    }
+}
+
+/// A latency quantile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Quantile {
+    /// The median.
+    P50,
+    /// 90 of 100 requests are faster.
+    P90,
+    /// 95 of 100 requests are faster.
+    P95,
+    /// 99 of 100 requests are faster.
+    P99,
+}
+
+impl fmt::Display for Quantile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Quantile::P50 => "p50",
+            Quantile::P90 => "p90",
+            Quantile::P95 => "p95",
+            Quantile::P99 => "p99",
+        })
+    }
+}
+
+/// What happens at the end of a bake without enough requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum NoData {
+    /// Stay at this weight until there are enough requests, or the deadline rolls back.
+    Hold,
+    /// Roll back.
+    Fail,
+}

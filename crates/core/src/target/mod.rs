@@ -1,0 +1,110 @@
+//! What a target file says. Parsing text and finding lines is the command line's work; what the
+//! fields may hold and which combinations make sense is decided here.
+
+mod check;
+mod judge_rule;
+mod preset;
+mod rollout;
+mod service;
+
+pub use check::{MetricResolution, Problem};
+pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile};
+pub use preset::Preset;
+pub use rollout::{InvalidRollout, Rollout, Step};
+pub use service::{ImageSource, Lambda, PackageSource, Service, Sources};
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{AlarmName, SecretRef, TargetName};
+use crate::span::Span;
+
+/// One target file: what serves traffic, where its artifacts come from, and how a release goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    /// The version of this format; always `perch/v1`.
+    pub api_version: ApiVersion,
+    /// What the file describes; always `Target`.
+    pub kind: Kind,
+    /// The name of the target, unique in one installation of Perch.
+    pub name: TargetName,
+    /// What serves the traffic.
+    pub service: Service,
+    /// Where artifacts come from. At least one source.
+    pub sources: Sources,
+    /// How traffic moves to a new artifact.
+    pub rollout: Rollout,
+    /// When a canary is good enough.
+    #[serde(default)]
+    pub judge: JudgeRule,
+    /// CloudWatch alarms that roll back a release from the first shift to the end of the watch.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<AlarmName>,
+    /// The time after promotion in which a guard or the judge still rolls back.
+    #[serde(default = "default_watch")]
+    pub watch: Span,
+    /// The longest time from the start of a release to its promotion. A release that has not been
+    /// promoted by then is rolled back. Without it: three times the planned bakes plus one hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Span>,
+    /// Who hears of it besides the installation's SNS topic.
+    #[serde(default, skip_serializing_if = "Notify::is_empty")]
+    pub notify: Notify,
+}
+
+/// The version of the target file format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum ApiVersion {
+    /// The first version.
+    #[serde(rename = "perch/v1")]
+    V1,
+}
+
+/// What a file describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Kind {
+    /// A target.
+    Target,
+}
+
+/// Who hears of a release besides the installation's SNS topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notify {
+    /// A Slack incoming webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slack: Option<Slack>,
+}
+
+impl Notify {
+    /// Whether nobody besides the topic's subscribers hears of it.
+    pub fn is_empty(&self) -> bool {
+        self.slack.is_none()
+    }
+}
+
+/// A Slack incoming webhook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Slack {
+    /// Where the webhook's URL is kept: `ssm:/perch/...` or `secretsmanager:perch/...`. The URL
+    /// itself is a secret and never stands in a target file.
+    pub webhook: SecretRef,
+}
+
+fn default_watch() -> Span {
+    Span::minutes(30)
+}
+
+impl Target {
+    /// The longest time from start to promotion, as given or derived from the plan.
+    pub fn deadline(&self) -> Span {
+        let bakes: u64 = self.rollout.steps().iter().map(|step| step.bake.as_secs()).sum();
+        self.deadline.unwrap_or(Span::seconds(3 * bakes + 3600))
+    }
+}
