@@ -35,7 +35,7 @@ def server(tmp_path_factory):
                PERCH_ALARM_SCALE="0.05", PERCH_LAMBDA_RESOLUTION="1",
                PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     with open(work / "log", "w") as log:
-        process = subprocess.Popen([sys.executable, "-m", "perch_local"], env=env, cwd=work, stdout=log, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=env, cwd=work, stdout=log, stderr=log)
         try:
             for _ in range(200):
                 try:

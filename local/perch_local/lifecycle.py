@@ -1,0 +1,123 @@
+"""Starts, ends and describes the server of one local stack; ends only the process it started itself."""
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+HEALTHY_WITHIN = 30.0
+ENDED_WITHIN = 10.0
+
+
+class LocalStackError(Exception):
+    """A message for the terminal."""
+
+
+def birth(pid):
+    """When a process started, in clock ticks since boot, or None when it is gone; a reused pid has another one."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def running(stack):
+    """The pid of this stack's server, or None."""
+    try:
+        record = json.loads(stack.pid_file.read_text())
+    except (OSError, ValueError):
+        return None
+    return record["pid"] if record["birth"] and birth(record["pid"]) == record["birth"] else None
+
+
+def healthy(stack):
+    """True when the server answers."""
+    try:
+        with urllib.request.urlopen(stack.url + "/_ministack/health", timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def _taken(stack):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", stack.port))
+        except OSError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def alone(stack):
+    """Two commands on one stack wait for each other."""
+    stack.folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(stack.folder.parent / f"{stack.port}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _wait(condition, seconds, every=0.05):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
+def start(stack):
+    """Start the server in the background and wait until it answers; returns (pid, whether it was started now)."""
+    pid = running(stack)
+    if pid:
+        if not _wait(lambda: healthy(stack), HEALTHY_WITHIN):
+            raise LocalStackError(f"the server (pid {pid}) does not answer on port {stack.port}; see {stack.log}")
+        return pid, False
+    if _taken(stack):
+        raise LocalStackError(f"port {stack.port} is used by another program; choose another one: PERCH_LOCAL_PORT=4666")
+    shutil.rmtree(stack.folder, ignore_errors=True)             # what a server that died has left
+    (stack.folder / "tmp").mkdir(parents=True)
+    with open(stack.log, "w") as log:
+        # A session of its own: its Lambda workers are in the same process group, which stop() ends as a whole.
+        process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=stack.server_env(), cwd=stack.folder,
+                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    stack.pid_file.write_text(json.dumps({"pid": process.pid, "birth": birth(process.pid)}))
+    if not _wait(lambda: healthy(stack) or process.poll() is not None, HEALTHY_WITHIN) or process.poll() is not None:
+        tail = "\n".join(stack.log.read_text(errors="replace").splitlines()[-15:])
+        raise LocalStackError(f"the server did not start; the end of {stack.log}:\n{tail}")
+    return process.pid, True
+
+
+def _signal_group(pid, number):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _reap(pid):
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def stop(stack):
+    """End this stack's server and its Lambda workers and remove its folder; returns the pid, or None if none ran."""
+    pid = running(stack)
+    if pid:
+        def gone():
+            _reap(pid)
+            return birth(pid) is None
+        os.kill(pid, signal.SIGTERM)
+        if not _wait(gone, ENDED_WITHIN):
+            os.kill(pid, signal.SIGKILL)
+            _wait(gone, ENDED_WITHIN)
+        _signal_group(pid, signal.SIGKILL)                      # workers that outlived the server
+    shutil.rmtree(stack.folder, ignore_errors=True)
+    return pid
