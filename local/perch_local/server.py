@@ -5,7 +5,7 @@ from importlib import import_module, metadata, util
 from perch_local import MINISTACK_VERSION
 
 # Later modules wrap what earlier ones put in place, so the order matters.
-MODULES = ("speed", "metrics", "images", "events", "alarms", "aliases", "streams", "authz")
+MODULES = ("workers", "metrics", "images", "events", "alarms", "aliases", "invocations", "streams", "authz")
 
 
 def refusal():
