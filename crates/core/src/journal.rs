@@ -34,6 +34,8 @@ pub enum What {
     ReleasePlanned,
     /// The snapshot of what served was taken.
     LedgerTaken,
+    /// The function's unpublished code is the artifact.
+    CodeSet,
     /// The canary version exists.
     CanaryPublished,
     /// The alias was read back at a step's weight.
@@ -61,11 +63,11 @@ pub enum What {
 }
 
 impl What {
-    /// Whether people are told. A look that changed nothing, and the two entries that the next one
-    /// completes within seconds, would only be noise.
+    /// Whether people are told. A look that changed nothing, and entries that the next one completes
+    /// within seconds, would only be noise.
     pub fn is_notified(self) -> bool {
         match self {
-            What::BakeJudged | What::LedgerTaken | What::PromotionDecided => false,
+            What::BakeJudged | What::LedgerTaken | What::CodeSet | What::PromotionDecided => false,
             What::ReleasePlanned
             | What::CanaryPublished
             | What::WeightShifted
@@ -89,6 +91,7 @@ impl What {
             }
             What::ReleasePlanned
             | What::LedgerTaken
+            | What::CodeSet
             | What::CanaryPublished
             | What::WeightShifted
             | What::BakeJudged

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
+use crate::decide::Event;
 use crate::head::{Fence, Ledger};
 use crate::judge::Verdict;
 use crate::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
@@ -33,6 +34,9 @@ pub struct Release {
     /// The snapshot of what served before, once taken.
     #[serde(default)]
     pub ledger: Option<Ledger>,
+    /// Lambda's `CodeSha256` of the artifact, once it is the function's unpublished code.
+    #[serde(default)]
+    pub code: Option<String>,
     /// The version under test, once published.
     #[serde(default)]
     pub canary: Option<FunctionVersion>,
@@ -134,6 +138,23 @@ pub enum Order {
 }
 
 impl Release {
+    /// Takes over what an event says besides its phase.
+    pub fn learn(&mut self, event: &Event) {
+        match event {
+            Event::LedgerTaken(ledger) => self.ledger = Some(ledger.clone()),
+            Event::CodeSet { code } => self.code = Some(code.clone()),
+            Event::CanaryPublished { version } => self.canary = Some(version.clone()),
+            Event::Judged(verdict) => self.verdict = Some(verdict.clone()),
+            Event::Refused { .. }
+            | Event::WeightShifted
+            | Event::AliasPromoted
+            | Event::RollbackRequested(_)
+            | Event::TrafficRestored
+            | Event::RestoreFailed { .. }
+            | Event::Superseded { .. } => {}
+        }
+    }
+
     /// The share of traffic on the canary, as last read back.
     pub fn weight(&self) -> Weight {
         let before = match self.phase {

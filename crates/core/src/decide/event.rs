@@ -15,6 +15,11 @@ pub enum Event {
         /// What is wrong and what to do.
         why: String,
     },
+    /// The function's unpublished code is the artifact.
+    CodeSet {
+        /// Lambda's `CodeSha256` of it.
+        code: String,
+    },
     /// The canary version exists and is active.
     CanaryPublished {
         /// The version.
@@ -48,6 +53,7 @@ impl Event {
         match self {
             Event::LedgerTaken(_) => "LedgerTaken",
             Event::Refused { .. } => "Refused",
+            Event::CodeSet { .. } => "CodeSet",
             Event::CanaryPublished { .. } => "CanaryPublished",
             Event::WeightShifted => "WeightShifted",
             Event::Judged(_) => "Judged",

@@ -64,6 +64,11 @@ pub fn decide(
             next: Next::Close,
             entries: vec![(What::ReleaseRejected, why.clone())],
         },
+        (Phase::Preparing, Event::CodeSet { code }) => Decision {
+            phase: Phase::Preparing,
+            next: Next::Prepare { after_seconds: 1 },
+            entries: vec![(What::CodeSet, format!("{} is code {code}", release.artifact))],
+        },
         (Phase::Preparing, Event::CanaryPublished { version }) => {
             let text = format!("version {version} is published from {}", release.artifact);
             advance(plan, 0, vec![(What::CanaryPublished, text)])
@@ -131,6 +136,7 @@ pub fn decide(
             phase,
             Event::LedgerTaken(_)
             | Event::Refused { .. }
+            | Event::CodeSet { .. }
             | Event::CanaryPublished { .. }
             | Event::WeightShifted
             | Event::Judged(_)

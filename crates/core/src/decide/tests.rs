@@ -54,6 +54,7 @@ fn release(phase: Phase) -> Release {
         fence: 1,
         seq: 1,
         ledger: Some(ledger()),
+        code: Some("c".into()),
         canary: Some("8".parse().unwrap()),
         cause: Cause::Event { id: "e".into(), pushed_at: started_at },
         started_at,
@@ -102,6 +103,7 @@ fn events() -> Vec<Event> {
     vec![
         Event::LedgerTaken(ledger()),
         Event::Refused { why: "no alias".into() },
+        Event::CodeSet { code: "c".into() },
         Event::CanaryPublished { version: "8".parse().unwrap() },
         Event::WeightShifted,
         Event::Judged(verdict(Outcome::Pass)),
@@ -216,7 +218,7 @@ proptest! {
     /// to the baseline, and nothing is promoted unless every bake before ended in a Pass.
     #[test]
     fn any_sequence_of_events_keeps_the_promises(
-        picks in prop::collection::vec((0usize..12, 1i64..200), 1..60),
+        picks in prop::collection::vec((0usize..13, 1i64..200), 1..60),
     ) {
         let mut release = release(Phase::Pending);
         let (mut now, mut passes) = (at(0), 0usize);

@@ -1,0 +1,98 @@
+//! Writes a target and its index items, and says beforehand what that changes.
+
+use perch_core::names::{AliasName, FunctionName};
+use perch_core::target::{MetricResolution, Problem, Target};
+
+use crate::ports::{LoadTarget, PortError, ReadAlarms, ReadAlias, SaveTarget, TargetChange};
+
+/// Why a target was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The target breaks rules over several fields.
+    #[error("the target has {} problem(s)", .0.len())]
+    Problems(Vec<Problem>),
+    /// Another target has this alias.
+    #[error(
+        "alias {alias} of function {function} belongs to another target; two targets can't move one alias"
+    )]
+    ServiceTaken {
+        /// The function.
+        function: FunctionName,
+        /// The alias.
+        alias: AliasName,
+    },
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+/// What applying a target changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// Whether it is created, updated or left as it is.
+    pub kind: TargetChange,
+    /// The target as it is stored now.
+    pub before: Option<Target>,
+    /// The target as it will be.
+    pub after: Target,
+}
+
+/// What applying `target` would change. Nothing is written.
+pub async fn plan(
+    store: &impl LoadTarget,
+    target: Target,
+    resolution: MetricResolution,
+) -> Result<Change, ApplyError> {
+    let problems = target.problems(resolution);
+    if !problems.is_empty() {
+        return Err(ApplyError::Problems(problems));
+    }
+    let before = store.target(&target.name).await?;
+    let kind = match &before {
+        None => TargetChange::Create,
+        Some(before) if *before == target => TargetChange::None,
+        Some(_) => TargetChange::Update,
+    };
+    Ok(Change { kind, before, after: target })
+}
+
+/// Writes what [`plan`] found. A target that is the same already is written again all the same: it
+/// mends index items that were lost.
+pub async fn run(store: &impl SaveTarget, change: &Change) -> Result<(), ApplyError> {
+    let target = &change.after;
+    store.save_target(target, change.before.as_ref()).await.map_err(|error| match error {
+        PortError::Conflict { .. } => ApplyError::ServiceTaken {
+            function: target.service.lambda.function.clone(),
+            alias: target.service.lambda.alias.clone(),
+        },
+        other => other.into(),
+    })
+}
+
+/// What would make the first release end as Rejected: a missing function, alias or guard.
+pub async fn warnings(
+    lambda: &impl ReadAlias,
+    alarms: &impl ReadAlarms,
+    target: &Target,
+) -> Result<Vec<String>, PortError> {
+    let mut found = Vec::new();
+    let service = &target.service.lambda;
+    match lambda.alias(service).await {
+        Ok(alias) if alias.route.split.is_some() => found.push(format!(
+            "alias {} of {} is split ({}); a release is rejected until it is not",
+            service.alias, service.function, alias.route
+        )),
+        Ok(_) => {}
+        Err(PortError::NotFound { .. }) => found.push(format!(
+            "function {} or its alias {} does not exist yet; a release is rejected until it does",
+            service.function, service.alias
+        )),
+        Err(error) => return Err(error),
+    }
+    for missing in alarms.alarms(&target.guards).await?.missing {
+        found.push(format!(
+            "guard {missing} does not exist yet; a release is rejected until it does"
+        ));
+    }
+    Ok(found)
+}

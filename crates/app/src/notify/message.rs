@@ -1,0 +1,82 @@
+//! The text of a notification.
+
+use perch_core::journal::{JournalEntry, Severity, What};
+use perch_core::release::Release;
+
+use crate::ports::Message;
+
+/// SNS allows fewer than 100 characters of printable ASCII in a subject (API Reference, `Publish`).
+const SUBJECT_CHARACTERS: usize = 99;
+
+/// The message for a journal entry.
+pub fn message(entry: &JournalEntry, release: &Release) -> Message {
+    let headline = headline(entry, release);
+    let subject: String =
+        headline.chars().filter(char::is_ascii).take(SUBJECT_CHARACTERS).collect();
+    let versions = match (&release.ledger, &release.canary) {
+        (Some(ledger), Some(canary)) => {
+            format!("Baseline: version {}. Canary: version {canary}.\n", ledger.baseline)
+        }
+        (Some(ledger), None) => format!("Baseline: version {}.\n", ledger.baseline),
+        (None, _) => String::new(),
+    };
+    let text = format!(
+        "{headline}\n{cause}\n\nTarget: {target}\nArtifact: {artifact}\n{versions}At: {at:.0}\n\
+         Entry: {id}/{seq}\n\nperch release {id}\n",
+        cause = sentence(&entry.cause),
+        target = release.target,
+        artifact = release.artifact,
+        at = entry.at,
+        id = release.id,
+        seq = entry.seq,
+    );
+    Message { subject, text, attributes: attributes(entry) }
+}
+
+fn attributes(entry: &JournalEntry) -> Vec<(&'static str, String)> {
+    vec![
+        ("target", entry.target.to_string()),
+        ("release", entry.release.to_string()),
+        ("entry", format!("{}/{}", entry.release, entry.seq)),
+        ("what", format!("{:?}", entry.what)),
+        ("severity", severity(entry.what.severity()).to_owned()),
+    ]
+}
+
+/// One line that says what happened to which target.
+pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
+    let target = &release.target;
+    match entry.what {
+        What::ReleasePlanned => format!("{target}: release of {} planned", release.artifact),
+        What::LedgerTaken => format!("{target}: way back recorded"),
+        What::CodeSet => format!("{target}: code set"),
+        What::CanaryPublished => format!("{target}: canary published"),
+        What::WeightShifted => format!("{target}: {}", entry.cause),
+        What::BakeJudged => format!("{target}: judged"),
+        What::OrderGiven => format!("{target}: order given"),
+        What::PromotionDecided => format!("{target}: promotion decided"),
+        What::CanaryPromoted => format!("{target}: {} has all traffic", release.artifact),
+        What::ReleasePromoted => format!("{target}: {} promoted", release.artifact),
+        What::RollbackDecided => format!("{target}: going back from {}", release.artifact),
+        What::ReleaseRolledBack => format!("{target}: {} rolled back", release.artifact),
+        What::ReleaseRejected => format!("{target}: {} rejected", release.artifact),
+        What::ReleaseSuperseded => format!("{target}: {} superseded", release.artifact),
+        What::ReleaseStuck => format!("{target}: STUCK, a person must act"),
+    }
+}
+
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Page => "page",
+    }
+}
+
+/// The text with a capital first letter and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", chars.as_str())
+}

@@ -1,0 +1,90 @@
+//! A guard went into ALARM: traffic is safe after three calls, the rest follows.
+//!
+//! Find the guarded targets (one query), take the fence of an exposed target, whose answer holds
+//! the way back (one conditional update), move the alias (one update). The rollback machine then
+//! reads back and writes down.
+
+use jiff::Timestamp;
+use perch_core::names::{AlarmName, TargetName};
+use perch_core::phase::RollbackCause;
+use serde_json::json;
+
+use crate::ports::{
+    FindTargets, KeepNote, Machine, Note, ReadAlias, ShiftWeight, StartExecution, TakeFence,
+};
+use crate::restore_traffic::restore;
+use crate::step::StepError;
+
+/// A guard that went into ALARM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// The event's id.
+    pub event: String,
+    /// The alarm.
+    pub name: AlarmName,
+    /// CloudWatch's reason.
+    pub reason: String,
+}
+
+/// What became of an alarm for one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Traffic is back on the baseline and the rollback runs.
+    RolledBack,
+    /// No canary may be serving: there is nothing to put back.
+    NothingInFlight,
+}
+
+/// Rolls back every exposed target that the alarm guards.
+///
+/// # Errors
+/// The first error; the other targets are rolled back all the same, and a repeated call does the
+/// rest.
+pub async fn run(
+    store: &(impl FindTargets + TakeFence + KeepNote),
+    lambda: &(impl ReadAlias + ShiftWeight),
+    executions: &impl StartExecution,
+    alarm: &Alarm,
+    now: Timestamp,
+) -> Result<Vec<(TargetName, Answer)>, StepError> {
+    let mut answers = Vec::new();
+    let mut failed = None;
+    for target in store.by_guard(&alarm.name).await? {
+        match protect(store, lambda, executions, alarm, &target, now).await {
+            Ok(answer) => answers.push((target, answer)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(answers), Err)
+}
+
+async fn protect(
+    store: &(impl TakeFence + KeepNote),
+    lambda: &(impl ReadAlias + ShiftWeight),
+    executions: &impl StartExecution,
+    alarm: &Alarm,
+    target: &TargetName,
+    now: Timestamp,
+) -> Result<Answer, StepError> {
+    let head = store.take_fence(target, None).await?;
+    let Some((Some(ledger), Some(release))) = head.map(|head| (head.ledger, head.active)) else {
+        store.note(&nothing_in_flight(alarm, target, now)).await?;
+        return Ok(Answer::NothingInFlight);
+    };
+    let restored = restore(lambda, &ledger, Some(&ledger.revision)).await;
+    // The rollback machine also runs when the alias could not be moved: it tries longer.
+    let cause = RollbackCause::Alarm { alarm: alarm.name.clone(), reason: alarm.reason.clone() };
+    let input = json!({ "releaseId": release, "cause": cause });
+    executions.start(Machine::Rollback, &release, &input).await?;
+    restored.map(|_| Answer::RolledBack)
+}
+
+fn nothing_in_flight(alarm: &Alarm, target: &TargetName, at: Timestamp) -> Note {
+    Note {
+        at,
+        target: Some(target.clone()),
+        event: alarm.event.clone(),
+        subject: format!("alarm {}", alarm.name),
+        text: "no release is in flight, so there was nothing to roll back".to_owned(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Lambda functions, their versions and aliases.
+
+use std::future::Future;
+
+use perch_core::artifact::Artifact;
+use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::target::Lambda;
+use perch_core::weight::Weight;
+
+use super::PortError;
+
+/// Where an alias sends its traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The version that gets what the split leaves.
+    pub primary: FunctionVersion,
+    /// A second version and its share.
+    pub split: Option<(FunctionVersion, Weight)>,
+}
+
+impl Route {
+    /// All traffic on one version.
+    pub fn all_on(version: &FunctionVersion) -> Self {
+        Self { primary: version.clone(), split: None }
+    }
+}
+
+impl std::fmt::Display for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.split {
+            None => write!(f, "version {} alone", self.primary),
+            Some((second, weight)) => {
+                write!(f, "version {} with {weight} on version {second}", self.primary)
+            }
+        }
+    }
+}
+
+/// An alias as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasState {
+    /// Where it sends its traffic.
+    pub route: Route,
+    /// Its revision: a write with another one is refused.
+    pub revision: String,
+}
+
+/// Reads an alias.
+pub trait ReadAlias {
+    /// The alias as it is now.
+    fn alias(&self, lambda: &Lambda) -> impl Future<Output = Result<AliasState, PortError>> + Send;
+}
+
+/// Moves an alias.
+pub trait ShiftWeight {
+    /// Sets the route if the alias still has this revision.
+    ///
+    /// # Errors
+    /// [`PortError::Conflict`] when it has another.
+    fn shift(
+        &self,
+        lambda: &Lambda,
+        route: &Route,
+        revision: &str,
+    ) -> impl Future<Output = Result<AliasState, PortError>> + Send;
+}
+
+/// Whether code or a version can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CodeState {
+    /// It can.
+    Ready,
+    /// Lambda is working on it.
+    InProgress,
+    /// Lambda gave up.
+    Failed {
+        /// Lambda's reason.
+        reason: String,
+    },
+}
+
+/// The unpublished code of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionState {
+    /// Lambda's `CodeSha256`.
+    pub code_sha256: String,
+    /// Whether the last update is through.
+    pub update: CodeState,
+    /// The revision of the unpublished function.
+    pub revision: String,
+    /// Whether it is an image function.
+    pub is_image: bool,
+}
+
+/// A published version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionState {
+    /// The image digest (`sha256:...`) of an image function, else the `CodeSha256`.
+    pub code: String,
+    /// Whether it can be invoked.
+    pub state: CodeState,
+}
+
+/// Reads a function.
+pub trait ReadFunction {
+    /// The unpublished code of the function.
+    fn function(
+        &self,
+        function: &FunctionName,
+    ) -> impl Future<Output = Result<FunctionState, PortError>> + Send;
+
+    /// A published version of the function.
+    fn version(
+        &self,
+        function: &FunctionName,
+        version: &FunctionVersion,
+    ) -> impl Future<Output = Result<VersionState, PortError>> + Send;
+}
+
+/// Sets the unpublished code of a function.
+pub trait UpdateCode {
+    /// Sets the code to the artifact; the `CodeSha256` that it has then.
+    fn update_code(
+        &self,
+        function: &FunctionName,
+        artifact: &Artifact,
+    ) -> impl Future<Output = Result<String, PortError>> + Send;
+}
+
+/// Publishes the unpublished code of a function.
+pub trait PublishVersion {
+    /// Publishes a version if the code still is the expected one; the same version again when
+    /// nothing changed since it was published.
+    fn publish(
+        &self,
+        function: &FunctionName,
+        code_sha256: &str,
+        description: &str,
+    ) -> impl Future<Output = Result<FunctionVersion, PortError>> + Send;
+}

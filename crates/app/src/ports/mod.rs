@@ -1,0 +1,69 @@
+//! The narrow traits that use cases need. Each names one capability; an adapter implements those it
+//! has, and says in [`PortError`] what the caller can do about a failure.
+
+mod journal;
+mod lambda;
+mod metrics;
+mod notify;
+mod store;
+
+pub use journal::{KeepNote, ListReleases, Note, ReadJournal};
+pub use lambda::{
+    AliasState, CodeState, FunctionState, PublishVersion, ReadAlias, ReadFunction, Route,
+    ShiftWeight, UpdateCode, VersionState,
+};
+pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
+pub use notify::{Message, PostSlack, PublishMessage};
+pub use store::{
+    CommitRelease, FindTargets, LoadHead, LoadRelease, LoadTarget, PlanRelease, Planned,
+    SaveTarget, SourceMatch, TakeFence, TargetChange, Transition, WaitForTurn,
+};
+
+pub use executions::{Machine, StartExecution};
+mod executions;
+
+/// Why a port could not do what it was asked, in terms of what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// It does not exist.
+    #[error("{what} does not exist")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+    },
+    /// Someone else changed it first: read again and decide again.
+    #[error("{what} was changed by someone else: expected {expected}, found {found}")]
+    Conflict {
+        /// What was to be changed.
+        what: String,
+        /// What the write was conditional on.
+        expected: String,
+        /// What was there, as far as it is known.
+        found: String,
+    },
+    /// The permission is missing: nothing but a change of a policy helps.
+    #[error("permission denied for {what}: {message}")]
+    Denied {
+        /// What was to be done.
+        what: String,
+        /// AWS's message, which names the action and the resource.
+        message: String,
+    },
+    /// The request can't be carried out as it is.
+    #[error("{what} was refused: {message}")]
+    Invalid {
+        /// What was to be done.
+        what: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// It may work later: throttling, a time-out, a server error.
+    #[error("{what} is not available now")]
+    Unavailable {
+        /// What was to be done.
+        what: String,
+        /// The error that came back.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

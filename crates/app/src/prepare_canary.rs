@@ -1,0 +1,166 @@
+//! Takes the ledger, then publishes the canary version. Each call does one step of it and says
+//! whether to come back; nothing here moves traffic.
+
+use jiff::Timestamp;
+use perch_core::artifact::Artifact;
+use perch_core::decide::{Event, Next, resume};
+use perch_core::head::Ledger;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use crate::ports::{
+    CodeState, CommitRelease, LoadHead, LoadRelease, PortError, PublishVersion, ReadAlarms,
+    ReadAlias, ReadFunction, UpdateCode,
+};
+use crate::step::{StepError, StepInput, StepOutput, held, settle};
+
+/// How long to wait before looking again whether Lambda is done with new code.
+const POLL: Next = Next::Prepare { after_seconds: 2 };
+
+/// Does the next step of the preparation.
+pub async fn run(
+    store: &(impl LoadRelease + LoadHead + CommitRelease),
+    lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PublishVersion),
+    alarms: &impl ReadAlarms,
+    input: &StepInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let Some(release) = held(store, input).await? else {
+        return Ok(input.then(Next::End));
+    };
+    let outcome = match &release.phase {
+        Phase::Pending => take_ledger(lambda, alarms, &release, now).await,
+        Phase::Preparing if now >= release.deadline => {
+            Ok(Step::Event(refused(format!("the canary was not ready by {:.0}", release.deadline))))
+        }
+        Phase::Preparing => publish(lambda, &release).await,
+        _ => return Ok(input.then(resume(&release, now))),
+    };
+    match outcome {
+        Ok(Step::Event(event)) => settle(store, input, release, &event, None, now).await,
+        Ok(Step::Again) => Ok(input.then(POLL)),
+        // Nothing was touched yet, and trying again does not help: the release ends with the reason.
+        Err(StepError::Port(
+            error @ (PortError::NotFound { .. }
+            | PortError::Denied { .. }
+            | PortError::Invalid { .. }),
+        )) => settle(store, input, release, &refused(error.to_string()), None, now).await,
+        Err(error) => Err(error),
+    }
+}
+
+enum Step {
+    Event(Event),
+    Again,
+}
+
+fn refused(why: String) -> Event {
+    Event::Refused { why }
+}
+
+async fn take_ledger(
+    lambda: &(impl ReadAlias + ReadFunction),
+    alarms: &impl ReadAlarms,
+    release: &Release,
+    now: Timestamp,
+) -> Result<Step, StepError> {
+    let plan = &release.plan;
+    let alias = match lambda.alias(&plan.lambda).await {
+        Ok(alias) => alias,
+        Err(PortError::NotFound { .. }) => {
+            return Ok(Step::Event(refused(format!(
+                "function {0} has no alias {1}: publish a version and create the alias first, with \
+                 `aws lambda create-alias --function-name {0} --name {1} --function-version N`",
+                plan.lambda.function, plan.lambda.alias
+            ))));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some((second, weight)) = &alias.route.split {
+        return Ok(Step::Event(refused(format!(
+            "alias {} is split already ({weight} on version {second}), and Perch did not do it: a \
+             split is never taken as the state to come back to; end it first",
+            plan.lambda.alias
+        ))));
+    }
+    let guards = alarms.alarms(&plan.guards).await?;
+    if let Some(missing) = guards.missing.first() {
+        return Ok(Step::Event(refused(format!(
+            "guard {missing} does not exist: create the alarm or take it out of `guards`"
+        ))));
+    }
+    if let Some(alarm) = guards.in_alarm.first() {
+        return Ok(Step::Event(refused(format!(
+            "guard {alarm} is in ALARM already, so it could not protect this release"
+        ))));
+    }
+    let baseline = alias.route.primary;
+    let code = lambda.version(&plan.lambda.function, &baseline).await?.code;
+    if matches!(&release.artifact, Artifact::Image { digest, .. } if digest.as_str() == code) {
+        return Ok(Step::Event(refused(format!(
+            "{} serves already, as version {baseline}",
+            release.artifact
+        ))));
+    }
+    let lambda = plan.lambda.clone();
+    let revision = alias.revision;
+    Ok(Step::Event(Event::LedgerTaken(Ledger { lambda, baseline, code, revision, taken_at: now })))
+}
+
+async fn publish(
+    lambda: &(impl ReadFunction + UpdateCode + PublishVersion),
+    release: &Release,
+) -> Result<Step, StepError> {
+    let function = &release.plan.lambda.function;
+    let state = lambda.function(function).await?;
+    match state.update {
+        CodeState::InProgress => return Ok(Step::Again),
+        CodeState::Failed { reason } if release.code.is_some() => {
+            return Ok(Step::Event(refused(format!(
+                "Lambda can't use {}: {reason}",
+                release.artifact
+            ))));
+        }
+        CodeState::Failed { .. } | CodeState::Ready => {}
+    }
+    if state.is_image != matches!(release.artifact, Artifact::Image { .. }) {
+        let kind = if state.is_image { "an image" } else { "a zip" };
+        return Ok(Step::Event(refused(format!(
+            "function {function} is {kind} function and can't run {}",
+            release.artifact
+        ))));
+    }
+    let Some(code) = &release.code else {
+        return match lambda.update_code(function, &release.artifact).await {
+            Ok(code) => Ok(Step::Event(Event::CodeSet { code })),
+            // Another update is in progress: a deployment tool, or our own call that timed out.
+            Err(PortError::Conflict { .. }) => Ok(Step::Again),
+            Err(error) => Err(error.into()),
+        };
+    };
+    if *code != state.code_sha256 {
+        return Ok(Step::Event(refused(format!(
+            "someone else changed the code of {function} while its version was to be published; \
+             push again, or stop the other deployment"
+        ))));
+    }
+    let description = format!("{} by Perch", release.artifact);
+    let version = match lambda.publish(function, code, &description).await {
+        Ok(version) => version,
+        Err(PortError::Conflict { .. }) => return Ok(Step::Again),
+        Err(error) => return Err(error.into()),
+    };
+    if release.ledger.as_ref().is_some_and(|ledger| ledger.baseline == version) {
+        return Ok(Step::Event(refused(format!(
+            "{} serves already, as version {version}",
+            release.artifact
+        ))));
+    }
+    match lambda.version(function, &version).await?.state {
+        CodeState::Ready => Ok(Step::Event(Event::CanaryPublished { version })),
+        CodeState::InProgress => Ok(Step::Again),
+        CodeState::Failed { reason } => Ok(Step::Event(refused(format!(
+            "version {version} of {function} can't start: {reason}"
+        )))),
+    }
+}

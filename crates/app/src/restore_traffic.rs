@@ -1,0 +1,114 @@
+//! Takes the fence, puts all traffic back on the baseline, and reads it back.
+//!
+//! Traffic first: the decision is written down after the alias was moved. When the alias can't be
+//! moved the decision is still written, and the state machine tries again.
+
+use jiff::Timestamp;
+use perch_core::decide::{Event, Next};
+use perch_core::head::Ledger;
+use perch_core::names::ReleaseId;
+use perch_core::phase::{Phase, RollbackCause};
+use serde::{Deserialize, Serialize};
+
+use crate::ports::{
+    AliasState, CommitRelease, LoadRelease, PortError, ReadAlias, Route, ShiftWeight, TakeFence,
+};
+use crate::step::{StepError, StepInput, StepOutput, transition};
+
+/// How often a rollback re-reads an alias that someone else changes at the same time.
+const ATTEMPTS: usize = 4;
+
+/// What the rollback machine is started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RollbackInput {
+    /// The release to roll back.
+    pub release_id: ReleaseId,
+    /// Why, unless the release says so already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<RollbackCause>,
+}
+
+/// Puts traffic back for the release, whatever phase it is in.
+pub async fn run(
+    store: &(impl LoadRelease + TakeFence + CommitRelease),
+    lambda: &(impl ReadAlias + ShiftWeight),
+    input: &RollbackInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let id = &input.release_id;
+    let mut release =
+        store.release(id).await?.ok_or_else(|| StepError::UnknownRelease(id.clone()))?;
+    let over = StepInput { release_id: id.clone(), fence: release.fence }.then(Next::Close);
+    if release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. }) {
+        return Ok(over);
+    }
+    let Some(head) = store.take_fence(&release.target, Some(id)).await? else {
+        return Ok(over);
+    };
+    release.fence = head.fence;
+    let restored = match (&release.ledger, release.phase.is_exposed()) {
+        (Some(ledger), true) => restore(lambda, ledger, None).await.map(Some),
+        // No traffic was moved: there is nothing to put back, and the alias is not ours to touch.
+        (None, _) | (_, false) => Ok(None),
+    };
+    let mut events = Vec::new();
+    if !matches!(release.phase, Phase::RollingBack { .. }) {
+        let unknown = || RollbackCause::Error { error: "no cause was given".to_owned() };
+        events.push(Event::RollbackRequested(input.cause.clone().unwrap_or_else(unknown)));
+    }
+    if restored.is_ok() {
+        events.push(Event::TrafficRestored);
+    }
+    if let (Ok(Some(alias)), Some(ledger)) = (&restored, &mut release.ledger) {
+        ledger.revision.clone_from(&alias.revision);
+    }
+    let fence = release.fence;
+    let (transition, next) = transition(release, &events, None, now)?;
+    if !transition.entries.is_empty() {
+        store.commit(&transition).await?;
+    }
+    restored?;
+    Ok(StepInput { release_id: id.clone(), fence }.then(next))
+}
+
+/// Moves the alias to the baseline alone and reads it back.
+///
+/// With `hint`, the first write goes without a read, conditional on that revision.
+///
+/// # Errors
+/// [`StepError`] when the alias could not be moved or was not read back as set.
+pub(crate) async fn restore(
+    lambda: &(impl ReadAlias + ShiftWeight),
+    ledger: &Ledger,
+    hint: Option<&str>,
+) -> Result<AliasState, StepError> {
+    let route = Route::all_on(&ledger.baseline);
+    if let Some(revision) = hint {
+        match lambda.shift(&ledger.lambda, &route, revision).await {
+            // Lambda answers an update with the alias as it is then.
+            Ok(alias) if alias.route == route => return Ok(alias),
+            Ok(_) | Err(PortError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut found = lambda.alias(&ledger.lambda).await?;
+    for _ in 0..ATTEMPTS {
+        if found.route == route {
+            return Ok(found);
+        }
+        match lambda.shift(&ledger.lambda, &route, &found.revision).await {
+            Ok(_) | Err(PortError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        found = lambda.alias(&ledger.lambda).await?;
+    }
+    if found.route == route {
+        return Ok(found);
+    }
+    Err(StepError::NotAsSet {
+        what: format!("alias {}", ledger.lambda.alias),
+        expected: route.to_string(),
+        found: found.route.to_string(),
+    })
+}

@@ -1,0 +1,172 @@
+//! What every step of a state machine shares: its input and output, loading under the fence, and
+//! committing a decision.
+
+use jiff::Timestamp;
+use perch_core::decide::{self, Decision, Event, IllegalTransition, Next};
+use perch_core::head::Fence;
+use perch_core::journal::{Evidence, JournalEntry, What};
+use perch_core::names::ReleaseId;
+use perch_core::release::Release;
+use serde::{Deserialize, Serialize};
+
+use crate::ports::{CommitRelease, LoadHead, LoadRelease, PortError, Transition};
+
+/// What the state machine hands to each step of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepInput {
+    /// The release.
+    pub release_id: ReleaseId,
+    /// The fence that this execution holds the target with.
+    pub fence: Fence,
+}
+
+/// What a step answers: the same, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepOutput {
+    /// The release.
+    pub release_id: ReleaseId,
+    /// The fence that this execution holds the target with.
+    pub fence: Fence,
+    /// The name that the state machine routes on.
+    pub next: String,
+    /// How long to wait before it, in seconds.
+    pub wait_seconds: u64,
+}
+
+impl StepInput {
+    /// The answer that leads to `next`.
+    pub fn then(&self, next: Next) -> StepOutput {
+        StepOutput {
+            release_id: self.release_id.clone(),
+            fence: self.fence,
+            next: next.name().to_owned(),
+            wait_seconds: next.wait_seconds(),
+        }
+    }
+}
+
+/// Why a step could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The release is in a phase that has no place for this.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The release is not known.
+    #[error("release {0} does not exist")]
+    UnknownRelease(ReleaseId),
+    /// The release has no ledger or canary where its phase needs one.
+    #[error("release {release} has no {what} in phase {phase}")]
+    Incomplete {
+        /// The release.
+        release: ReleaseId,
+        /// What is missing.
+        what: &'static str,
+        /// Its phase.
+        phase: &'static str,
+    },
+    /// The target was read back and is not as it was set.
+    #[error("{what} was read back as {found} instead of {expected}")]
+    NotAsSet {
+        /// What was read back.
+        what: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+}
+
+/// The release if this execution still holds it; `None` when another took the target.
+pub async fn held(
+    store: &impl LoadRelease,
+    input: &StepInput,
+) -> Result<Option<Release>, StepError> {
+    let release = store
+        .release(&input.release_id)
+        .await?
+        .ok_or_else(|| StepError::UnknownRelease(input.release_id.clone()))?;
+    Ok((release.fence == input.fence).then_some(release))
+}
+
+/// Whether the head still has the fence of this execution. Read it after what a write will be
+/// conditional on: who takes the fence later also changes that.
+pub async fn holds_fence(store: &impl LoadHead, release: &Release) -> Result<bool, PortError> {
+    Ok(store.head(&release.target).await?.is_some_and(|head| head.fence == release.fence))
+}
+
+/// Decides on `event` and commits the outcome.
+///
+/// When another took the target meanwhile the answer is [`Next::End`]: a stale execution ends
+/// quietly. When only the release changed (a person gave an order) the conflict is returned, and
+/// the state machine tries the step again.
+pub async fn settle(
+    store: &(impl CommitRelease + LoadHead),
+    input: &StepInput,
+    release: Release,
+    event: &Event,
+    evidence: Option<Evidence>,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let target = release.target.clone();
+    let (transition, next) = transition(release, std::slice::from_ref(event), evidence, now)?;
+    match store.commit(&transition).await {
+        Ok(()) => Ok(input.then(next)),
+        Err(PortError::Conflict { what, expected, found }) => {
+            let head = store.head(&target).await?;
+            if head.is_some_and(|head| head.fence == input.fence) {
+                return Err(PortError::Conflict { what, expected, found }.into());
+            }
+            Ok(input.then(Next::End))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The one transition that these events lead to, one after the other, and what is next then.
+pub(crate) fn transition(
+    mut release: Release,
+    events: &[Event],
+    evidence: Option<Evidence>,
+    now: Timestamp,
+) -> Result<(Transition, Next), IllegalTransition> {
+    let expected_seq = release.seq;
+    let (mut entries, mut next) = (Vec::new(), decide::resume(&release, now));
+    for event in events {
+        let Decision { phase, next: then, entries: texts } = decide::decide(&release, event, now)?;
+        next = then;
+        release.learn(event);
+        release.phase = phase;
+        for (what, cause) in texts {
+            release.seq += 1;
+            entries.push(entry(&release, what, cause, evidence.clone(), now));
+        }
+    }
+    if release.phase.is_final() {
+        release.ended_at = Some(now);
+    }
+    Ok((Transition { expected_seq, fence: release.fence, entries, release }, next))
+}
+
+/// A journal entry with the release's current number.
+pub(crate) fn entry(
+    release: &Release,
+    what: What,
+    cause: String,
+    evidence: Option<Evidence>,
+    at: Timestamp,
+) -> JournalEntry {
+    JournalEntry {
+        release: release.id.clone(),
+        target: release.target.clone(),
+        seq: release.seq,
+        at,
+        what,
+        cause,
+        evidence: evidence.filter(|_| what == What::BakeJudged),
+    }
+}
