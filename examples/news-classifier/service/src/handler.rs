@@ -1,0 +1,174 @@
+//! From one invocation to one reply or one typed function error.
+//!
+//! Reads the request, applies the image's fault if it has one, asks the classifier. The error
+//! types callers see are `InvalidInput` and `ModelFailure`.
+
+use std::time::Instant;
+
+use lambda_runtime::{Diagnostic, tracing};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::assets::Assets;
+use crate::fault::Harm;
+
+/// Longest accepted text in characters: a headline with its first sentences, not an article.
+const LONGEST_TEXT: usize = 2_000;
+
+/// The function between two invocations.
+#[derive(Debug)]
+pub(crate) struct Service {
+    assets: Assets,
+    started: Instant,
+}
+
+/// What a caller gets.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Reply<'a> {
+    category: &'a str,
+    confidence: f64,
+    model_version: &'a str,
+    image_build: &'a str,
+}
+
+/// Why a request was not answered.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RequestError {
+    #[error("{field}: {problem}")]
+    InvalidInput { field: &'static str, problem: String },
+    #[error("the model of image build {build} failed on this request")]
+    ModelFailure { build: String },
+}
+
+impl From<RequestError> for Diagnostic {
+    fn from(error: RequestError) -> Self {
+        let error_type = match error {
+            RequestError::InvalidInput { .. } => "InvalidInput",
+            RequestError::ModelFailure { .. } => "ModelFailure",
+        };
+        Self { error_type: error_type.into(), error_message: error.to_string() }
+    }
+}
+
+impl Service {
+    /// A service over the image's files; `started` is when the process began.
+    pub(crate) fn new(assets: Assets, started: Instant) -> Self {
+        Self { assets, started }
+    }
+
+    /// Answers `{"text": ".."}` with its category.
+    pub(crate) async fn answer(
+        &self,
+        request: &Value,
+        request_id: &str,
+    ) -> Result<Reply<'_>, RequestError> {
+        let text = text_of(request)?;
+        match self.harm(request_id) {
+            Harm::None => {}
+            Harm::Delay(wait) => tokio::time::sleep(wait).await,
+            Harm::Fail => {
+                tracing::error!(image.build = self.assets.build, "model failed");
+                return Err(RequestError::ModelFailure { build: self.assets.build.clone() });
+            }
+        }
+        let found = self.assets.model.classify(text);
+        Ok(Reply {
+            category: found.name,
+            confidence: (found.confidence * 10_000.0).round() / 10_000.0,
+            model_version: &self.assets.model.version,
+            image_build: &self.assets.build,
+        })
+    }
+
+    fn harm(&self, request_id: &str) -> Harm {
+        let fault = self.assets.fault.as_ref();
+        fault.map_or(Harm::None, |fault| fault.harm(request_id, self.started.elapsed()))
+    }
+}
+
+/// The text of a request, or what is wrong with it.
+fn text_of(request: &Value) -> Result<&str, RequestError> {
+    let refuse = |field, problem: String| Err(RequestError::InvalidInput { field, problem });
+    let Some(fields) = request.as_object() else {
+        return refuse("request", "must be an object such as {\"text\": \"...\"}".into());
+    };
+    let text = match fields.get("text") {
+        None => return refuse("text", "is missing".into()),
+        Some(Value::String(text)) => text.trim(),
+        Some(_) => return refuse("text", "must be a string".into()),
+    };
+    match text.chars().count() {
+        0 => refuse("text", "must not be empty".into()),
+        found if found > LONGEST_TEXT => {
+            refuse("text", format!("has {found} characters, at most {LONGEST_TEXT} are accepted"))
+        }
+        _ => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const MODEL: &str = include_str!("../../training/model.json");
+
+    fn service(fault: Option<Value>) -> Service {
+        let assets = Assets {
+            model: serde_json::from_str(MODEL).unwrap(),
+            build: "b7".into(),
+            fault: fault.map(|json| serde_json::from_value(json).unwrap()),
+        };
+        Service::new(assets, Instant::now())
+    }
+
+    #[tokio::test]
+    async fn headline_gets_category_confidence_and_origin() {
+        let service = service(None);
+        let reply = service.answer(&json!({"text": "Striker scores in cup final"}), "r").await;
+        let reply = serde_json::to_value(reply.unwrap()).unwrap();
+        let file: Value = serde_json::from_str(MODEL).unwrap();
+        assert_eq!(reply["category"], "sport");
+        assert!(reply["confidence"].as_f64().unwrap() > 0.9);
+        assert_eq!(reply["modelVersion"], file["version"]);
+        assert_eq!(reply["imageBuild"], "b7");
+    }
+
+    #[tokio::test]
+    async fn bad_input_is_refused_with_the_field() {
+        let cases = [
+            (json!([]), "request: must be an object such as {\"text\": \"...\"}"),
+            (json!({"txt": "x"}), "text: is missing"),
+            (json!({"text": 7}), "text: must be a string"),
+            (json!({"text": " \n"}), "text: must not be empty"),
+            (
+                json!({"text": "x".repeat(2001)}),
+                "text: has 2001 characters, at most 2000 are accepted",
+            ),
+        ];
+        for (request, expected) in cases {
+            let error = Diagnostic::from(service(None).answer(&request, "r").await.unwrap_err());
+            assert_eq!(
+                (error.error_type.as_str(), error.error_message.as_str()),
+                ("InvalidInput", expected)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn failing_image_returns_a_model_failure() {
+        let service = service(Some(json!({"kind": "errors", "rate": 1})));
+        let error = service.answer(&json!({"text": "Rain"}), "r").await.unwrap_err();
+        assert_eq!(Diagnostic::from(error).error_type, "ModelFailure");
+    }
+
+    #[tokio::test]
+    async fn slow_image_still_answers() {
+        let service = service(Some(json!({"kind": "latency", "rate": 1, "addMs": 20})));
+        let before = Instant::now();
+        service.answer(&json!({"text": "Rain"}), "r").await.unwrap();
+        assert!(before.elapsed().as_millis() >= 20);
+    }
+}
