@@ -7,13 +7,15 @@ from perch_local.checkout import ROOT
 from perch_local.lifecycle import LocalStackError
 
 MAIN_STACK = "perch"
+# `sam deploy` asks for a repository as soon as one function is an image; it pushes only images built by Docker.
+IMAGES = "000000000000.dkr.ecr.us-east-1.amazonaws.com/unused"
 
 
 def command(template, name, parameters=()):
     """The `sam deploy` call for one template."""
     call = ["sam", "deploy", "--template-file", str(template), "--stack-name", name, "--resolve-s3", "--capabilities",
             "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "CAPABILITY_NAMED_IAM", "--no-confirm-changeset",
-            "--no-fail-on-empty-changeset", "--no-progressbar"]
+            "--no-fail-on-empty-changeset", "--no-progressbar", "--image-repository", IMAGES]
     return call + (["--parameter-overrides", *parameters] if parameters else [])
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from ministack.core.responses import new_uuid
 from ministack.services import cloudwatch_logs as LOGS, lambda_svc as L
-from perch_local import metrics, workers
+from perch_local import metrics, state_machines, workers
 from perch_local.aliases import as_invoked, identity, weights
 from perch_local.scope import log
 
@@ -83,6 +83,7 @@ def install():
         name, alias, version = identity(config)
         result, begun = None, time.time()
         workers.take()
+        state_machines.note_version(version)
         func, config = as_invoked(func, config)
         try:
             result = dispatch(func, config, event, request_id, started)

@@ -1,5 +1,6 @@
 """Starts the server once per test session on a free port and gives clients for it."""
 import io
+import json
 import os
 import pathlib
 import socket
@@ -32,7 +33,7 @@ def server(tmp_path_factory):
     url = f"http://127.0.0.1:{number}"
     env = dict(os.environ, AWS_ENDPOINT_URL=url, GATEWAY_PORT=str(number), BIND_HOST="127.0.0.1", MINISTACK_HOST="127.0.0.1",
                S3_DATA_DIR=str(work / "s3"), STATE_DIR=str(work / "state"), TMPDIR=str(work), AUTH="true",
-               PERCH_ALARM_SCALE="0.05", PERCH_LAMBDA_RESOLUTION="1",
+               PERCH_ALARM_SCALE="0.05", PERCH_LAMBDA_RESOLUTION="1", PERCH_RETRY_SCALE="0.002",
                PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     with open(work / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=env, cwd=work, stdout=log, stderr=log)
@@ -78,13 +79,23 @@ def zipped(path):
 
 @pytest.fixture(scope="session")
 def role(client):
-    import json
     iam = client("iam")
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
              "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}}]}
     iam.create_role(RoleName="lambda", AssumeRolePolicyDocument=json.dumps(trust))
     iam.attach_role_policy(RoleName="lambda", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     return ROLE
+
+
+def open_queue(client, name, service="events.amazonaws.com"):
+    """(url, ARN) of a new queue that a service may send to."""
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": service},
+                                                      "Action": "sqs:SendMessage", "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    return url, arn
 
 
 def until(check, seconds=30, every=0.2):

@@ -9,7 +9,7 @@ import os
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT, until, zipped
+from conftest import ROOT, open_queue, until, zipped
 from perch_local.push_image import push
 
 ENV = {"Variables": {"TABLE_NAME": "t", "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "BUILD": "1"}}
@@ -61,8 +61,7 @@ def test_weighted_alias_and_its_series(client, bootstrap, role):
 def test_two_images_behind_one_alias(client, bootstrap, role, tmp_path):
     lam, ecr, sqs, ev = client("lambda"), client("ecr"), client("sqs"), client("events")
     ecr.create_repository(repositoryName="team/app")
-    url = sqs.create_queue(QueueName="pushes")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    url, arn = open_queue(client, "pushes")
     ev.put_rule(Name="push", EventPattern=json.dumps({"source": ["aws.ecr"], "detail": {"action-type": ["PUSH"]}}))
     ev.put_targets(Rule="push", Targets=[{"Id": "q", "Arn": arn}])
     digests = []
