@@ -137,8 +137,10 @@ def push_variant(
     tag = tag or f"v{build}-{variant}"
     binary = binary or built_binary()
     if not is_static(binary):
-        print(f"note: {binary.name} is not static, so only this host can run the image; for AWS: {BUILD_COMMAND}",
-              file=sys.stderr)  # fmt: skip
+        print(
+            f"note: {binary.name} is not static, so only this host can run the image; for AWS: {BUILD_COMMAND}",
+            file=sys.stderr,
+        )
     ecr = client or boto3.client("ecr")
     uri = repository_uri(ecr, repository)
     with tempfile.TemporaryDirectory() as folder:
@@ -167,9 +169,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         image = push_variant(
-            options.variant, repository=options.repository, tag=options.tag, build=options.build,
-            after_seconds=options.after_seconds, binary=options.binary,
-        )  # fmt: skip
+            options.variant,
+            repository=options.repository,
+            tag=options.tag,
+            build=options.build,
+            after_seconds=options.after_seconds,
+            binary=options.binary,
+        )
     except (PushError, OSError) as wrong:
         print(f"push_image: {wrong}", file=sys.stderr)
         return 1
