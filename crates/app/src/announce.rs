@@ -61,14 +61,14 @@ pub async fn run(
             "no target takes artifacts from this source: name it under `sources` in a target \
                    file and apply it"
                 .to_owned();
-        store.note(&announcement.note(None, &why, now)).await?;
+        store.note(&announcement.note(None, &why)).await?;
         return Ok(vec![(None, Answer::Ignored(why))]);
     }
     let mut answers = Vec::with_capacity(found.len());
     for candidate in found {
         let answer = answer(store, executions, announcement, &candidate, now).await?;
         if let Some(why) = answer.note() {
-            store.note(&announcement.note(Some(&candidate.target), &why, now)).await?;
+            store.note(&announcement.note(Some(&candidate.target), &why)).await?;
         }
         answers.push((Some(candidate.target), answer));
     }
@@ -195,9 +195,9 @@ fn not_admitted(target: &Target, artifact: &Artifact) -> Option<String> {
 }
 
 impl Announcement {
-    fn note(&self, target: Option<&TargetName>, text: &str, at: Timestamp) -> Note {
+    fn note(&self, target: Option<&TargetName>, text: &str) -> Note {
         Note {
-            at,
+            at: self.pushed_at,
             target: target.cloned(),
             event: self.event.clone(),
             subject: self.artifact.to_string(),

@@ -24,6 +24,8 @@ pub struct Alarm {
     pub name: AlarmName,
     /// CloudWatch's reason.
     pub reason: String,
+    /// When it went into ALARM.
+    pub at: Timestamp,
 }
 
 /// What became of an alarm for one target.
@@ -45,12 +47,11 @@ pub async fn run(
     lambda: &(impl ReadAlias + ShiftWeight),
     executions: &impl StartExecution,
     alarm: &Alarm,
-    now: Timestamp,
 ) -> Result<Vec<(TargetName, Answer)>, StepError> {
     let mut answers = Vec::new();
     let mut failed = None;
     for target in store.by_guard(&alarm.name).await? {
-        match protect(store, lambda, executions, alarm, &target, now).await {
+        match protect(store, lambda, executions, alarm, &target).await {
             Ok(answer) => answers.push((target, answer)),
             Err(error) => failed = failed.or(Some(error)),
         }
@@ -64,11 +65,10 @@ async fn protect(
     executions: &impl StartExecution,
     alarm: &Alarm,
     target: &TargetName,
-    now: Timestamp,
 ) -> Result<Answer, StepError> {
     let head = store.take_fence(target, None).await?;
     let Some((Some(ledger), Some(release))) = head.map(|head| (head.ledger, head.active)) else {
-        store.note(&nothing_in_flight(alarm, target, now)).await?;
+        store.note(&nothing_in_flight(alarm, target)).await?;
         return Ok(Answer::NothingInFlight);
     };
     let restored = restore(lambda, &ledger, Some(&ledger.revision)).await;
@@ -79,9 +79,9 @@ async fn protect(
     restored.map(|_| Answer::RolledBack)
 }
 
-fn nothing_in_flight(alarm: &Alarm, target: &TargetName, at: Timestamp) -> Note {
+fn nothing_in_flight(alarm: &Alarm, target: &TargetName) -> Note {
     Note {
-        at,
+        at: alarm.at,
         target: Some(target.clone()),
         event: alarm.event.clone(),
         subject: format!("alarm {}", alarm.name),

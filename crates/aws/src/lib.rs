@@ -1,1 +1,16 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub mod cloudwatch;
+pub mod config;
+pub mod diagnostic;
+mod error;
+pub mod events;
+pub mod executions;
+pub mod lambda;
+pub mod runtime;
+pub mod slack;
+pub mod store;
+pub mod topic;
+
+pub use aws_config::SdkConfig;
+pub use runtime::sdk_config;

@@ -34,7 +34,7 @@ pub trait ListReleases {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Note {
-    /// When it was decided.
+    /// When the event happened, as its source says.
     pub at: Timestamp,
     /// The target concerned, where the event concerned one.
     pub target: Option<TargetName>,

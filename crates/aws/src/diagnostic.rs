@@ -1,0 +1,90 @@
+//! The one map from errors to the names that the state machines' Retry and Catch match.
+
+use std::error::Error;
+use std::fmt;
+
+use lambda_runtime::Diagnostic;
+use perch_app::notify::NotifyError;
+use perch_app::ports::PortError;
+use perch_app::step::StepError;
+
+/// The names, for the contract test of the state machines.
+pub const ERROR_TYPES: [&str; 5] = ["Unavailable", "Conflict", "Denied", "Invalid", "Illegal"];
+
+/// An error as Step Functions and the logs see it.
+#[derive(Debug)]
+pub struct Failed {
+    /// One of [`ERROR_TYPES`].
+    pub kind: &'static str,
+    /// The whole chain of causes.
+    pub message: String,
+}
+
+impl Failed {
+    /// A request that can't be understood.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self { kind: "Invalid", message: message.into() }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.message)
+    }
+}
+
+impl Error for Failed {}
+
+impl From<Failed> for Diagnostic {
+    fn from(failed: Failed) -> Diagnostic {
+        Diagnostic { error_type: failed.kind.to_owned(), error_message: failed.message }
+    }
+}
+
+impl From<PortError> for Failed {
+    fn from(error: PortError) -> Self {
+        let kind = match &error {
+            PortError::Unavailable { .. } => "Unavailable",
+            PortError::Conflict { .. } => "Conflict",
+            PortError::Denied { .. } => "Denied",
+            PortError::NotFound { .. } | PortError::Invalid { .. } => "Invalid",
+        };
+        Self { kind, message: chain(&error) }
+    }
+}
+
+impl From<StepError> for Failed {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Port(error) => error.into(),
+            // Someone else moves the alias at the same time, or the change is not visible yet.
+            StepError::NotAsSet { .. } => Self { kind: "Conflict", message: chain(&error) },
+            StepError::Illegal(_) => Self { kind: "Illegal", message: chain(&error) },
+            StepError::UnknownRelease(_) | StepError::Incomplete { .. } => {
+                Self { kind: "Invalid", message: chain(&error) }
+            }
+        }
+    }
+}
+
+impl From<NotifyError> for Failed {
+    fn from(error: NotifyError) -> Self {
+        match error {
+            NotifyError::Port(error) => error.into(),
+            NotifyError::UnknownRelease(_) => Self::invalid(chain(&error)),
+        }
+    }
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,44 @@
+//! `ECR Image Action` (ECR User Guide, "Amazon ECR events and EventBridge").
+
+use perch_app::announce::Announcement;
+use perch_core::artifact::Artifact;
+use perch_core::digest::Digest;
+use perch_core::names::RepositoryName;
+use serde::Deserialize;
+
+use super::{Delivered, EventError, detail, id, time};
+
+const KIND: &str = "ECR Image Action";
+
+/// Archiving and deletion come under the same detail type; only a push that succeeded is one.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Detail {
+    result: String,
+    action_type: String,
+    repository_name: RepositoryName,
+    image_digest: Digest,
+    /// Absent or empty for an untagged manifest, such as one of a multi-architecture index.
+    #[serde(default)]
+    image_tag: Option<String>,
+}
+
+/// The image that was pushed; `None` when the event is about something else than a push.
+///
+/// # Errors
+/// [`EventError`] for another kind of event, or one without a documented field.
+pub fn image_of(event: &Delivered) -> Result<Option<Announcement>, EventError> {
+    let detail: Detail = detail(event, KIND)?;
+    if detail.action_type != "PUSH" || detail.result != "SUCCESS" {
+        return Ok(None);
+    }
+    Ok(Some(Announcement {
+        artifact: Artifact::Image {
+            repository: detail.repository_name,
+            digest: detail.image_digest,
+            tag: detail.image_tag.filter(|tag| !tag.is_empty()),
+        },
+        event: id(event),
+        pushed_at: time(event),
+    }))
+}

@@ -1,0 +1,50 @@
+//! `Object Created` (S3 User Guide, "EventBridge event message structure").
+
+use perch_app::announce::Announcement;
+use perch_core::artifact::Artifact;
+use perch_core::names::BucketName;
+use serde::Deserialize;
+
+use super::{Delivered, EventError, detail, id, malformed, time};
+
+const KIND: &str = "Object Created";
+
+#[derive(Deserialize)]
+struct Detail {
+    bucket: Bucket,
+    object: Object,
+}
+
+#[derive(Deserialize)]
+struct Bucket {
+    name: BucketName,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Object {
+    key: String,
+    #[serde(default)]
+    version_id: Option<String>,
+}
+
+/// The package that was uploaded.
+///
+/// # Errors
+/// [`EventError`] for another kind of event, or one from a bucket without versions: what is
+/// released has to be the object that was uploaded, not the one that is there later.
+pub fn package_of(event: &Delivered) -> Result<Announcement, EventError> {
+    let Detail { bucket, object } = detail(event, KIND)?;
+    let Some(version) = object.version_id.filter(|version| !version.is_empty()) else {
+        let message = format!(
+            "missing field `object.version-id`: bucket {} has no versions; turn on its versioning",
+            bucket.name
+        );
+        return Err(malformed(event, KIND, message));
+    };
+    Ok(Announcement {
+        artifact: Artifact::Package { bucket: bucket.name, key: object.key, version },
+        event: id(event),
+        pushed_at: time(event),
+    })
+}

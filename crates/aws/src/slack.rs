@@ -1,0 +1,96 @@
+//! Slack incoming webhooks. The URL is a secret: it is read from SSM or Secrets Manager, kept in
+//! memory, and never logged or put into an error.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_ssm::Client;
+use perch_app::ports::{PortError, PostSlack};
+use perch_core::names::SecretRef;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use crate::error::port_error;
+
+/// A slow Slack is given up on: the topic has the message already.
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Slack, as far as a webhook reaches.
+#[derive(Debug)]
+pub struct Slack {
+    ssm: Client,
+    http: reqwest::Client,
+    urls: Mutex<HashMap<SecretRef, String>>,
+}
+
+impl Slack {
+    /// Slack with secrets from this account and region.
+    ///
+    /// # Errors
+    /// When the TLS library can't be set up.
+    pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
+        Ok(Self { ssm: Client::new(sdk), http, urls: Mutex::default() })
+    }
+
+    async fn url(&self, webhook: &SecretRef) -> Result<String, PortError> {
+        if let Some(url) = self.urls.lock().await.get(webhook) {
+            return Ok(url.clone());
+        }
+        let what = format!("secret {webhook}");
+        let found = self
+            .ssm
+            .get_parameter()
+            .name(parameter_name(webhook))
+            .with_decryption(true)
+            .send()
+            .await
+            .map_err(|e| port_error(what.as_str(), e))?;
+        let url = found.parameter.and_then(|p| p.value).ok_or(PortError::NotFound { what })?;
+        self.urls.lock().await.insert(webhook.clone(), url.clone());
+        Ok(url)
+    }
+}
+
+/// The name of the SSM parameter. SSM answers for Secrets Manager under a reserved path (Systems
+/// Manager User Guide, "Referencing AWS Secrets Manager secrets from Parameter Store parameters").
+fn parameter_name(webhook: &SecretRef) -> String {
+    match webhook.as_str().split_once(':') {
+        Some(("secretsmanager", id)) => format!("/aws/reference/secretsmanager/{id}"),
+        Some((_, name)) => name.to_owned(),
+        None => webhook.to_string(),
+    }
+}
+
+impl PostSlack for Slack {
+    async fn post(&self, webhook: &SecretRef, body: &Value) -> Result<(), PortError> {
+        let what = format!("the Slack webhook of {webhook}");
+        let url = self.url(webhook).await?;
+        let sent = self.http.post(&url).json(body).send().await;
+        let answer = sent.map_err(|error| PortError::Unavailable {
+            what: what.clone(),
+            source: Box::new(error.without_url()),
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(());
+        }
+        // Revoked or rotated: read the secret again next time.
+        self.urls.lock().await.remove(webhook);
+        let text: String = answer.text().await.unwrap_or_default().chars().take(200).collect();
+        Err(PortError::Invalid { what, message: format!("Slack answered {status}: {text}") })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_secret_are_ssm_parameters() {
+        let name = |text: &str| parameter_name(&text.parse().unwrap());
+        assert_eq!(name("ssm:/perch/slack/ml"), "/perch/slack/ml");
+        assert_eq!(name("secretsmanager:perch/slack"), "/aws/reference/secretsmanager/perch/slack");
+    }
+}
