@@ -8,7 +8,7 @@ import contextvars
 
 from ministack.services import cloudwatch as CW, lambda_svc as L
 from ministack.services.cloudformation import changesets, engine, handlers, provisioners as P
-from perch_local import images, oci
+from perch_local import images, oci, versions
 
 _parameters = contextvars.ContextVar("perch_sam_parameters", default=None)
 
@@ -98,5 +98,7 @@ def install():
         "create": composite_create, "update": composite_update, "delete": composite_delete}
     create, update = _function_create(P._lambda_create), _function_update(P._lambda_update)
     P._lambda_create = create               # ministack's update calls it by this name when it has to replace
-    P._RESOURCE_HANDLERS["AWS::Lambda::Function"].update(create=create, update=update)
+    P._RESOURCE_HANDLERS["AWS::Lambda::Function"].update(create=create, update=versions.patiently(update))
+    version = P._RESOURCE_HANDLERS["AWS::Lambda::Version"]
+    version.update(create=versions.patiently(version["create"]), update=versions.patiently(version["update"]))
     _pass_parameters()

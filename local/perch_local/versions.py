@@ -7,8 +7,10 @@ LastUpdateStatus is InProgress, further updates and PublishVersion are refused w
 Lambda canary deployments using a weighted alias" (configuring-alias-routing): at most two versions, both published,
 with the same execution role and the same dead-letter queue.
 """
+import contextvars
 import copy
 import json
+import time
 
 from ministack.core.responses import error_response_json, new_uuid
 from ministack.services import lambda_svc as L
@@ -17,13 +19,32 @@ from ministack.services import lambda_svc as L
 _VOLATILE = {"Version", "FunctionArn", "RevisionId", "LastModified", "State", "StateReason", "StateReasonCode", "LastUpdateStatus",
              "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "SnapStart", "Description", "MasterArn", "ImageUri"}
 
+# Set while CloudFormation works: it waits for an update to end where other callers are refused.
+patient = contextvars.ContextVar("perch_patient", default=False)
+
+
+def patiently(call):
+    """The call, with patience."""
+    def wrapped(*args, **kwargs):
+        token = patient.set(True)
+        try:
+            return call(*args, **kwargs)
+        finally:
+            patient.reset(token)
+    return wrapped
+
 
 def _invalid(text):
     return error_response_json("InvalidParameterValueException", text, 400)
 
 
 def _busy(name):
-    if L._functions[name]["config"].get("LastUpdateStatus") != "InProgress":
+    def updating():
+        return L._functions[name]["config"].get("LastUpdateStatus") == "InProgress"
+    deadline = time.monotonic() + 30
+    while patient.get() and updating() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not updating():
         return None
     return error_response_json(
         "ResourceConflictException",

@@ -87,6 +87,69 @@ def role(client):
     return ROLE
 
 
+@pytest.fixture(scope="session")
+def function(client, role, bootstrap):
+    """Creates a function of fixtures/function/bootstrap and waits until it is active."""
+    def make(name, env=None, **more):
+        lam = client("lambda")
+        lam.create_function(**{"FunctionName": name, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": role,
+                               "Environment": {"Variables": env or {}}, "Timeout": 10, "Code": {"ZipFile": zipped(bootstrap)}, **more})
+        ready(lam, name)
+        return f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+    return make
+
+
+def ready(lam, name):
+    """Wait until a function has been created or updated."""
+    def settled():
+        found = lam.get_function_configuration(FunctionName=name)
+        return (found["State"], found["LastUpdateStatus"]) == ("Active", "Successful")
+    assert until(settled, every=0.05)
+
+
+def two_versions(client, function, name, weight=0.5, **more):
+    """Function with versions 1 and 2 behind the alias `live`, weight on 2."""
+    lam = client("lambda")
+    arn = function(name, {"BUILD": "1"}, Publish=True, **more)
+    lam.update_function_configuration(FunctionName=name, Environment={"Variables": {"BUILD": "2"}})
+    ready(lam, name)
+    lam.publish_version(FunctionName=name)
+    lam.create_alias(FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": weight}})
+    return arn
+
+
+def calls(client, name):
+    """The events a function was called with, from its log."""
+    groups = client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+    if not any(g["logGroupName"] == f"/aws/lambda/{name}" for g in groups):
+        return []
+    events = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+    return [json.loads(e["message"].split("CALL ", 1)[1]) for e in events if "CALL " in e["message"]]
+
+
+def messages(client, url, want=1, seconds=20):
+    """At least `want` messages of a queue, removed from it."""
+    got = []
+
+    def receive():
+        for m in client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages", []):
+            client("sqs").delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+            got.append(m)
+        return len(got) >= want
+    until(receive, seconds)
+    return got
+
+
+def total(client, metric, dims, stat="Sum", namespace="AWS/Lambda"):
+    """A metric over the last five minutes: the sum of its periods, or the values for another statistic."""
+    now = time.time()
+    query = {"Id": "m", "MetricStat": {"Metric": {"Namespace": namespace, "MetricName": metric, "Dimensions":
+             [{"Name": k, "Value": v} for k, v in dims.items()]}, "Period": 60, "Stat": stat}}
+    got = client("cloudwatch").get_metric_data(StartTime=now - 300, EndTime=now + 60, MetricDataQueries=[query])
+    values = got["MetricDataResults"][0]["Values"]
+    return sum(values) if stat in ("Sum", "SampleCount") else values
+
+
 def open_queue(client, name, service="events.amazonaws.com"):
     """(url, ARN) of a new queue that a service may send to."""
     sqs = client("sqs")
