@@ -1,2 +1,26 @@
-//! x
-fn main() {}
+//! Takes the ledger and publishes the canary version, a step at each call.
+
+mod handler;
+
+use handler::Handler;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use perch_aws::cloudwatch::CloudWatch;
+use perch_aws::config::Env;
+use perch_aws::lambda::Functions;
+use perch_aws::store::Table;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    perch_aws::runtime::start_logging();
+    let mut env = Env::default();
+    let table = env.required("PERCH_TABLE");
+    let registry = env.required("PERCH_REGISTRY");
+    let (table, registry) = env.finish((table, registry))?;
+    let sdk = perch_aws::sdk_config().await;
+    let handler = Handler {
+        store: Table::new(&sdk, table),
+        lambda: Functions::with_registry(&sdk, registry),
+        alarms: CloudWatch::new(&sdk),
+    };
+    run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+}

@@ -4,10 +4,12 @@
 mod alarm;
 mod ecr;
 mod s3;
+mod stream;
 
 pub use alarm::alarm_of;
 pub use ecr::image_of;
 pub use s3::package_of;
+pub use stream::entry_of;
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use jiff::Timestamp;

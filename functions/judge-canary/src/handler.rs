@@ -1,0 +1,26 @@
+//! Maps the state machine's input to the use case and its answer back.
+
+use jiff::Timestamp;
+use perch_app::judge_canary;
+use perch_app::step::{StepInput, StepOutput};
+use perch_aws::cloudwatch::CloudWatch;
+use perch_aws::diagnostic::Failed;
+use perch_aws::store::Table;
+
+pub(crate) struct Handler {
+    pub(crate) store: Table,
+    pub(crate) cloudwatch: CloudWatch,
+}
+
+impl Handler {
+    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+        Ok(judge_canary::run(
+            &self.store,
+            &self.cloudwatch,
+            &self.cloudwatch,
+            &input,
+            Timestamp::now(),
+        )
+        .await?)
+    }
+}

@@ -1,0 +1,19 @@
+//! Maps the state machine's input to the use case and its answer back.
+
+use jiff::Timestamp;
+use perch_app::shift_weight;
+use perch_app::step::{StepInput, StepOutput};
+use perch_aws::diagnostic::Failed;
+use perch_aws::lambda::Functions;
+use perch_aws::store::Table;
+
+pub(crate) struct Handler {
+    pub(crate) store: Table,
+    pub(crate) lambda: Functions,
+}
+
+impl Handler {
+    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+        Ok(shift_weight::run(&self.store, &self.lambda, &input, Timestamp::now()).await?)
+    }
+}
