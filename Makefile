@@ -1,0 +1,56 @@
+# Every target does its own set-up in .venv and .venv-sam and is safe to repeat.
+# PERCH_LOCAL_PORT (default 4566) chooses the local stack; several run side by side.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+FUNCTIONS := $(notdir $(wildcard functions/*))
+SAMPLE := examples/news-classifier
+
+.PHONY: help setup build demo test up down push-image sam-local lint bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Python environments for the local stack and the SAM CLI
+	@sh local/setup.sh
+
+build: ## Release binaries: the CLI, and one bootstrap per function under target/lambda
+	@cargo build --release --locked --workspace
+	for f in $(FUNCTIONS) news-classifier; do
+	  mkdir -p target/lambda/$$f
+	  cmp -s target/release/$$f target/lambda/$$f/bootstrap || install -m 755 target/release/$$f target/lambda/$$f/bootstrap
+	done
+
+demo: setup build ## Four releases on a private local stack: promoted, and rolled back three times
+	@$(PYTHON) $(SAMPLE)/demo.py
+
+up: setup build ## Local stack with Perch and the sample service, left running
+	@$(PYTHON) -m perch_local up
+	$(PYTHON) $(SAMPLE)/install.py
+
+down: setup ## End the local stack and remove its state
+	@$(PYTHON) -m perch_local down
+
+push-image: setup build ## Push a build of the sample service: VARIANT=healthy|failing|slow|later-failing
+	@. local/env.sh
+	$(PYTHON) $(SAMPLE)/push_image.py --variant $(or $(VARIANT),healthy)
+
+lint: setup ## Formatting, lints, templates, state machines
+	@cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
+	.venv-sam/bin/cfn-lint template.yaml $(SAMPLE)/template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
+
+test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks
+	@cargo test --locked --workspace
+	$(PYTHON) -m pytest -q local $(SAMPLE) tests
+
+sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)
+	@$(PYTHON) -m perch_local.sam_local
+
+clean: ## Remove build output and environments
+	@rm -rf target .venv .venv-sam .local
