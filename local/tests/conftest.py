@@ -45,7 +45,7 @@ def server(tmp_path_factory):
                 except OSError:
                     assert process.poll() is None, (work / "log").read_text()
                     time.sleep(0.1)
-            yield type("Server", (), {"url": url, "pid": process.pid, "log": work / "log"})
+            yield type("Server", (), {"url": url, "pid": process.pid, "log": work / "log", "work": work})
         finally:
             process.terminate()
             process.wait(20)
@@ -118,13 +118,17 @@ def two_versions(client, function, name, weight=0.5, **more):
     return arn
 
 
-def calls(client, name):
-    """The events a function was called with, from its log."""
+def log_lines(client, name):
+    """The log of a function, oldest first; empty before its first call."""
     groups = client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
     if not any(g["logGroupName"] == f"/aws/lambda/{name}" for g in groups):
         return []
-    events = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
-    return [json.loads(e["message"].split("CALL ", 1)[1]) for e in events if "CALL " in e["message"]]
+    return [e["message"] for e in client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+
+
+def calls(client, name):
+    """The events a function was called with."""
+    return [json.loads(line.split("CALL ", 1)[1]) for line in log_lines(client, name) if "CALL " in line]
 
 
 def messages(client, url, want=1, seconds=20):

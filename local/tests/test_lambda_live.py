@@ -1,15 +1,16 @@
 """Weighted aliases, AWS/Lambda series and image functions."""
 import collections
 import json
+import os
 import shutil
 import subprocess
 import sys
-import time
-import os
+import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT, open_queue, until, zipped
+from conftest import FIXTURES, ROOT, messages, open_queue, ready, total, until, zipped
+from perch_local import oci
 from perch_local.push_image import push
 
 ENV = {"Variables": {"TABLE_NAME": "t", "TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:t", "BUILD": "1"}}
@@ -22,21 +23,8 @@ def invoke(lam, name, payload, qualifier=None):
     return got.get("ExecutedVersion"), got.get("FunctionError"), json.load(got["Payload"])
 
 
-def ready(lam, name):
-    lam.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-    lam.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-
-
-def total(cw, metric, dims):
-    now = time.time()
-    q = {"Id": "m", "MetricStat": {"Metric": {"Namespace": "AWS/Lambda", "MetricName": metric, "Dimensions":
-         [{"Name": k, "Value": v} for k, v in dims.items()]}, "Period": 60, "Stat": "Sum"}}
-    got = cw.get_metric_data(StartTime=now - 300, EndTime=now + 60, MetricDataQueries=[q])["MetricDataResults"]
-    return sum(got[0]["Values"])
-
-
 def test_weighted_alias_and_its_series(client, bootstrap, role):
-    lam, cw = client("lambda"), client("cloudwatch")
+    lam = client("lambda")
     lam.create_function(FunctionName="zip", Runtime="provided.al2023", Handler="bootstrap", Role=role, Environment=ENV,
                         Code={"ZipFile": zipped(bootstrap)})
     ready(lam, "zip")
@@ -48,14 +36,14 @@ def test_weighted_alias_and_its_series(client, bootstrap, role):
     for _ in range(5):
         assert invoke(lam, "zip", {"noop": True}, "live")[0] == "1"
     one = {"FunctionName": "zip", "Resource": "zip:live"}
-    assert total(cw, "Invocations", one) == 5
-    assert total(cw, "Invocations", dict(one, ExecutedVersion="1")) == 0           # only while two versions are weighted
+    assert total(client, "Invocations", one) == 5
+    assert total(client, "Invocations", dict(one, ExecutedVersion="1")) == 0           # only while two versions are weighted
     lam.update_alias(FunctionName="zip", Name="live", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
     seen = collections.Counter(invoke(lam, "zip", {"noop": True}, "live")[0] for _ in range(100))
     assert set(seen) == {"1", "2"} and 25 < seen["2"] < 75
-    assert [total(cw, "Invocations", dict(one, ExecutedVersion=v)) for v in "12"] == [seen["1"], seen["2"]]
+    assert [total(client, "Invocations", dict(one, ExecutedVersion=v)) for v in "12"] == [seen["1"], seen["2"]]
     assert invoke(lam, "zip", {"fail": True}, "2")[1]
-    assert total(cw, "Errors", {"FunctionName": "zip", "Resource": "zip:2"}) == 1 and total(cw, "Errors", one) == 0
+    assert total(client, "Errors", {"FunctionName": "zip", "Resource": "zip:2"}) == 1 and total(client, "Errors", one) == 0
 
 
 def test_two_images_behind_one_alias(client, bootstrap, role, tmp_path):
@@ -93,6 +81,74 @@ def test_two_images_behind_one_alias(client, bootstrap, role, tmp_path):
         seen[version, body.get("build"), body.get("version")] += 1
     assert {v for v, _, _ in seen} == {"1", "2"} and len(seen) == 2, seen
     assert {e for _, e, _ in seen} == {"one", "two"}, seen
+
+
+def image(tmp_path, bootstrap, build):
+    root = tmp_path / build / "var" / "runtime"
+    root.mkdir(parents=True)
+    shutil.copy(bootstrap, root / "bootstrap")
+    return str(tmp_path / build)
+
+
+def test_image_functions_count_and_measure_like_others(client, bootstrap, role, tmp_path):
+    lam, ecr = client("lambda"), client("ecr")
+    ecr.create_repository(repositoryName="measured")
+    digest = push(image(tmp_path, bootstrap, "m"), "measured", "v1", env={"INIT_SLEEP": "1"}, client=ecr)
+    lam.create_function(FunctionName="measured", PackageType="Image", Role=role, Code={"ImageUri": f"{REGISTRY}/measured:v1"}, Publish=True)
+    ready(lam, "measured")
+    lam.create_alias(FunctionName="measured", Name="live", FunctionVersion="1")
+    for event in ({}, {"fail": "Broken"}):
+        invoke(lam, "measured", event, "live")
+    dims = {"FunctionName": "measured", "Resource": "measured:live"}
+    assert [total(client, m, dims) for m in ("Invocations", "Errors")] == [2, 1]
+    assert max(total(client, "Duration", dims, "Maximum")) < 500
+    found = lam.get_function(FunctionName="measured", Qualifier="live")
+    assert found["Code"]["ResolvedImageUri"] == f"{REGISTRY}/measured@{digest}"
+
+
+def test_image_content_comes_back_out_of_ecr(client, server, bootstrap, tmp_path):
+    ecr = client("ecr")
+    ecr.create_repository(repositoryName="content")
+    digest = push(image(tmp_path, bootstrap, "c"), "content", "v1", client=ecr)
+    got = ecr.batch_get_image(repositoryName="content", imageIds=[{"imageTag": "v1"}])["images"][0]
+    assert got["imageId"]["imageDigest"] == digest == oci.digest(got["imageManifest"].encode())
+    manifest = json.loads(got["imageManifest"])
+    for part in [manifest["config"], *manifest["layers"]]:
+        url = ecr.get_download_url_for_layer(repositoryName="content", layerDigest=part["digest"])["downloadUrl"]
+        blob = urllib.request.urlopen(url).read()
+        assert oci.digest(blob) == part["digest"] and len(blob) == part["size"]
+
+
+def test_a_push_without_a_tag_is_announced_too(client, bootstrap, tmp_path):
+    ecr = client("ecr")
+    ecr.create_repository(repositoryName="untagged")
+    url, arn = open_queue(client, "untagged")
+    client("events").put_rule(Name="untagged", EventPattern=json.dumps({"source": ["aws.ecr"], "detail": {"repository-name": ["untagged"]}}))
+    client("events").put_targets(Rule="untagged", Targets=[{"Id": "q", "Arn": arn}])
+    digest = push(image(tmp_path, bootstrap, "u"), "untagged", client=ecr)
+    event = json.loads(messages(client, url)[0]["Body"])
+    sample = json.loads((FIXTURES / "aws-events" / "ecr-01-ecr-image-action-push.json").read_text())
+    assert set(sample) == set(event) and set(sample["detail"]) <= set(event["detail"])
+    assert set(event["detail"]) - set(sample["detail"]) == {"manifest-media-type", "artifact-media-type"}
+    assert event["resources"] == [] and event["detail"]["image-tag"] == "" and event["detail"]["image-digest"] == digest
+
+
+def test_unpacked_images_without_a_version_are_removed(client, server, bootstrap, role, tmp_path):
+    lam, ecr = client("lambda"), client("ecr")
+    ecr.create_repository(repositoryName="evicted")
+    unpacked = lambda: {p.name for p in server.work.glob("perch-images-*/*")}
+    before = unpacked()
+    for build in ("one", "two"):
+        (tmp_path / build).mkdir()
+        (tmp_path / build / "build").write_text(build)
+        uri = f"{REGISTRY}/evicted@{push(image(tmp_path / build, bootstrap, 'x'), 'evicted', env={'BUILD': build}, client=ecr)}"
+        if build == "one":
+            lam.create_function(FunctionName="evicted", PackageType="Image", Role=role, Code={"ImageUri": uri})
+        else:
+            lam.update_function_code(FunctionName="evicted", ImageUri=uri)
+        ready(lam, "evicted")
+        assert invoke(lam, "evicted", {})[2]["build"] == build
+        assert len(unpacked() - before) == 1
 
 
 def test_image_refusals(client, role):

@@ -14,9 +14,14 @@ def code(call, **arguments):
     return caught.value.response["Error"]["Code"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def stored(client):
+    client("ssm").put_parameter(Name="/perch/slack", Type="SecureString", Value="https://hooks/x")
+    client("secretsmanager").create_secret(Name="team/slack", SecretString="https://hooks/y")
+
+
 def test_secure_string(client):
     ssm = client("ssm")
-    ssm.put_parameter(Name="/perch/slack", Type="SecureString", Value="https://hooks/x")
     assert ssm.get_parameter(Name="/perch/slack", WithDecryption=True)["Parameter"]["Value"] == "https://hooks/x"
     assert ssm.get_parameter(Name="/perch/slack")["Parameter"]["Value"] != "https://hooks/x"
     assert code(ssm.get_parameter, Name="/perch/none") == "ParameterNotFound"
@@ -24,7 +29,6 @@ def test_secure_string(client):
 
 def test_reference_to_a_secret(client):
     ssm = client("ssm")
-    client("secretsmanager").create_secret(Name="team/slack", SecretString="https://hooks/y")
     found = ssm.get_parameter(Name=PATH, WithDecryption=True)["Parameter"]
     assert (found["Name"], found["Type"], found["Value"]) == (PATH, "SecureString", "https://hooks/y")
     assert json.loads(found["SourceResult"])["name"] == "team/slack"

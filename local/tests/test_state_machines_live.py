@@ -59,6 +59,8 @@ def test_lambda_result_and_weights(client, function, machine):
     starts = [client("stepfunctions").start_execution(stateMachineArn=made)["executionArn"] for _ in range(40)]
     seen = collections.Counter(tuple(json.loads(ended(client, e)["output"])) for e in starts)
     assert set(seen) == {("1", "1", 200), ("2", "2", 200)} and min(seen.values()) > 5
+    for _ in range(10):
+        assert client("lambda").get_function(FunctionName="stepsalias", Qualifier="live")["Configuration"]["Version"] == "1"
 
 
 def test_task_and_machine_time_out(client, function, machine):

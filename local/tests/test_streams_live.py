@@ -2,7 +2,7 @@
 import json
 import time
 
-from conftest import FIXTURES, until, zipped
+from conftest import FIXTURES, log_lines, ready, total, two_versions, until, zipped
 from perch_local.streams import first_failure, next_segments
 
 
@@ -26,18 +26,57 @@ def test_next_segments():
     assert next_segments(r, 0, 0, {"MaximumRecordAgeInSeconds": 60}, now + 90)[2] == "MaxRecordAgeExceeded"
 
 
+def table(client, name):
+    return client("dynamodb").create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})["TableDescription"]["LatestStreamArn"]
+
+
+def test_defaults_and_filters(client, function):
+    stream, arn = table(client, "filtered"), function("filtered")
+    patterns = [{"eventName": ["INSERT"], "dynamodb": {"Keys": {"pk": {"S": [{"prefix": "JOURNAL#"}]}}}},
+                {"dynamodb": {"NewImage": {"wanted": {"BOOL": [True]}}}}]
+    mapping = client("lambda").create_event_source_mapping(
+        FunctionName=arn, EventSourceArn=stream, StartingPosition="TRIM_HORIZON",
+        FilterCriteria={"Filters": [{"Pattern": json.dumps(p)} for p in patterns]})
+    assert mapping["BatchSize"] == 100
+    put = lambda pk, **more: client("dynamodb").put_item(TableName="filtered", Item={"pk": {"S": pk}, **more})
+    for pk in ("JOURNAL#1", "HEAD", "JOURNAL#1"):               # the second write of JOURNAL#1 is a MODIFY
+        put(pk, n={"N": str(time.time())})
+    put("other", wanted={"BOOL": True})
+    put("JOURNAL#2")
+    assert until(lambda: ",".join(batches(client, "filtered")) == "JOURNAL#1,other,JOURNAL#2", 10), batches(client, "filtered")
+
+
+def test_a_slow_function_delays_no_other_mapping(client, function):
+    for name, sleep in (("tortoise", "3"), ("hare", "0")):
+        client("lambda").create_event_source_mapping(FunctionName=function(name, {"BATCH_SLEEP": sleep}),
+                                                     EventSourceArn=table(client, name), StartingPosition="TRIM_HORIZON")
+    began = time.time()
+    for name in ("tortoise", "hare"):
+        client("dynamodb").put_item(TableName=name, Item={"pk": {"S": "1"}})
+    assert until(lambda: batches(client, "hare")) == ["1"] and time.time() - began < 2.5
+
+
+def test_a_mapping_calls_the_weighted_alias(client, function):
+    arn = two_versions(client, function, "journal", 1.0)
+    client("lambda").create_event_source_mapping(FunctionName=arn + ":live", EventSourceArn=table(client, "journal"), StartingPosition="TRIM_HORIZON")
+    client("dynamodb").put_item(TableName="journal", Item={"pk": {"S": "1"}})
+    dims = {"FunctionName": "journal", "Resource": "journal:live", "ExecutedVersion": "2"}
+    assert until(lambda: total(client, "Invocations", dims)) == 1
+
+
 def build(client, role, name, mode, **mapping):
     ddb, lam, sqs = client("dynamodb"), client("lambda"), client("sqs")
-    table = ddb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
-                             AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
-                             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})["TableDescription"]
+    stream = table(client, name)
     lam.create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role,
                         Environment={"Variables": {"MODE": mode}},
                         Code={"ZipFile": zipped(FIXTURES / "function" / "bootstrap")})
-    lam.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    ready(lam, name)
     url = sqs.create_queue(QueueName=name + "-lost")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    lam.create_event_source_mapping(FunctionName=name, EventSourceArn=table["LatestStreamArn"], StartingPosition="TRIM_HORIZON",
+    lam.create_event_source_mapping(FunctionName=name, EventSourceArn=stream, StartingPosition="TRIM_HORIZON",
                                     BatchSize=10, MaximumRetryAttempts=1, Enabled=False,
                                     DestinationConfig={"OnFailure": {"Destination": arn}}, **mapping)
     uuid = lam.list_event_source_mappings(FunctionName=name)["EventSourceMappings"][0]["UUID"]
@@ -51,10 +90,8 @@ def build(client, role, name, mode, **mapping):
 
 
 def batches(client, name):
-    out = []
-    for event in client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]:
-        out += [line.split("BATCH ", 1)[1].strip() for line in event["message"].splitlines() if "BATCH " in line]
-    return out
+    """The keys of each call, in order."""
+    return [e.split("BATCH ", 1)[1].strip() for e in log_lines(client, name) if "BATCH " in e]
 
 
 def lost(client, url):
