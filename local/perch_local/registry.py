@@ -26,6 +26,7 @@ def _missing_repository(data):
 
 
 def initiate_layer_upload(original):
+    """Open a buffer for the parts."""
     def initiate(data):
         response = original(data)
         if response[0] == 200:
@@ -35,6 +36,7 @@ def initiate_layer_upload(original):
 
 
 def upload_layer_part(data):
+    """Append one part; parts come in order."""
     missing = _missing_repository(data)
     if missing:
         return missing
@@ -50,6 +52,7 @@ def upload_layer_part(data):
 
 
 def complete_layer_upload(data):
+    """Keep the layer if it has the digest its sender named."""
     missing = _missing_repository(data)
     if missing:
         return missing
@@ -72,6 +75,7 @@ def complete_layer_upload(data):
 
 
 def layer_availability(data):
+    """Say which layers are already here."""
     missing = _missing_repository(data)
     if missing:
         return missing

@@ -15,6 +15,7 @@ import time
 from ministack.core.responses import error_response_json, new_uuid
 from ministack.services import lambda_svc as L
 
+UPDATE_TAKES = 0.3      # seconds in state Pending or InProgress; on AWS seconds to minutes
 # What differs between two publications of the same code and configuration.
 _VOLATILE = {"Version", "FunctionArn", "RevisionId", "LastModified", "State", "StateReason", "StateReasonCode", "LastUpdateStatus",
              "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "SnapStart", "Description", "MasterArn", "ImageUri"}
@@ -170,6 +171,7 @@ def _update_alias(original):
 
 def install():
     """Patch the control plane of the running ministack."""
+    L._LAMBDA_STATE_TRANSITION_DELAY = UPDATE_TAKES
     L._publish_version, L._update_code = _publish(L._publish_version), _update_code(L._update_code)
     L._update_config = _update_config(L._update_config)
     L._create_alias, L._update_alias = _create_alias(L._create_alias), _update_alias(L._update_alias)

@@ -114,7 +114,7 @@ def test_a_dead_server_is_replaced():
 
 
 def test_env_sh(stack):
-    script = f"cd {ROOT}/local/tests && . ../env.sh && . ../env.sh && echo $AWS_ENDPOINT_URL $PERCH_STACK $AWS_REGION && command -v aws sam cfn-lint"
+    script = f"cd {ROOT}/local/tests && . ../env.sh && . ../env.sh && echo $AWS_ENDPOINT_URL $PERCH_STACK $AWS_REGION && command -v aws && command -v sam && command -v cfn-lint"
     done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True,
                           env={"PATH": "/usr/bin:/bin", "PERCH_LOCAL_PORT": str(stack.port)})
     assert done.stdout.splitlines() == [f"{stack.url} perch us-east-1", f"{ROOT}/.venv/bin/aws", f"{ROOT}/.venv-sam/bin/sam",
