@@ -22,7 +22,7 @@ class _Never(Exception):
 class Registry:
     """The ECR calls of a push, kept in memory."""
 
-    class exceptions:  # noqa: N801 - boto3's name
+    class exceptions:
         RepositoryNotFoundException = _Missing
         LayerAlreadyExistsException = _Never
         ImageAlreadyExistsException = _Never
