@@ -72,7 +72,11 @@ fn verdict(outcome: Outcome) -> Verdict {
             requests: 90,
             max: JudgeRule::default().error_rate.max,
         },
-        Outcome::Pass => Reason::WithinLimits { errors: 0, requests: 100 },
+        Outcome::Pass => Reason::ErrorsWithin {
+            errors: 0,
+            requests: 100,
+            max: JudgeRule::default().error_rate.max,
+        },
         Outcome::Inconclusive => Reason::TooFewRequests { found: 3, needed: 100 },
     };
     Verdict { outcome, reasons: vec![reason] }

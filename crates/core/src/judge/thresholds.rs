@@ -32,7 +32,12 @@ pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
     if !missing.is_empty() {
         return Verdict { outcome: Outcome::Inconclusive, reasons: missing };
     }
-    pass(canary)
+    let mut reasons = vec![errors_within(rule, canary)];
+    if let (Some(canary_ms), Some(baseline_ms)) = (canary.latency_ms, baseline.latency_ms) {
+        let quantile = rule.latency.quantile;
+        reasons.push(Reason::LatencyWithin { quantile, canary_ms, baseline_ms });
+    }
+    Verdict { outcome: Outcome::Pass, reasons }
 }
 
 /// Judges the new version after its promotion, on its own: there is no second arm any more, so
@@ -48,12 +53,12 @@ pub fn judge_watch(rule: &JudgeRule, readings: &Readings) -> Verdict {
         let reason = Reason::TooFewRequests { found: canary.requests, needed: rule.min_requests };
         return Verdict { outcome: Outcome::Inconclusive, reasons: vec![reason] };
     }
-    pass(canary)
+    Verdict { outcome: Outcome::Pass, reasons: vec![errors_within(rule, canary)] }
 }
 
-fn pass(canary: &Arm) -> Verdict {
-    let reason = Reason::WithinLimits { errors: canary.errors, requests: canary.requests };
-    Verdict { outcome: Outcome::Pass, reasons: vec![reason] }
+fn errors_within(rule: &JudgeRule, canary: &Arm) -> Reason {
+    let max = rule.error_rate.max;
+    Reason::ErrorsWithin { errors: canary.errors, requests: canary.requests, max }
 }
 
 fn guards(readings: &Readings) -> Vec<Reason> {

@@ -95,12 +95,23 @@ pub enum Reason {
         /// The rule's minimum.
         needed: u64,
     },
-    /// Everything within its limits.
-    WithinLimits {
+    /// Failed requests within the limit.
+    ErrorsWithin {
         /// Failed requests of the canary.
         errors: u64,
         /// All requests of the canary.
         requests: u64,
+        /// The limit.
+        max: Percent,
+    },
+    /// Latency within the limit.
+    LatencyWithin {
+        /// The quantile.
+        quantile: Quantile,
+        /// The canary's, in milliseconds.
+        canary_ms: f64,
+        /// The baseline's, in milliseconds.
+        baseline_ms: f64,
     },
 }
 
@@ -126,9 +137,13 @@ impl fmt::Display for Reason {
             Reason::TooFewBaselineRequests { found, needed } => {
                 write!(f, "{found} of {needed} baseline requests needed to compare latency")
             }
-            Reason::WithinLimits { errors, requests } => {
-                write!(f, "{errors} of {requests} canary requests failed; latency within its limit")
+            Reason::ErrorsWithin { errors, requests, max } => {
+                write!(f, "{errors} of {requests} canary requests failed (limit {max})")
             }
+            Reason::LatencyWithin { quantile, canary_ms, baseline_ms } => write!(
+                f,
+                "canary {quantile} {canary_ms:.1} ms against {baseline_ms:.1} ms of the baseline"
+            ),
         }
     }
 }
