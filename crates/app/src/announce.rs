@@ -16,8 +16,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::ports::{
-    FindTargets, KeepNote, LoadHead, LoadTarget, Machine, Note, PlanRelease, Planned, PortError,
-    SourceMatch, StartExecution, WaitForTurn,
+    FindTargets, KeepNote, LoadHead, LoadRelease, LoadTarget, Machine, Note, PlanRelease, Planned,
+    PortError, SourceMatch, StartExecution, WaitForTurn,
 };
 
 /// An artifact that an event announced.
@@ -50,7 +50,9 @@ pub enum Answer {
 /// # Errors
 /// [`PortError`] when a port failed; a repeated call does the rest and nothing twice.
 pub async fn run(
-    store: &(impl FindTargets + LoadTarget + LoadHead + PlanRelease + WaitForTurn + KeepNote),
+    store: &(
+         impl FindTargets + LoadTarget + LoadHead + LoadRelease + PlanRelease + WaitForTurn + KeepNote
+     ),
     executions: &impl StartExecution,
     announcement: &Announcement,
     now: Timestamp,
@@ -76,7 +78,7 @@ pub async fn run(
 }
 
 async fn answer(
-    store: &(impl LoadTarget + LoadHead + PlanRelease + WaitForTurn),
+    store: &(impl LoadTarget + LoadHead + LoadRelease + PlanRelease + WaitForTurn),
     executions: &impl StartExecution,
     announcement: &Announcement,
     candidate: &SourceMatch,
@@ -94,7 +96,7 @@ async fn answer(
 
 /// Plans a release of the artifact and starts its execution, or has it wait its turn.
 pub(crate) async fn start(
-    store: &(impl LoadHead + PlanRelease + WaitForTurn),
+    store: &(impl LoadHead + LoadRelease + PlanRelease + WaitForTurn),
     executions: &impl StartExecution,
     target: &Target,
     artifact: &Artifact,
@@ -113,10 +115,11 @@ pub(crate) async fn start(
         evidence: None,
     };
     match store.plan(&release, &entry).await? {
-        Planned::Created | Planned::Repeated => {
-            let input = json!({ "releaseId": release.id, "fence": fence });
-            executions.start(Machine::CanaryDeploy, &release.id, &input).await?;
-            Ok(Answer::Started(release.id))
+        Planned::Created => launch(executions, release).await,
+        // The head's fence may be a later one: the execution goes on with the release's own.
+        Planned::Repeated => {
+            let known = store.release(&release.id).await?.unwrap_or(release);
+            launch(executions, known).await
         }
         Planned::AlreadyReleased { by, outcome } => {
             Ok(Answer::Ignored(format!("the artifact had its release already: {by}, {outcome}")))
@@ -131,6 +134,12 @@ pub(crate) async fn start(
             Ok(Answer::Ignored(format!("a newer artifact waits for release {active} already")))
         }
     }
+}
+
+async fn launch(executions: &impl StartExecution, release: Release) -> Result<Answer, PortError> {
+    let input = json!({ "releaseId": release.id, "fence": release.fence });
+    executions.start(Machine::CanaryDeploy, &release.id, &input).await?;
+    Ok(Answer::Started(release.id))
 }
 
 fn planned(

@@ -83,7 +83,7 @@ fn stuck_text(release: &Release, failure: &str) -> String {
 }
 
 async fn start_waiting(
-    store: &(impl LoadHead + LoadTarget + PlanRelease + WaitForTurn),
+    store: &(impl LoadHead + LoadRelease + LoadTarget + PlanRelease + WaitForTurn),
     executions: &impl StartExecution,
     ended: &Release,
     now: Timestamp,

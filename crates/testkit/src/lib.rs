@@ -1,1 +1,28 @@
-//! x
+#![doc = include_str!("../README.md")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a defect in a test's set-up stops the test"
+)]
+
+pub mod build;
+pub mod calls;
+pub mod executions;
+pub mod invariants;
+pub mod lambda;
+pub mod machines;
+pub mod people;
+pub mod store;
+pub mod watching;
+pub mod world;
+
+pub use build::{announcement, at, digest, image, release, target};
+pub use calls::{Calls, Failure, Fault, Paused, run};
+pub use executions::MemoryExecutions;
+pub use lambda::MemoryLambda;
+pub use machines::Machines;
+pub use people::{MemorySlack, MemoryTopic};
+pub use store::MemoryStore;
+pub use watching::{MemoryAlarms, MemoryMetrics, failing, healthy, silent, slow};
+pub use world::World;

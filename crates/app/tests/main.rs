@@ -1,0 +1,3 @@
+//! The use cases over the in-memory world, a file for each, and whole releases over the machines.
+
+mod whole_release;

@@ -1,0 +1,94 @@
+//! Targets.
+
+use perch_core::span::Span;
+use perch_core::target::{
+    ApiVersion, ImageSource, JudgeRule, Kind, Lambda, NoData, Notify, PackageSource, Rollout,
+    Service, Slack, Sources, Step, Target,
+};
+use perch_core::weight::Weight;
+
+/// A target under construction.
+#[derive(Debug, Clone)]
+pub struct TargetBuilder(Target);
+
+/// Target `news`: images of repository `news` tagged `v*`; 10 % and 50 % for two minutes each;
+/// guarded by alarm `errors`; watched for ten minutes.
+pub fn target() -> TargetBuilder {
+    let source = ImageSource { repository: "news".parse().unwrap(), tags: vec!["v*".to_owned()] };
+    TargetBuilder(Target {
+        api_version: ApiVersion::V1,
+        kind: Kind::Target,
+        name: "news".parse().unwrap(),
+        service: Service {
+            lambda: Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap() },
+        },
+        sources: Sources { image: Some(source), package: None },
+        rollout: Rollout::Steps(vec![step(10, 120), step(50, 120)]),
+        judge: JudgeRule::default(),
+        guards: vec!["errors".parse().unwrap()],
+        watch: Span::minutes(10),
+        deadline: None,
+        notify: Notify::default(),
+    })
+}
+
+fn step(percent: u8, bake_seconds: u64) -> Step {
+    Step { weight: Weight::new(percent).unwrap(), bake: Span::seconds(bake_seconds) }
+}
+
+impl TargetBuilder {
+    /// With this name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.0.name = name.parse().unwrap();
+        self
+    }
+
+    /// Serving through this function's alias `live`.
+    pub fn function(mut self, function: &str) -> Self {
+        self.0.service.lambda.function = function.parse().unwrap();
+        self
+    }
+
+    /// With these steps of percent and seconds; none promotes at once.
+    pub fn steps(mut self, steps: &[(u8, u64)]) -> Self {
+        self.0.rollout = Rollout::Steps(steps.iter().map(|(p, s)| step(*p, *s)).collect());
+        self
+    }
+
+    /// With these guards.
+    pub fn guarded_by(mut self, guards: &[&str]) -> Self {
+        self.0.guards = guards.iter().map(|guard| guard.parse().unwrap()).collect();
+        self
+    }
+
+    /// Rolls back at the end of a bake without enough requests.
+    pub fn failing_without_data(mut self) -> Self {
+        self.0.judge.no_data = NoData::Fail;
+        self
+    }
+
+    /// With this deadline in seconds.
+    pub fn deadline(mut self, seconds: u64) -> Self {
+        self.0.deadline = Some(Span::seconds(seconds));
+        self
+    }
+
+    /// Takes zip packages of bucket `models` under `news/*.zip` instead of images.
+    pub fn taking_packages(mut self) -> Self {
+        let keys = vec!["news/*.zip".to_owned()];
+        let package = PackageSource { bucket: "models".parse().unwrap(), keys };
+        self.0.sources = Sources { image: None, package: Some(package) };
+        self
+    }
+
+    /// Tells Slack through the webhook under this reference.
+    pub fn telling_slack(mut self, webhook: &str) -> Self {
+        self.0.notify = Notify { slack: Some(Slack { webhook: webhook.parse().unwrap() }) };
+        self
+    }
+
+    /// The target.
+    pub fn build(self) -> Target {
+        self.0
+    }
+}

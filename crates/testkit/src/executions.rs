@@ -1,0 +1,67 @@
+//! Started executions, in memory: one per machine and name, however often it is started.
+
+use std::sync::{Arc, Mutex};
+
+use perch_app::ports::{Machine, PortError, StartExecution};
+use perch_core::names::ReleaseId;
+use serde_json::Value;
+
+use crate::calls::Calls;
+
+/// An execution as it was started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Started {
+    /// Its state machine.
+    pub machine: Machine,
+    /// Its name.
+    pub name: ReleaseId,
+    /// Its input.
+    pub input: Value,
+}
+
+/// Executions in memory.
+#[derive(Debug)]
+pub struct MemoryExecutions {
+    calls: Arc<Calls>,
+    started: Mutex<Vec<Started>>,
+}
+
+impl MemoryExecutions {
+    /// Nothing was started.
+    pub fn new(calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), started: Mutex::default() }
+    }
+
+    pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), started: Mutex::new(self.started()) }
+    }
+
+    /// What was started, oldest first.
+    pub fn started(&self) -> Vec<Started> {
+        self.started.lock().unwrap().clone()
+    }
+
+    /// What was started after the first `count`, oldest first.
+    pub fn started_after(&self, count: usize) -> Vec<Started> {
+        self.started.lock().unwrap().get(count..).unwrap_or_default().to_vec()
+    }
+}
+
+impl StartExecution for MemoryExecutions {
+    async fn start(
+        &self,
+        machine: Machine,
+        name: &ReleaseId,
+        input: &Value,
+    ) -> Result<(), PortError> {
+        let start = || {
+            let mut started = self.started.lock().unwrap();
+            // The first input stays: Step Functions does not look at that of a repeated start.
+            if started.iter().all(|known| known.machine != machine || known.name != *name) {
+                started.push(Started { machine, name: name.clone(), input: input.clone() });
+            }
+            Ok(())
+        };
+        self.calls.port("start", start).await
+    }
+}

@@ -1,0 +1,95 @@
+//! What must hold of a target and its releases. Each broken rule is a sentence; none is fine.
+
+use perch_app::ports::Route;
+use perch_core::names::TargetName;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use crate::world::World;
+
+/// The rules that hold at every moment, also while executions run.
+pub fn broken_always(world: &World) -> Vec<String> {
+    let mut broken = Vec::new();
+    let releases: Vec<Release> = world.store.read(|i| i.releases.values().cloned().collect());
+    for release in &releases {
+        journal(world, release, &mut broken);
+        holder(world, release, &mut broken);
+    }
+    for target in world.store.read(|items| items.targets.values().cloned().collect::<Vec<_>>()) {
+        let of = |release: &&Release| {
+            release.target == target.name
+                && (!release.phase.is_final() || matches!(release.phase, Phase::Stuck { .. }))
+        };
+        if releases.iter().filter(of).count() > 1 {
+            broken.push(format!("{} has more than one active release", target.name));
+        }
+    }
+    broken
+}
+
+/// The rules that hold once nothing runs any more: also that every release ended, and that each
+/// alias serves what the newest release that touched it says.
+pub fn broken_at_rest(world: &World) -> Vec<String> {
+    let mut broken = broken_always(world);
+    let releases: Vec<Release> = world.store.read(|i| i.releases.values().cloned().collect());
+    for release in releases.iter().filter(|release| !release.phase.is_final()) {
+        broken.push(format!("{} has not ended: {}", release.id, release.phase.name()));
+    }
+    let names: Vec<TargetName> = world.store.read(|items| items.targets.keys().cloned().collect());
+    for name in names {
+        alias(world, &name, &releases, &mut broken);
+    }
+    broken
+}
+
+/// Numbers without gaps or doubles, from 1 to the release's own.
+fn journal(world: &World, release: &Release, broken: &mut Vec<String>) {
+    let found: Vec<u64> = world.journal(&release.id).iter().map(|entry| entry.seq).collect();
+    let wanted: Vec<u64> = (1..=release.seq).collect();
+    if found != wanted {
+        broken.push(format!("journal of {} is {found:?}, not 1 to {}", release.id, release.seq));
+    }
+    let ended = release.ended_at.is_some();
+    if ended != release.phase.is_final() {
+        broken.push(format!("{} in {} ended: {ended}", release.id, release.phase.name()));
+    }
+}
+
+/// The head knows of a release what its record says.
+fn holder(world: &World, release: &Release, broken: &mut Vec<String>) {
+    let head = world.head(&release.target);
+    let holds = head.active.as_ref() == Some(&release.id);
+    let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
+    if holds == over {
+        broken.push(format!("{} in {} holds: {holds}", release.id, release.phase.name()));
+    }
+    if holds && head.exposed != release.phase.is_exposed() {
+        broken.push(format!("head of {} says exposed: {}", release.target, head.exposed));
+    }
+    if holds && head.ledger != release.ledger {
+        broken.push(format!("head of {} has another ledger", release.target));
+    }
+    if release.fence > head.fence {
+        broken.push(format!("{} has fence {}, its head {}", release.id, release.fence, head.fence));
+    }
+}
+
+/// The alias serves one version: the canary of the newest promoted release, else what was there.
+fn alias(world: &World, name: &TargetName, releases: &[Release], broken: &mut Vec<String>) {
+    let target = world.store.read(|items| items.targets[name].clone());
+    let of = |release: &&Release| release.target == *name && release.ledger.is_some();
+    let newest = releases.iter().filter(of).max_by_key(|r| (r.ended_at, r.fence));
+    let Some(newest) = newest.filter(|release| !matches!(release.phase, Phase::Stuck { .. }))
+    else {
+        return;
+    };
+    let version = match newest.phase {
+        Phase::Promoted => newest.canary.as_ref(),
+        _ => newest.ledger.as_ref().map(|ledger| &ledger.baseline),
+    };
+    let (found, wanted) = (world.route(&target.service.lambda), version.map(Route::all_on));
+    if Some(&found) != wanted.as_ref() {
+        let phase = newest.phase.name();
+        broken.push(format!("{} ended {phase}, but its alias sends {found}", newest.id));
+    }
+}

@@ -1,0 +1,160 @@
+//! One execution: the state it is in, and what a state's function does.
+
+use jiff::{SignedDuration, Timestamp};
+use perch_app::close_release::{self, CloseInput};
+use perch_app::ports::{Machine, StartExecution};
+use perch_app::restore_traffic::{self, RollbackInput};
+use perch_app::step::{StepError, StepInput, StepOutput};
+use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight};
+use perch_core::names::ReleaseId;
+
+use super::route::{self, error_type};
+use crate::executions::Started;
+use crate::world::World;
+
+/// An execution of one of the machines.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// Its name.
+    pub name: ReleaseId,
+    /// The state that it enters next.
+    pub state: State,
+    /// When it enters it.
+    pub due: Timestamp,
+    machine: Machine,
+    attempts: u32,
+}
+
+/// A state of a machine, with its input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// canary-deploy: `PrepareCanary`
+    Prepare(StepInput),
+    /// canary-deploy: `ShiftWeight`
+    Shift(StepInput),
+    /// canary-deploy: `JudgeCanary`
+    Judge(StepInput),
+    /// canary-deploy: `PromoteCanary`
+    Promote(StepInput),
+    /// canary-deploy: `RollBack`
+    StartRollback(RollbackInput),
+    /// rollback: `RestoreTraffic`
+    Restore(RollbackInput),
+    /// rollback: `StopCanaryDeploy`
+    StopCanaryDeploy(CloseInput),
+    /// Both: `CloseRelease`
+    Close(CloseInput),
+    /// rollback: `RecordStuck`
+    RecordStuck(CloseInput),
+    /// Both: `Ended`
+    Ended,
+    /// rollback: `Stuck`
+    Stuck,
+    /// The execution was stopped by the rollback.
+    Stopped,
+    /// A state without a catch failed, with this.
+    Failed(String),
+}
+
+impl State {
+    /// Whether the execution is over.
+    pub fn is_end(&self) -> bool {
+        matches!(self, State::Ended | State::Stuck | State::Stopped | State::Failed(_))
+    }
+}
+
+/// What a state answered.
+pub(super) enum Answer {
+    Step(StepOutput),
+    Started,
+    Stop(CloseInput),
+    Closed,
+}
+
+impl Execution {
+    pub(super) fn of(started: &Started, now: Timestamp) -> Self {
+        let input = started.input.clone();
+        let state = match started.machine {
+            Machine::CanaryDeploy => State::Prepare(serde_json::from_value(input).unwrap()),
+            Machine::Rollback => State::Restore(serde_json::from_value(input).unwrap()),
+        };
+        let (name, machine) = (started.name.clone(), started.machine);
+        Self { name, machine, state, due: now, attempts: 0 }
+    }
+
+    /// Whether it is one of canary-deploy.
+    pub fn is_canary_deploy(&self) -> bool {
+        self.machine == Machine::CanaryDeploy
+    }
+
+    /// Runs one state; the name of the execution that it stops, if it does.
+    pub(super) async fn run_state(
+        &mut self,
+        world: &World,
+        now: Timestamp,
+        twice: bool,
+    ) -> Option<ReleaseId> {
+        if twice {
+            drop(self.invoke(world, now).await);
+        }
+        let answer = self.invoke(world, now).await;
+        let stopped = match &answer {
+            Ok(Answer::Stop(input)) => Some(input.release_id.clone()),
+            _ => None,
+        };
+        let (next, wait) = match answer {
+            Ok(answer) => {
+                self.attempts = 0;
+                route::after(&self.state, answer)
+            }
+            Err(error) => self.failed(&error),
+        };
+        self.state = next;
+        self.due = now.saturating_add(SignedDuration::from_secs(wait)).unwrap();
+        stopped
+    }
+
+    fn failed(&mut self, error: &StepError) -> (State, i64) {
+        let retry = route::retry(&self.state, error_type(error));
+        if self.attempts < retry.attempts {
+            let wait = retry.wait(self.attempts);
+            self.attempts += 1;
+            return (self.state.clone(), wait);
+        }
+        self.attempts = 0;
+        (route::caught(&self.state, &self.name, error), 0)
+    }
+
+    async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
+        let World { store, lambda, metrics, alarms, executions, .. } = world;
+        Ok(match &self.state {
+            State::Prepare(input) => {
+                Answer::Step(prepare_canary::run(store, lambda, alarms, input, now).await?)
+            }
+            State::Shift(input) => {
+                Answer::Step(shift_weight::run(store, lambda, input, now).await?)
+            }
+            State::Judge(input) => {
+                Answer::Step(judge_canary::run(store, metrics, alarms, input, now).await?)
+            }
+            State::Promote(input) => {
+                Answer::Step(promote_canary::run(store, lambda, input, now).await?)
+            }
+            State::StartRollback(input) => {
+                let name = &input.release_id;
+                let input = serde_json::to_value(input).unwrap();
+                executions.start(Machine::Rollback, name, &input).await?;
+                Answer::Started
+            }
+            State::Restore(input) => {
+                Answer::Step(restore_traffic::run(store, lambda, input, now).await?)
+            }
+            State::StopCanaryDeploy(input) => Answer::Stop(input.clone()),
+            State::Close(input) | State::RecordStuck(input) => {
+                close_release::run(store, executions, input, now).await?;
+                Answer::Closed
+            }
+            State::Ended | State::Stuck | State::Stopped | State::Failed(_) => Answer::Closed,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! The table in memory: the same items, and the same conditions on every write.
+
+mod head;
+mod journal;
+mod plan;
+mod releases;
+mod targets;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use perch_app::ports::{Note, PortError};
+use perch_core::head::Head;
+use perch_core::journal::JournalEntry;
+use perch_core::names::{AlarmName, ReleaseId, TargetName};
+use perch_core::release::Release;
+use perch_core::target::Target;
+
+use crate::calls::Calls;
+
+/// The items of the table.
+#[derive(Debug, Clone, Default)]
+pub struct Items {
+    /// Targets as applied.
+    pub targets: BTreeMap<TargetName, Target>,
+    /// Who owns the traffic of each target.
+    pub heads: BTreeMap<TargetName, Head>,
+    /// Releases as last written.
+    pub releases: BTreeMap<ReleaseId, Release>,
+    /// Journals, by release and number.
+    pub journal: BTreeMap<(ReleaseId, u64), JournalEntry>,
+    /// What became of each artifact of a target.
+    pub artifacts: BTreeMap<(TargetName, String), ArtifactItem>,
+    /// Why events led to nothing, by target, time and event.
+    pub notes: BTreeMap<(Option<TargetName>, Timestamp, String), Note>,
+    /// Index: source to targets and their globs.
+    pub sources: BTreeMap<String, BTreeMap<TargetName, Vec<String>>>,
+    /// Index: guard to targets.
+    pub guards: BTreeMap<AlarmName, BTreeSet<TargetName>>,
+    /// Which target has an alias, by function and alias.
+    pub services: BTreeMap<(String, String), TargetName>,
+}
+
+/// What became of an artifact of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactItem {
+    /// Its newest release.
+    pub release: ReleaseId,
+    /// The name of the phase that it ended in.
+    pub outcome: Option<&'static str>,
+}
+
+/// The store in memory.
+#[derive(Debug)]
+pub struct MemoryStore {
+    calls: Arc<Calls>,
+    items: Mutex<Items>,
+}
+
+impl MemoryStore {
+    /// A store without items.
+    pub fn new(calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), items: Mutex::default() }
+    }
+
+    /// A store with the same items, whose calls are counted elsewhere.
+    pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), items: Mutex::new(self.items.lock().unwrap().clone()) }
+    }
+
+    /// Looks at the items; not a port call.
+    pub fn read<T>(&self, look: impl FnOnce(&Items) -> T) -> T {
+        look(&self.items.lock().unwrap())
+    }
+
+    /// Changes the items as someone else might; not a port call.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Items) -> T) -> T {
+        change(&mut self.items.lock().unwrap())
+    }
+
+    async fn port<T>(
+        &self,
+        name: &'static str,
+        effect: impl FnOnce(&mut Items) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        self.calls.port(name, || effect(&mut self.items.lock().unwrap())).await
+    }
+}
+
+fn conflict(what: String, expected: String, found: String) -> PortError {
+    PortError::Conflict { what, expected, found }
+}

@@ -1,0 +1,85 @@
+//! Releases: reading, committing a transition, listing.
+
+use perch_app::ports::{CommitRelease, ListReleases, LoadRelease, PortError, Transition};
+use perch_core::names::{ReleaseId, TargetName};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use super::{ArtifactItem, Items, MemoryStore, conflict};
+
+impl LoadRelease for MemoryStore {
+    async fn release(&self, id: &ReleaseId) -> Result<Option<Release>, PortError> {
+        self.port("release", |items| Ok(items.releases.get(id).cloned())).await
+    }
+}
+
+impl CommitRelease for MemoryStore {
+    async fn commit(&self, transition: &Transition) -> Result<(), PortError> {
+        self.port("commit", |items| {
+            items.expect(transition)?;
+            items.write(transition);
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Items {
+    /// The conditions of a commit: the head's holder and fence, the release's number, and that no
+    /// entry is written twice.
+    fn expect(&self, transition: &Transition) -> Result<(), PortError> {
+        let release = &transition.release;
+        let refused =
+            |expected, found| Err(conflict(format!("release {}", release.id), expected, found));
+        let head = self.heads.get(&release.target);
+        let holder = head.map(|head| (head.active.as_ref(), head.fence));
+        if holder != Some((Some(&release.id), transition.fence)) {
+            return refused(format!("fence {}", transition.fence), format!("{holder:?}"));
+        }
+        let seq = self.releases.get(&release.id).map(|stored| stored.seq);
+        if seq != Some(transition.expected_seq) {
+            return refused(format!("entry {}", transition.expected_seq), format!("{seq:?}"));
+        }
+        let written = |seq: &u64| self.journal.contains_key(&(release.id.clone(), *seq));
+        match transition.entries.iter().map(|entry| entry.seq).find(written) {
+            Some(seq) => refused(format!("no entry {seq}"), format!("entry {seq}")),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, transition: &Transition) {
+        let release = &transition.release;
+        let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
+        if let Some(head) = self.heads.get_mut(&release.target) {
+            head.exposed = release.phase.is_exposed() && !over;
+            head.ledger = release.ledger.clone().filter(|_| !over);
+            head.active = head.active.take().filter(|_| !over);
+        }
+        if release.phase.is_final() {
+            let key = (release.target.clone(), release.artifact.identity());
+            let outcome = Some(release.phase.name());
+            self.artifacts.insert(key, ArtifactItem { release: release.id.clone(), outcome });
+        }
+        for entry in &transition.entries {
+            self.journal.insert((entry.release.clone(), entry.seq), entry.clone());
+        }
+        self.releases.insert(release.id.clone(), release.clone());
+    }
+}
+
+impl ListReleases for MemoryStore {
+    async fn releases(
+        &self,
+        target: Option<&TargetName>,
+        limit: usize,
+    ) -> Result<Vec<Release>, PortError> {
+        self.port("releases", |items| {
+            let wanted = |release: &&Release| target.is_none_or(|name| release.target == *name);
+            let mut found: Vec<_> = items.releases.values().filter(wanted).cloned().collect();
+            found.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
+            found.truncate(limit);
+            Ok(found)
+        })
+        .await
+    }
+}

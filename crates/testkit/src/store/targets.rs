@@ -1,0 +1,94 @@
+//! Targets and the index items that lead to them.
+
+use perch_app::ports::{FindTargets, LoadTarget, PortError, SaveTarget, SourceMatch};
+use perch_core::artifact::Artifact;
+use perch_core::names::{AlarmName, TargetName};
+use perch_core::target::Target;
+
+use super::{Items, MemoryStore, conflict};
+
+impl LoadTarget for MemoryStore {
+    async fn target(&self, name: &TargetName) -> Result<Option<Target>, PortError> {
+        self.port("target", |items| Ok(items.targets.get(name).cloned())).await
+    }
+
+    async fn targets(&self) -> Result<Vec<Target>, PortError> {
+        self.port("targets", |items| Ok(items.targets.values().cloned().collect())).await
+    }
+}
+
+impl SaveTarget for MemoryStore {
+    async fn save_target(&self, target: &Target, before: Option<&Target>) -> Result<(), PortError> {
+        self.port("save_target", |items| items.save(target, before)).await
+    }
+}
+
+impl FindTargets for MemoryStore {
+    async fn by_source(&self, artifact: &Artifact) -> Result<Vec<SourceMatch>, PortError> {
+        let source = match artifact {
+            Artifact::Image { repository, .. } => format!("ecr#{repository}"),
+            Artifact::Package { bucket, .. } => format!("s3#{bucket}"),
+        };
+        self.port("by_source", |items| {
+            let found = items.sources.get(&source).into_iter().flatten();
+            Ok(found
+                .map(|(target, globs)| SourceMatch { target: target.clone(), globs: globs.clone() })
+                .collect())
+        })
+        .await
+    }
+
+    async fn by_guard(&self, alarm: &AlarmName) -> Result<Vec<TargetName>, PortError> {
+        self.port("by_guard", |items| {
+            Ok(items.guards.get(alarm).into_iter().flatten().cloned().collect())
+        })
+        .await
+    }
+}
+
+impl Items {
+    /// Writes a target and its index items; an alias belongs to one target.
+    fn save(&mut self, target: &Target, before: Option<&Target>) -> Result<(), PortError> {
+        let service = service(target);
+        if let Some(owner) = self.services.get(&service).filter(|owner| **owner != target.name) {
+            let what = format!("alias {} of function {}", service.1, service.0);
+            return Err(conflict(what, target.name.to_string(), owner.to_string()));
+        }
+        if let Some(before) = before {
+            self.take_out(before);
+        }
+        for (source, globs) in sources(target) {
+            self.sources.entry(source).or_default().insert(target.name.clone(), globs);
+        }
+        for guard in &target.guards {
+            self.guards.entry(guard.clone()).or_default().insert(target.name.clone());
+        }
+        self.services.insert(service, target.name.clone());
+        self.targets.insert(target.name.clone(), target.clone());
+        Ok(())
+    }
+
+    fn take_out(&mut self, before: &Target) {
+        for (source, _) in sources(before) {
+            self.sources.entry(source).or_default().remove(&before.name);
+        }
+        for guard in &before.guards {
+            self.guards.entry(guard.clone()).or_default().remove(&before.name);
+        }
+        self.services.remove(&service(before));
+    }
+}
+
+fn service(target: &Target) -> (String, String) {
+    let lambda = &target.service.lambda;
+    (lambda.function.to_string(), lambda.alias.to_string())
+}
+
+fn sources(target: &Target) -> Vec<(String, Vec<String>)> {
+    let image = target.sources.image.iter();
+    let package = target.sources.package.iter();
+    image
+        .map(|source| (format!("ecr#{}", source.repository), source.tags.clone()))
+        .chain(package.map(|source| (format!("s3#{}", source.bucket), source.keys.clone())))
+        .collect()
+}

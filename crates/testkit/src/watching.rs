@@ -1,0 +1,143 @@
+//! CloudWatch in memory: what versions answered, and the state of alarms, as the test says.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
+use perch_core::judge::Arm;
+use perch_core::names::{AlarmName, FunctionVersion};
+use perch_core::target::{Lambda, Quantile};
+
+use crate::calls::Calls;
+
+/// Metrics in memory: the same readings for every window, until the test sets others.
+#[derive(Debug)]
+pub struct MemoryMetrics {
+    calls: Arc<Calls>,
+    readings: Mutex<Readings>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Readings {
+    versions: BTreeMap<String, Arm>,
+    total: Arm,
+    asked: Vec<Window>,
+}
+
+impl MemoryMetrics {
+    /// Metrics without any data.
+    pub fn new(calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), readings: Mutex::default() }
+    }
+
+    pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
+        let readings = self.readings.lock().unwrap().clone();
+        Self { calls: calls.clone(), readings: Mutex::new(readings) }
+    }
+
+    /// What a version answers behind a split alias from now on.
+    pub fn set(&self, version: &str, arm: Arm) {
+        self.readings.lock().unwrap().versions.insert(version.to_owned(), arm);
+    }
+
+    /// What the alias answers from now on.
+    pub fn set_total(&self, arm: Arm) {
+        self.readings.lock().unwrap().total = arm;
+    }
+
+    /// The windows that were asked for, oldest first.
+    pub fn asked(&self) -> Vec<Window> {
+        self.readings.lock().unwrap().asked.clone()
+    }
+}
+
+impl ReadMetrics for MemoryMetrics {
+    async fn versions(
+        &self,
+        _: &Lambda,
+        versions: [&FunctionVersion; 2],
+        window: Window,
+        _: Quantile,
+    ) -> Result<[Arm; 2], PortError> {
+        let look = || {
+            let mut readings = self.readings.lock().unwrap();
+            readings.asked.push(window);
+            Ok(versions.map(|v| readings.versions.get(v.as_str()).copied().unwrap_or_default()))
+        };
+        self.calls.port("versions", look).await
+    }
+
+    async fn alias_total(&self, _: &Lambda, window: Window, _: Quantile) -> Result<Arm, PortError> {
+        let look = || {
+            let mut readings = self.readings.lock().unwrap();
+            readings.asked.push(window);
+            Ok(readings.total)
+        };
+        self.calls.port("alias_total", look).await
+    }
+}
+
+/// Many requests without an error, at 50 ms.
+pub fn healthy() -> Arm {
+    Arm { requests: 1000, errors: 0, latency_ms: Some(50.0) }
+}
+
+/// Every second request fails.
+pub fn failing() -> Arm {
+    Arm { requests: 1000, errors: 500, latency_ms: Some(50.0) }
+}
+
+/// Many requests without an error, at 500 ms.
+pub fn slow() -> Arm {
+    Arm { requests: 1000, errors: 0, latency_ms: Some(500.0) }
+}
+
+/// No requests.
+pub fn silent() -> Arm {
+    Arm::default()
+}
+
+/// Alarms in memory; one that was never set does not exist.
+#[derive(Debug)]
+pub struct MemoryAlarms {
+    calls: Arc<Calls>,
+    in_alarm: Mutex<BTreeMap<AlarmName, bool>>,
+}
+
+impl MemoryAlarms {
+    /// No alarms.
+    pub fn new(calls: &Arc<Calls>) -> Self {
+        Self { calls: calls.clone(), in_alarm: Mutex::default() }
+    }
+
+    pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
+        let in_alarm = self.in_alarm.lock().unwrap().clone();
+        Self { calls: calls.clone(), in_alarm: Mutex::new(in_alarm) }
+    }
+
+    /// Puts an alarm into ALARM or OK; it exists from now on.
+    pub fn set(&self, alarm: &str, in_alarm: bool) {
+        self.in_alarm.lock().unwrap().insert(alarm.parse().unwrap(), in_alarm);
+    }
+
+    /// Deletes an alarm.
+    pub fn delete(&self, alarm: &str) {
+        self.in_alarm.lock().unwrap().retain(|name, _| name.as_str() != alarm);
+    }
+}
+
+impl ReadAlarms for MemoryAlarms {
+    async fn alarms(&self, names: &[AlarmName]) -> Result<AlarmStates, PortError> {
+        if names.is_empty() {
+            return Ok(AlarmStates::default());
+        }
+        let look = || {
+            let known = self.in_alarm.lock().unwrap();
+            let with = |state: Option<bool>| -> Vec<AlarmName> {
+                names.iter().filter(|name| known.get(*name).copied() == state).cloned().collect()
+            };
+            Ok(AlarmStates { in_alarm: with(Some(true)), missing: with(None) })
+        };
+        self.calls.port("alarms", look).await
+    }
+}

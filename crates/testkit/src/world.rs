@@ -1,0 +1,213 @@
+//! One of each port, and the situations that tests start from.
+
+use std::sync::Arc;
+
+use perch_app::ports::Route;
+use perch_core::head::Head;
+use perch_core::journal::{JournalEntry, What};
+use perch_core::names::{ReleaseId, TargetName};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+use perch_core::target::{Lambda, Target};
+
+use crate::build::{digest, target};
+use crate::calls::Calls;
+use crate::executions::MemoryExecutions;
+use crate::lambda::MemoryLambda;
+use crate::people::{MemorySlack, MemoryTopic};
+use crate::store::ArtifactItem;
+use crate::store::MemoryStore;
+use crate::watching::{MemoryAlarms, MemoryMetrics};
+
+/// Everything that use cases reach through ports.
+#[derive(Debug)]
+pub struct World {
+    /// The log of all port calls, and their failures.
+    pub calls: Arc<Calls>,
+    /// The table.
+    pub store: MemoryStore,
+    /// Lambda.
+    pub lambda: MemoryLambda,
+    /// CloudWatch's metrics.
+    pub metrics: MemoryMetrics,
+    /// CloudWatch's alarms.
+    pub alarms: MemoryAlarms,
+    /// Step Functions.
+    pub executions: MemoryExecutions,
+    /// The installation's topic.
+    pub topic: MemoryTopic,
+    /// Slack.
+    pub slack: MemorySlack,
+}
+
+impl World {
+    /// A world without targets and functions.
+    pub fn empty() -> Self {
+        let calls = Arc::default();
+        Self {
+            store: MemoryStore::new(&calls),
+            lambda: MemoryLambda::new(&calls),
+            metrics: MemoryMetrics::new(&calls),
+            alarms: MemoryAlarms::new(&calls),
+            executions: MemoryExecutions::new(&calls),
+            topic: MemoryTopic::new(&calls),
+            slack: MemorySlack::new(&calls),
+            calls,
+        }
+    }
+
+    /// The world of the usual target.
+    pub fn usual() -> Self {
+        Self::with(&target().build())
+    }
+
+    /// A world where this target is applied and serves.
+    pub fn with(target: &Target) -> Self {
+        let world = Self::empty();
+        world.add(target);
+        world
+    }
+
+    /// A world where this release is under way, as its phase says.
+    pub fn amid(release: &Release) -> Self {
+        let target = target().named(release.target.as_str()).build();
+        let world = Self::with(&target);
+        world.place(release);
+        world
+    }
+
+    /// A world in the same state that goes its own way from here, with an empty log of calls.
+    pub fn fork(&self) -> Self {
+        let calls = Arc::default();
+        Self {
+            store: self.store.fork(&calls),
+            lambda: self.lambda.fork(&calls),
+            metrics: self.metrics.fork(&calls),
+            alarms: self.alarms.fork(&calls),
+            executions: self.executions.fork(&calls),
+            topic: self.topic.fork(&calls),
+            slack: self.slack.fork(&calls),
+            calls,
+        }
+    }
+
+    /// Applies the target; its function serves version 1 behind the alias, its guards are OK.
+    pub fn add(&self, target: &Target) {
+        let lambda = &target.service.lambda;
+        crate::run(perch_app::ports::SaveTarget::save_target(&self.store, target, None)).unwrap();
+        self.lambda.change(|account| {
+            let (is_image, code) = match target.sources.image {
+                Some(_) => (true, digest('a').to_string()),
+                None => (false, "s3://models/news/a.zip@1".to_owned()),
+            };
+            account.create_function(&lambda.function, is_image, &code);
+            account.create_alias(&lambda.function, &lambda.alias, &"1".parse().unwrap());
+        });
+        for guard in &target.guards {
+            self.alarms.set(guard.as_str(), false);
+        }
+        self.calls.clear();
+    }
+
+    /// Puts the release, its journal, its head, its canary version and its alias in place.
+    pub fn place(&self, release: &Release) {
+        let mut release = release.clone();
+        let lambda = release.plan.lambda.clone();
+        if let Some(canary) = &release.canary {
+            self.lambda.change(|account| {
+                let code = release.artifact.identity();
+                account.update_code(&lambda.function, &code).unwrap();
+                let function = account.functions.get_mut(&lambda.function).unwrap();
+                let version = crate::lambda::Version { code, state: Default::default() };
+                function.versions.push(Some(version));
+                assert_eq!(function.versions.len().to_string(), canary.as_str());
+            });
+            let route = serving(&release);
+            if self.lambda.now(&lambda).route != route {
+                self.lambda.move_alias(&lambda, &route);
+            }
+        }
+        if let Some(ledger) = &mut release.ledger {
+            ledger.revision = self.lambda.now(&lambda).revision;
+        }
+        self.record(&release);
+    }
+
+    fn record(&self, release: &Release) {
+        let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
+        let head = Head {
+            target: release.target.clone(),
+            fence: release.fence,
+            active: Some(release.id.clone()).filter(|_| !over),
+            exposed: release.phase.is_exposed() && !over,
+            ledger: release.ledger.clone().filter(|_| !over),
+            waiting: None,
+        };
+        let artifact = (release.target.clone(), release.artifact.identity());
+        let outcome = release.phase.is_final().then(|| release.phase.name());
+        self.store.change(|items| {
+            items.heads.insert(release.target.clone(), head);
+            items.artifacts.insert(artifact, ArtifactItem { release: release.id.clone(), outcome });
+            items.releases.insert(release.id.clone(), release.clone());
+            for seq in 1..=release.seq {
+                let entry = filler(release, seq);
+                items.journal.insert((release.id.clone(), seq), entry);
+            }
+        });
+    }
+
+    /// The head of a target, as it is now.
+    ///
+    /// # Panics
+    /// When the target has none.
+    pub fn head(&self, target: &TargetName) -> Head {
+        self.store.read(|items| items.heads.get(target).cloned().expect("the target has a head"))
+    }
+
+    /// A release, as it is now.
+    ///
+    /// # Panics
+    /// When there is none of this id.
+    pub fn release(&self, id: &ReleaseId) -> Release {
+        self.store.read(|items| items.releases.get(id).cloned().expect("the release exists"))
+    }
+
+    /// What happened to a release, oldest first.
+    pub fn journal(&self, id: &ReleaseId) -> Vec<JournalEntry> {
+        let of = |entry: &&JournalEntry| entry.release == *id;
+        self.store.read(|items| items.journal.values().filter(of).cloned().collect())
+    }
+
+    /// Where an alias sends its traffic now.
+    pub fn route(&self, lambda: &Lambda) -> Route {
+        self.lambda.now(lambda).route
+    }
+}
+
+/// The route of the alias while the release is in its phase, as last read back.
+fn serving(release: &Release) -> Route {
+    let (Some(ledger), Some(canary)) = (&release.ledger, &release.canary) else {
+        unreachable!("a release with a canary has a ledger")
+    };
+    match release.weight().percent() {
+        0 => Route::all_on(&ledger.baseline),
+        100 => Route::all_on(canary),
+        _ => Route {
+            primary: ledger.baseline.clone(),
+            split: Some((canary.clone(), release.weight())),
+        },
+    }
+}
+
+fn filler(release: &Release, seq: u64) -> JournalEntry {
+    let what = if seq == 1 { What::ReleasePlanned } else { What::BakeJudged };
+    JournalEntry {
+        release: release.id.clone(),
+        target: release.target.clone(),
+        seq,
+        at: release.started_at,
+        what,
+        cause: "placed by the test".to_owned(),
+        evidence: None,
+    }
+}
