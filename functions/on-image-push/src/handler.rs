@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use lambda_runtime::tracing;
 use perch_app::announce;
+use perch_app::ports::KeepNote;
 use perch_aws::diagnostic::Failed;
 use perch_aws::events::{self, Delivered};
 use perch_aws::executions::Executions;
@@ -16,8 +17,7 @@ pub(crate) struct Handler {
 impl Handler {
     pub(crate) async fn handle(&self, event: Delivered) -> Result<(), Failed> {
         let Some(announcement) = events::image_of(&event)? else {
-            tracing::info!(event.id = event.id, "Not a push that succeeded; nothing to do");
-            return Ok(());
+            return Ok(self.store.note(&events::not_a_push(&event)).await?);
         };
         let answers =
             announce::run(&self.store, &self.executions, &announcement, Timestamp::now()).await?;

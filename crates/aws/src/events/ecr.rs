@@ -1,10 +1,12 @@
 //! `ECR Image Action` (ECR User Guide, "Amazon ECR events and EventBridge").
 
 use perch_app::announce::Announcement;
+use perch_app::ports::Note;
 use perch_core::artifact::Artifact;
 use perch_core::digest::Digest;
 use perch_core::names::RepositoryName;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Delivered, EventError, detail, id, time};
 
@@ -41,4 +43,20 @@ pub fn image_of(event: &Delivered) -> Result<Option<Announcement>, EventError> {
         event: id(event),
         pushed_at: time(event),
     }))
+}
+
+/// The note about an event that [`image_of`] found to be no push that succeeded.
+pub fn not_a_push(event: &Delivered) -> Note {
+    let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or("?");
+    Note {
+        at: time(event),
+        target: None,
+        event: id(event),
+        subject: format!("{}@{}", field("repository-name"), field("image-digest")),
+        text: format!(
+            "the action is {} with result {}; only a PUSH with SUCCESS starts a release",
+            field("action-type"),
+            field("result")
+        ),
+    }
 }

@@ -7,7 +7,7 @@ mod s3;
 mod stream;
 
 pub use alarm::alarm_of;
-pub use ecr::image_of;
+pub use ecr::{image_of, not_a_push};
 pub use s3::package_of;
 pub use stream::entry_of;
 
