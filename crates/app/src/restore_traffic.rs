@@ -94,17 +94,16 @@ pub(crate) async fn restore(
     }
     let mut found = lambda.alias(&ledger.lambda).await?;
     for _ in 0..ATTEMPTS {
-        if found.route == route {
-            return Ok(found);
-        }
+        // Written even where the alias is as it should be: its new revision refuses a shift that
+        // read the alias and the fence before the fence was taken, and comes later.
         match lambda.shift(&ledger.lambda, &route, &found.revision).await {
             Ok(_) | Err(PortError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         found = lambda.alias(&ledger.lambda).await?;
-    }
-    if found.route == route {
-        return Ok(found);
+        if found.route == route {
+            return Ok(found);
+        }
     }
     Err(StepError::NotAsSet {
         what: format!("alias {}", ledger.lambda.alias),

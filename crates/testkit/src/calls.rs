@@ -5,6 +5,7 @@
 
 mod fault;
 mod paused;
+mod schedule;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use perch_app::ports::PortError;
 
 pub use fault::{Failure, Fault};
 pub use paused::{Paused, run};
+pub use schedule::{Schedule, interleave};
 
 /// The calls of all ports of one world.
 #[derive(Debug, Default)]

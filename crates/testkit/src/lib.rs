@@ -18,7 +18,7 @@ pub mod watching;
 pub mod world;
 
 pub use build::{announcement, at, digest, image, release, target};
-pub use calls::{Calls, Failure, Fault, Paused, run};
+pub use calls::{Calls, Failure, Fault, Paused, Schedule, interleave, run};
 pub use executions::MemoryExecutions;
 pub use lambda::MemoryLambda;
 pub use machines::Machines;

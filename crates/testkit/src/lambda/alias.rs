@@ -55,10 +55,9 @@ impl Account {
         revision: &str,
     ) -> Result<AliasState, PortError> {
         let found = self.alias(lambda)?;
-        for version in [Some(&route.primary), route.split.as_ref().map(|(second, _)| second)] {
-            if let Some(version) = version {
-                self.version_mut(&lambda.function, version)?;
-            }
+        let second = route.split.iter().map(|(second, _)| second);
+        for version in std::iter::once(&route.primary).chain(second) {
+            self.version_mut(&lambda.function, version)?;
         }
         if found.revision != revision {
             return Err(PortError::Conflict {
