@@ -1,0 +1,289 @@
+//! The template deploys every function as the code needs it, and with no more rights than that.
+
+use std::collections::BTreeSet;
+
+use perch_tests::{functions, json, pascal, text, yaml};
+use serde_json::Value;
+
+type Problems = Vec<String>;
+
+fn template() -> Value {
+    yaml("template.yaml")
+}
+
+/// The resources of a type, with their properties.
+fn resources<'a>(template: &'a Value, kind: &str) -> Vec<(&'a str, &'a Value)> {
+    let all = template["Resources"].as_object().unwrap().iter();
+    all.filter(|(_, resource)| resource["Type"] == kind)
+        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+        .collect()
+}
+
+/// The properties of a function, by its folder.
+fn function<'a>(template: &'a Value, folder: &str) -> &'a Value {
+    &template["Resources"][format!("{}Function", pascal(folder))]["Properties"]
+}
+
+fn values(value: &Value) -> Vec<&Value> {
+    value.as_object().into_iter().flat_map(|fields| fields.values()).collect()
+}
+
+/// A text, or each text of a list.
+fn one_or_more(value: &Value) -> BTreeSet<&str> {
+    let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    items.iter().filter_map(Value::as_str).collect()
+}
+
+/// Every policy statement of a function or state machine.
+fn statements(properties: &Value) -> Vec<&Value> {
+    let policies = properties["Policies"].as_array().into_iter().flatten();
+    policies.flat_map(|policy| policy["Statement"].as_array().unwrap()).collect()
+}
+
+/// The actions that a function or state machine may do.
+fn actions(properties: &Value) -> BTreeSet<&str> {
+    statements(properties).iter().flat_map(|statement| one_or_more(&statement["Action"])).collect()
+}
+
+/// The resources that a function or state machine may do `action` on.
+fn allowed<'a>(properties: &'a Value, action: &str) -> BTreeSet<&'a str> {
+    let statements = statements(properties).into_iter();
+    let of_action = statements.filter(|s| one_or_more(&s["Action"]).contains(action));
+    of_action.flat_map(|statement| one_or_more(&statement["Resource"])).collect()
+}
+
+#[test]
+fn every_folder_is_one_function() {
+    let template = template();
+    let folders = functions();
+    let ids: BTreeSet<String> = resources(&template, "AWS::Serverless::Function")
+        .iter()
+        .map(|(id, _)| (*id).to_owned())
+        .collect();
+    assert_eq!(ids, folders.iter().map(|folder| format!("{}Function", pascal(folder))).collect());
+    for folder in &folders {
+        let properties = function(&template, folder);
+        assert_eq!(properties["CodeUri"], format!("target/lambda/{folder}/"));
+        let name = properties["FunctionName"].as_str().unwrap();
+        assert_eq!(name, format!("${{AWS::StackName}}-{folder}"));
+        assert!(!properties["Description"].as_str().unwrap().is_empty(), "{folder}");
+    }
+}
+
+/// What a function of events lacks so that no event is lost without a trace: EventBridge keeps what
+/// it can't deliver, Lambda what the function can't process.
+fn unprotected_events(template: &Value) -> Problems {
+    let mut problems = Vec::new();
+    for (id, properties) in resources(template, "AWS::Serverless::Function") {
+        for event in values(&properties["Events"]) {
+            let (event, source) = (&event["Properties"], &event["Type"]);
+            let needed = if source == "EventBridgeRule" {
+                let invoke = &properties["EventInvokeConfig"];
+                vec![
+                    ("DeadLetterConfig", &event["DeadLetterConfig"]["Arn"]),
+                    ("RetryPolicy", &event["RetryPolicy"]["MaximumRetryAttempts"]),
+                    ("OnFailure", &invoke["DestinationConfig"]["OnFailure"]["Destination"]),
+                    ("MaximumRetryAttempts", &invoke["MaximumRetryAttempts"]),
+                ]
+            } else {
+                vec![
+                    ("OnFailure", &event["DestinationConfig"]["OnFailure"]["Destination"]),
+                    ("MaximumRetryAttempts", &event["MaximumRetryAttempts"]),
+                ]
+            };
+            let missing = needed.iter().filter(|(_, value)| value.is_null());
+            problems.extend(missing.map(|(name, _)| format!("{id} has no {name}")));
+        }
+    }
+    problems
+}
+
+#[test]
+fn no_event_is_lost_without_a_trace() {
+    let template = template();
+    assert_eq!(unprotected_events(&template), [""; 0]);
+    for folder in functions() {
+        let takes_events = folder.starts_with("on-") || folder == "notify";
+        let events = values(&function(&template, &folder)["Events"]).len();
+        assert_eq!(events, usize::from(takes_events), "{folder}");
+    }
+}
+
+#[test]
+fn rules_deliver_what_the_functions_take() {
+    let template = template();
+    for (folder, source, kind) in [
+        ("on-image-push", "aws.ecr", "ECR Image Action"),
+        ("on-package-upload", "aws.s3", "Object Created"),
+        ("on-alarm", "aws.cloudwatch", "CloudWatch Alarm State Change"),
+    ] {
+        let events = values(&function(&template, folder)["Events"]);
+        let pattern = &events[0]["Properties"]["Pattern"];
+        assert_eq!(one_or_more(&pattern["source"]), BTreeSet::from([source]));
+        assert_eq!(one_or_more(&pattern["detail-type"]), BTreeSet::from([kind]));
+    }
+}
+
+#[test]
+fn the_stream_delivers_journal_entries_alone() {
+    let template = template();
+    let events = values(&function(&template, "notify")["Events"]);
+    let properties = &events[0]["Properties"];
+    let filter = properties["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
+    let filter: Value = serde_json::from_str(filter).unwrap();
+    assert_eq!(filter["eventName"][0], "INSERT");
+    assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"][0]["prefix"], "JOURNAL#");
+    assert!(one_or_more(&properties["FunctionResponseTypes"]).contains("ReportBatchItemFailures"));
+    let table = &template["Resources"]["Table"]["Properties"];
+    assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_IMAGE");
+    assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "expiresAt");
+}
+
+/// Rights that reach further than their holder needs. A statement on every resource has to say
+/// why in a comment above it.
+fn too_wide(template: &Value, source: &str) -> Problems {
+    let mut problems = Vec::new();
+    for kind in ["AWS::Serverless::Function", "AWS::Serverless::StateMachine"] {
+        for (id, properties) in resources(template, kind) {
+            for action in actions(properties) {
+                if action.contains('*') || action == "dynamodb:Scan" {
+                    problems.push(format!("{id} may {action}"));
+                }
+            }
+        }
+    }
+    let lines: Vec<&str> = source.lines().collect();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim() == "Resource: '*'") {
+        let statement = lines[..at].iter().rposition(|line| line.trim().starts_with("- Sid:"));
+        let above = statement.and_then(|at| lines.get(at.checked_sub(1)?));
+        if !above.is_some_and(|line| line.trim().starts_with("# ")) {
+            problems.push(format!("line {}: {} without a reason", at + 1, line.trim()));
+        }
+    }
+    problems
+}
+
+#[test]
+fn rights_are_narrow() {
+    let source = text("template.yaml");
+    assert_eq!(too_wide(&template(), &source), [""; 0]);
+    let everywhere = |value: &Value| {
+        let on_all = statements(value).into_iter().filter(|s| s["Resource"] == "*");
+        on_all.count()
+    };
+    let written = source.lines().filter(|line| line.trim() == "Resource: '*'").count();
+    let template = template();
+    let functions = resources(&template, "AWS::Serverless::Function");
+    let machines = resources(&template, "AWS::Serverless::StateMachine");
+    let read: usize = functions.iter().chain(&machines).map(|(_, p)| everywhere(p)).sum();
+    assert_eq!(read, written, "`Resource: '*'` is always written on a line of its own");
+}
+
+#[test]
+fn only_those_who_need_a_right_have_it() {
+    let template = template();
+    for (action, holders) in [
+        (
+            "lambda:UpdateAlias",
+            vec!["on-alarm", "promote-canary", "restore-traffic", "shift-weight"],
+        ),
+        ("lambda:UpdateFunctionCode", vec!["prepare-canary"]),
+        ("lambda:PublishVersion", vec!["prepare-canary"]),
+        ("lambda:InvokeFunction", vec![]),
+        (
+            "states:StartExecution",
+            vec!["close-release", "on-alarm", "on-image-push", "on-package-upload"],
+        ),
+        ("cloudwatch:GetMetricData", vec!["judge-canary"]),
+        ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
+        ("sns:Publish", vec!["notify"]),
+        ("ssm:GetParameter", vec!["notify"]),
+        ("secretsmanager:GetSecretValue", vec!["notify"]),
+    ] {
+        let found: Vec<String> = functions()
+            .into_iter()
+            .filter(|folder| actions(function(&template, folder)).contains(action))
+            .collect();
+        assert_eq!(found, holders, "{action}");
+    }
+    let notify = actions(function(&template, "notify"));
+    let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
+    assert!(writes.iter().all(|write| !notify.contains(write)), "notify only reads");
+}
+
+#[test]
+fn machines_may_run_exactly_their_functions() {
+    let template = template();
+    for (id, properties) in resources(&template, "AWS::Serverless::StateMachine") {
+        let given = values(&properties["DefinitionSubstitutions"]).into_iter();
+        let functions: BTreeSet<&str> =
+            given.filter_map(Value::as_str).filter(|arn| arn.ends_with("Function.Arn")).collect();
+        assert_eq!(allowed(properties, "lambda:InvokeFunction"), functions, "{id}");
+    }
+}
+
+/// The names that a function's main.rs asks for.
+fn required(main: &str) -> BTreeSet<String> {
+    let after = main.split("env.required(\"").skip(1);
+    after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+}
+
+#[test]
+fn environments_hold_what_the_functions_require() {
+    let template = template();
+    let names = |variables: &Value| -> BTreeSet<String> {
+        variables.as_object().into_iter().flat_map(|names| names.keys().cloned()).collect()
+    };
+    let globals = &template["Globals"]["Function"]["Environment"]["Variables"];
+    for folder in functions() {
+        let asked = required(&text(format!("functions/{folder}/src/main.rs")));
+        assert!(!asked.is_empty(), "{folder} asks for its settings in main.rs");
+        let own = names(&function(&template, &folder)["Environment"]["Variables"]);
+        let set: BTreeSet<String> = names(globals).union(&own).cloned().collect();
+        assert_eq!(set, asked, "{folder}");
+    }
+}
+
+/// The seconds of `const OPERATION: Duration = Duration::from_secs(..)`.
+fn operation_timeout() -> u64 {
+    let source = text("crates/aws/src/runtime.rs");
+    let (_, after) = source.split_once("const OPERATION: Duration = Duration::from_secs(").unwrap();
+    after.split_once(')').unwrap().0.parse().unwrap()
+}
+
+#[test]
+fn time_limits_are_nested() {
+    let template = template();
+    let default = template["Globals"]["Function"]["Timeout"].as_u64().unwrap();
+    let limit = |folder: &str| function(&template, folder)["Timeout"].as_u64().unwrap_or(default);
+    for folder in functions() {
+        assert!(operation_timeout() < limit(&folder), "a call of {folder} may take longer than it");
+    }
+    for path in ["statemachines/canary-deploy.asl.json", "statemachines/rollback.asl.json"] {
+        let machine = json(path);
+        for (state, task) in machine["States"].as_object().unwrap() {
+            let run = task["Arguments"]["FunctionName"].as_str().unwrap_or_default();
+            let run = run.trim_start_matches("${").trim_end_matches("Arn}");
+            for folder in functions().iter().filter(|folder| pascal(folder) == run) {
+                let task = task["TimeoutSeconds"].as_u64().unwrap();
+                assert!(limit(folder) < task, "{folder} may outlive task {state}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rules_can_fail() {
+    let mut template = template();
+    let source = text("template.yaml");
+    template["Resources"]["OnAlarmFunction"]["Properties"]["Events"]["AlarmWentOff"]["Properties"]
+        ["DeadLetterConfig"] = Value::Null;
+    assert_eq!(unprotected_events(&template), ["OnAlarmFunction has no DeadLetterConfig"]);
+    template["Resources"]["NotifyFunction"]["Properties"]["Policies"][0]["Statement"][0]["Action"] =
+        Value::from("dynamodb:*");
+    assert_eq!(too_wide(&template, &source), ["NotifyFunction may dynamodb:*"]);
+    let silent = "        - Statement:\n            - Sid: A\n              Resource: '*'\n";
+    let found = too_wide(&Value::from(serde_json::json!({ "Resources": {} })), silent);
+    assert_eq!(found, ["line 3: Resource: '*' without a reason"]);
+    assert_eq!(required("env.required(\"A\"); env.required(\"B\")").len(), 2);
+}
