@@ -3,6 +3,8 @@
 //! Each rule is a function from a machine to what it finds wrong, so that `rules_can_fail` shows
 //! every one of them at work on a broken machine.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use perch_app::close_release::CloseInput;
@@ -18,7 +20,7 @@ const ROLLBACK: &str = "statemachines/rollback.asl.json";
 
 /// Prefixes of the error names that Step Functions and its integrations raise.
 const AWS_ERRORS: [&str; 3] = ["States.", "Lambda.", "StepFunctions."];
-/// The JSONata functions that only join and cut texts.
+/// The `JSONata` functions that only join and cut texts.
 const TEXT_FUNCTIONS: [&str; 2] = ["$string", "$substring"];
 
 type Problems = Vec<String>;
@@ -66,7 +68,7 @@ fn dangling_and_unreachable(machine: &Value) -> Problems {
     problems.extend(known.difference(&reached).map(|name| format!("{name} is unreachable")));
     for (name, state) in states(machine) {
         let ends = ["Succeed", "Fail"].iter().any(|end| state["Type"] == *end);
-        if ends == !ways(state).is_empty() {
+        if ends != ways(state).is_empty() {
             problems.push(format!("{name} neither ends nor leads on"));
         }
     }

@@ -1,5 +1,7 @@
 //! What the contract tests share: the repository's files, read as they are checked in.
 
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The template deploys every function as the code needs it, and with no more rights than that.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 
 use perch_tests::{functions, json, pascal, text, yaml};
@@ -70,7 +72,7 @@ fn every_folder_is_one_function() {
     }
 }
 
-/// What a function of events lacks so that no event is lost without a trace: EventBridge keeps what
+/// What a function of events lacks so that no event is lost without a trace: `EventBridge` keeps what
 /// it can't deliver, Lambda what the function can't process.
 fn unprotected_events(template: &Value) -> Problems {
     let mut problems = Vec::new();
@@ -283,7 +285,7 @@ fn rules_can_fail() {
         Value::from("dynamodb:*");
     assert_eq!(too_wide(&template, &source), ["NotifyFunction may dynamodb:*"]);
     let silent = "        - Statement:\n            - Sid: A\n              Resource: '*'\n";
-    let found = too_wide(&Value::from(serde_json::json!({ "Resources": {} })), silent);
+    let found = too_wide(&serde_json::json!({ "Resources": {} }), silent);
     assert_eq!(found, ["line 3: Resource: '*' without a reason"]);
     assert_eq!(required("env.required(\"A\"); env.required(\"B\")").len(), 2);
 }
