@@ -20,10 +20,11 @@ pub struct InvalidName {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $kind:literal, $rule:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $rule:literal, $pattern:literal, $valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", schemars(description = $rule, extend("pattern" = $pattern)))]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 
@@ -77,6 +78,7 @@ name!(
     TargetName,
     "target name",
     "use 1 to 40 lower-case letters, digits and hyphens, starting with a letter",
+    "^[a-z][a-z0-9-]{0,39}$",
     |t| within(t, 40, "-")
         && t.starts_with(|c: char| c.is_ascii_lowercase())
         && !t.contains(|c: char| c.is_ascii_uppercase())
@@ -88,6 +90,7 @@ name!(
     ReleaseId,
     "release id",
     "use 1 to 80 letters, digits, hyphens and underscores",
+    "^[A-Za-z0-9_-]{1,80}$",
     |t| within(t, 80, "-_")
 );
 
@@ -96,6 +99,7 @@ name!(
     FunctionName,
     "Lambda function name",
     "use 1 to 64 letters, digits, hyphens and underscores; give the name, not the ARN",
+    "^[A-Za-z0-9_-]{1,64}$",
     |t| within(t, 64, "-_")
 );
 
@@ -104,6 +108,7 @@ name!(
     AliasName,
     "Lambda alias name",
     "use 1 to 128 letters, digits, hyphens and underscores, not only digits; $LATEST is no alias",
+    "^[0-9]*[A-Za-z_-][A-Za-z0-9_-]{0,127}$",
     |t| within(t, 128, "-_") && !t.chars().all(|c| c.is_ascii_digit())
 );
 
@@ -112,6 +117,7 @@ name!(
     FunctionVersion,
     "published Lambda version",
     "use the version's number",
+    "^[0-9]{1,19}$",
     |t| within(t, 19, "") && t.chars().all(|c| c.is_ascii_digit())
 );
 
@@ -120,6 +126,7 @@ name!(
     AlarmName,
     "CloudWatch alarm name",
     "use 1 to 255 characters",
+    "^.*\\S.*$",
     |t| !t.trim().is_empty() && t.chars().count() <= 255
 );
 
@@ -128,6 +135,7 @@ name!(
     RepositoryName,
     "ECR repository name",
     "use 2 to 256 lower-case letters, digits, and . _ - / between them; give the name, not the URI",
+    "^[a-z0-9][a-z0-9._/-]{0,254}[a-z0-9]$",
     |t| (2..=256).contains(&t.len())
         && within(t, 256, "._-/")
         && !t.contains(|c: char| c.is_ascii_uppercase())
@@ -140,6 +148,7 @@ name!(
     BucketName,
     "S3 bucket name",
     "use 3 to 63 lower-case letters, digits, dots and hyphens",
+    "^[a-z0-9.-]{3,63}$",
     |t| (3..=63).contains(&t.len())
         && within(t, 63, ".-")
         && !t.contains(|c: char| c.is_ascii_uppercase())
@@ -150,6 +159,7 @@ name!(
     SecretRef,
     "secret reference",
     "write ssm:/perch/NAME (an SSM SecureString) or secretsmanager:perch/NAME",
+    "^(ssm:/perch/|secretsmanager:perch/)[A-Za-z0-9/_.-]{1,500}$",
     |t| ["ssm:/perch/", "secretsmanager:perch/"]
         .iter()
         .any(|prefix| t.strip_prefix(prefix).is_some_and(|rest| within(rest, 500, "/_.-")))

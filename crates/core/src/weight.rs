@@ -41,7 +41,7 @@ impl Weight {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a weight is whole percent from 0 to 100, such as 10%")]
 enum Written {
     Number(f64),
     Text(String),

@@ -1,0 +1,89 @@
+//! Commands that only read: targets, releases, one release, notes.
+
+use jiff::Timestamp;
+use perch_app::ports::{
+    KeepNote, ListReleases, LoadHead, LoadRelease, LoadTarget, PortError, ReadJournal,
+};
+use perch_app::view::ReleaseView;
+use perch_core::target::Target;
+
+use crate::args;
+use crate::console::Console;
+use crate::failure::Missing;
+use crate::render::{self, TargetView};
+
+/// `perch targets [NAME]`
+pub(super) async fn targets(
+    store: &(impl LoadTarget + LoadHead + LoadRelease),
+    args: &args::Targets,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    if let Some(name) = &args.name {
+        let target = store.target(name).await?;
+        let target = target.ok_or_else(|| Missing::Target(name.clone()))?;
+        let view = with_head(store, target).await?;
+        return console.show(&view, |look| render::target(&view, look));
+    }
+    let mut views = Vec::new();
+    for target in store.targets().await? {
+        views.push(with_head(store, target).await?);
+    }
+    console.show(&views, |look| render::targets(&views, look))
+}
+
+async fn with_head(
+    store: &(impl LoadHead + LoadRelease),
+    target: Target,
+) -> Result<TargetView, PortError> {
+    let Some(head) = store.head(&target.name).await? else {
+        return Ok(TargetView { target, active: None, waiting: None });
+    };
+    let active = match &head.active {
+        Some(id) => store.release(id).await?,
+        None => None,
+    };
+    let active = active.map(|release| ReleaseView::of(&release, Vec::new()));
+    Ok(TargetView { target, active, waiting: head.waiting })
+}
+
+/// `perch releases [--target T] [--limit N]`
+pub(super) async fn releases(
+    store: &(impl LoadTarget + ListReleases),
+    args: &args::Releases,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let found = store.releases(args.target.as_ref(), usize::from(args.limit)).await?;
+    if let (true, Some(name)) = (found.is_empty(), &args.target) {
+        store.target(name).await?.ok_or_else(|| Missing::Target(name.clone()))?;
+    }
+    let views: Vec<_> = found.iter().map(|r| ReleaseView::of(r, Vec::new())).collect();
+    console.show(&views, |look| render::releases(&views, now, look))
+}
+
+/// `perch release ID`
+pub(super) async fn release(
+    store: &(impl LoadRelease + ReadJournal),
+    args: &args::Release,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let release = store.release(&args.id).await?;
+    let release = release.ok_or_else(|| Missing::Release(args.id.clone()))?;
+    let view = ReleaseView::of(&release, store.journal(&args.id, 0).await?);
+    let quantile = release.plan.judge.latency.quantile;
+    console.show(&view, |look| render::release(&view, quantile, now, look))
+}
+
+/// `perch journal [TARGET]`
+pub(super) async fn journal(
+    store: &(impl LoadTarget + KeepNote),
+    args: &args::Journal,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let notes = store.notes(args.target.as_ref(), usize::from(args.limit)).await?;
+    if let (true, Some(name)) = (notes.is_empty(), &args.target) {
+        store.target(name).await?.ok_or_else(|| Missing::Target(name.clone()))?;
+    }
+    console.show(&notes, |look| render::notes(&notes, look))
+}

@@ -1,0 +1,69 @@
+//! Text for people: tables and blocks that read well at 80 columns.
+
+mod notes;
+mod release;
+mod releases;
+mod targets;
+#[cfg(test)]
+mod tests;
+pub(crate) mod text;
+
+pub(crate) use notes::notes;
+pub(crate) use release::release;
+pub(crate) use releases::releases;
+pub(crate) use targets::{TargetView, target, targets};
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+
+use crate::console::Look;
+
+/// A table without borders: wrapped to the terminal, or one line per row where there is none.
+fn table(look: Look) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if look.colour {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    match look.width {
+        Some(width) => {
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        }
+        None => {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+    }
+    table
+}
+
+/// The table's text: no padding left of the first column or right of the last.
+fn finish(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+}
+
+fn header<const N: usize>(names: [&str; N]) -> Vec<Cell> {
+    names.into_iter().map(|name| Cell::new(name).add_attribute(Attribute::Dim)).collect()
+}
+
+/// A block of names and values.
+fn block(look: Look, rows: Vec<(&str, Cell)>) -> String {
+    let mut table = table(look);
+    for (name, value) in rows {
+        table.add_row([Cell::new(name).add_attribute(Attribute::Dim), value]);
+    }
+    finish(table)
+}
+
+/// The name of a phase in the colour of what it means.
+fn phase(name: &str) -> Cell {
+    Cell::new(name).fg(match name {
+        "Promoted" => Color::Green,
+        "RolledBack" | "RollingBack" | "Stuck" => Color::Red,
+        "Rejected" | "Superseded" => Color::Yellow,
+        _ => Color::Cyan,
+    })
+}

@@ -1,0 +1,90 @@
+//! One release: what it is, and what happened on what evidence.
+
+use comfy_table::{Attribute, Cell};
+use jiff::Timestamp;
+use perch_app::view::{ReleaseView, VerdictView};
+use perch_core::journal::{Evidence, JournalEntry, Severity};
+use perch_core::target::Quantile;
+
+use super::text::{arm, bar, between, clock, length, stamp};
+use super::{block, finish, header, phase, table};
+use crate::console::Look;
+
+/// A release with its journal; `quantile` is the one that its judge compares.
+pub(crate) fn release(
+    view: &ReleaseView,
+    quantile: Quantile,
+    now: Timestamp,
+    look: Look,
+) -> String {
+    let mut text = block(look, facts(view, now));
+    if !view.journal.is_empty() {
+        text += &format!("\n\n{}", timeline(&view.journal, quantile, look));
+    }
+    text
+}
+
+fn facts(view: &ReleaseView, now: Timestamp) -> Vec<(&'static str, Cell)> {
+    let version = |version: &Option<_>| {
+        version.as_ref().map_or_else(|| "none yet".to_owned(), ToString::to_string)
+    };
+    let versions =
+        format!("baseline {}, canary {}", version(&view.baseline), version(&view.canary));
+    let ended = match view.ended_at {
+        Some(end) => format!("{}, after {}", stamp(end), length(between(view.started_at, end))),
+        None => format!("not yet, {} so far", length(between(view.started_at, now))),
+    };
+    let mut rows = vec![
+        ("release", Cell::new(&view.id).add_attribute(Attribute::Bold)),
+        ("target", Cell::new(&view.target)),
+        ("artifact", Cell::new(&view.artifact)),
+        ("phase", phase(view.phase)),
+        ("weight", Cell::new(format!("{} {}", bar(view.weight, 20), view.weight))),
+        ("versions", Cell::new(versions)),
+        ("started", Cell::new(format!("{} by {}", stamp(view.started_at), view.cause))),
+        ("ended", Cell::new(ended)),
+    ];
+    rows.extend(view.verdict.as_ref().map(|verdict| ("verdict", Cell::new(reasons(verdict)))));
+    rows
+}
+
+fn reasons(verdict: &VerdictView) -> String {
+    format!("{}: {}", verdict.outcome, verdict.reasons.join("\n"))
+}
+
+/// The journal, oldest first, with the time since the start.
+fn timeline(journal: &[JournalEntry], quantile: Quantile, look: Look) -> String {
+    let mut table = table(look);
+    table.set_header(header(["AT", "AFTER", "WHAT", "WHY AND ON WHAT EVIDENCE"]));
+    let start = journal.first().map_or(Timestamp::UNIX_EPOCH, |entry| entry.at);
+    for entry in journal {
+        let what = Cell::new(format!("{:?}", entry.what));
+        table.add_row([
+            Cell::new(clock(entry.at)),
+            Cell::new(format!("+{}", length(between(start, entry.at)))),
+            match entry.what.severity() {
+                Severity::Info => what,
+                Severity::Warning => what.fg(comfy_table::Color::Yellow),
+                Severity::Page => what.fg(comfy_table::Color::Red),
+            },
+            Cell::new(account(entry, quantile)),
+        ]);
+    }
+    finish(table)
+}
+
+/// The cause and, below it, what both arms answered.
+fn account(entry: &JournalEntry, quantile: Quantile) -> String {
+    let mut lines = vec![entry.cause.clone()];
+    lines.extend(entry.evidence.iter().flat_map(|evidence| both_arms(evidence, quantile)));
+    lines.join("\n")
+}
+
+fn both_arms(evidence: &Evidence, quantile: Quantile) -> Vec<String> {
+    let readings = &evidence.readings;
+    let mut lines = vec![format!("canary   {}", arm(&readings.canary, quantile))];
+    if readings.baseline.requests > 0 {
+        lines.push(format!("baseline {}", arm(&readings.baseline, quantile)));
+    }
+    lines
+}

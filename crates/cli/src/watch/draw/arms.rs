@@ -1,0 +1,107 @@
+//! Both arms side by side: version, requests, errors, latency, as of the last look.
+
+use perch_core::journal::JournalEntry;
+use perch_core::judge::{Arm, Readings};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Paragraph};
+
+use super::paint::Paint;
+use crate::render::text::{latency, percent};
+
+/// Draws the arms.
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    release: &Release,
+    journal: &[JournalEntry],
+    paint: Paint,
+) {
+    if area.height == 0 {
+        return;
+    }
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(area);
+    let readings = journal.iter().rev().find_map(|entry| entry.evidence.as_ref());
+    let readings = readings.map(|evidence| &evidence.readings);
+    let share = release.weight().percent();
+    let version = |version: Option<String>| version.unwrap_or_else(|| "not known yet".to_owned());
+    let baseline = release.ledger.as_ref().map(|ledger| format!("version {}", ledger.baseline));
+    let canary = release.canary.as_ref().map(|canary| format!("version {canary}"));
+    let title = format!("baseline: {}, {}% of traffic", version(baseline), 100 - share);
+    let lines = baseline_lines(release, readings, paint);
+    frame.render_widget(side(title, lines, paint.baseline()), left);
+    let title = format!("canary: {}, {share}% of traffic", version(canary));
+    let lines = canary_lines(release, readings, paint);
+    frame.render_widget(side(title, lines, paint.canary()), right);
+}
+
+fn side(title: String, lines: Vec<Line<'static>>, style: Style) -> Paragraph<'static> {
+    let block = Block::bordered()
+        .border_type(BorderType::Rounded)
+        .border_style(style)
+        .title(Span::styled(format!(" {title} "), style));
+    Paragraph::new(lines).block(block)
+}
+
+fn baseline_lines(
+    release: &Release,
+    readings: Option<&Readings>,
+    paint: Paint,
+) -> Vec<Line<'static>> {
+    match readings {
+        Some(_) if matches!(release.phase, Phase::Watching { .. } | Phase::Promoted) => {
+            vec![Line::styled("no traffic: kept as the way back", paint.dim())]
+        }
+        Some(readings) => counts(&readings.baseline, release, [Style::new(); 2], ""),
+        None => vec![nothing(paint)],
+    }
+}
+
+fn canary_lines(
+    release: &Release,
+    readings: Option<&Readings>,
+    paint: Paint,
+) -> Vec<Line<'static>> {
+    let Some(readings) = readings else { return vec![nothing(paint)] };
+    let (arm, rule) = (&readings.canary, &release.plan.judge);
+    let limit = rule.error_rate.max;
+    let judged = |fine| if fine { paint.good() } else { paint.bad() };
+    let errors = judged(arm.error_rate() <= limit.fraction());
+    let increase = increase(&readings.baseline, arm);
+    let fine = increase.is_none_or(|more| more <= rule.latency.max_increase.fraction());
+    let mut lines = counts(arm, release, [errors, judged(fine)], &format!(", limit {limit}"));
+    if let (Some(more), Some(line)) = (increase, lines.last_mut()) {
+        let sign = if more < 0.0 { "" } else { "+" };
+        let text = format!("  {sign}{}, limit +{}", percent(more), rule.latency.max_increase);
+        line.push_span(Span::styled(text, judged(fine)));
+    }
+    lines
+}
+
+fn nothing(paint: Paint) -> Line<'static> {
+    Line::styled("no look yet", paint.dim())
+}
+
+/// Requests, errors and latency in a line each.
+fn counts(arm: &Arm, release: &Release, styles: [Style; 2], limit: &str) -> Vec<Line<'static>> {
+    let quantile = release.plan.judge.latency.quantile;
+    let [errors, slow] = styles;
+    let failed = format!("{} ({}{limit})", arm.errors, percent(arm.error_rate()));
+    vec![
+        Line::from(format!("requests {}", arm.requests)),
+        Line::from(vec!["errors   ".into(), Span::styled(failed, errors)]),
+        Line::from(vec![format!("{quantile}      ").into(), Span::styled(latency(arm), slow)]),
+    ]
+}
+
+/// How much slower the canary is than the baseline, as a fraction.
+fn increase(baseline: &Arm, canary: &Arm) -> Option<f64> {
+    match (baseline.latency_ms, canary.latency_ms) {
+        (Some(before), Some(after)) if before > 0.0 => Some(after / before - 1.0),
+        _ => None,
+    }
+}

@@ -1,0 +1,56 @@
+//! What the release is and where it stands: artifact, phase, weight, plan.
+
+use jiff::Timestamp;
+use perch_core::release::Release;
+use ratatui::text::{Line, Span};
+
+use super::paint::Paint;
+use crate::render::text::{bar, between, length};
+use crate::watch::follow::Followed;
+use crate::watch::plan;
+
+/// The width of the names on the left.
+pub(super) const NAMES: u16 = 10;
+/// The width of the weight's bar.
+const BAR: usize = 30;
+
+/// A line with its name.
+pub(super) fn named(name: &str, spans: Vec<Span<'static>>, paint: Paint) -> Line<'static> {
+    let width = usize::from(NAMES);
+    let name = Span::styled(format!("{name:<width$}"), paint.dim());
+    Line::from_iter(std::iter::once(name).chain(spans))
+}
+
+/// The lines on top.
+pub(super) fn lines(
+    release: &Release,
+    followed: &Followed,
+    now: Timestamp,
+    width: u16,
+    paint: Paint,
+) -> Vec<Line<'static>> {
+    let took = length(between(release.started_at, release.ended_at.unwrap_or(now)));
+    let weight = release.weight();
+    let phase = Span::styled(format!("{:<12}", release.phase.name()), paint.phase(&release.phase));
+    let bar = Span::styled(bar(weight, BAR), paint.canary());
+    let room = usize::from(width.saturating_sub(NAMES));
+    let parts = plan::line(release, &followed.journal, now, room);
+    let mut plan = Vec::new();
+    for part in parts {
+        if !plan.is_empty() {
+            plan.push(Span::styled(" → ", paint.dim()));
+        }
+        plan.push(Span::styled(part.text, paint.mark(part.mark)));
+    }
+    let mut lines = vec![
+        named("artifact", vec![release.artifact.to_string().into()], paint),
+        named("release", vec![format!("{}, {took}", release.id).into()], paint),
+        named("phase", vec![phase, bar, format!(" {weight} on the canary").into()], paint),
+        named("plan", plan, paint),
+    ];
+    lines.extend(followed.waiting.as_ref().map(|waiting| {
+        let text = format!("{} comes next", waiting.artifact);
+        named("waiting", vec![text.into()], paint)
+    }));
+    lines
+}

@@ -1,0 +1,103 @@
+//! What happens next to a release, and when.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perch_core::decide::{Next, resume};
+use perch_core::journal::{JournalEntry, What};
+use perch_core::phase::Phase;
+use perch_core::release::{Order, Release};
+use perch_core::target::NoData;
+
+use crate::render::text::{between, length};
+
+/// The next decision in a sentence.
+pub(crate) fn decision(release: &Release, journal: &[JournalEntry], now: Timestamp) -> String {
+    let plan = &release.plan;
+    match &release.phase {
+        Phase::Pending => "waits for its execution to take it up".to_owned(),
+        Phase::Preparing => format!("publishes the canary version, then {}", after(release, 0)),
+        Phase::Shifting { weight, .. } => {
+            format!("moves alias {} to {weight} and reads it back", plan.lambda.alias)
+        }
+        Phase::Baking { step, since, .. } => {
+            let bake = plan.steps.get(*step).map_or(Duration::ZERO, |step| step.bake.duration());
+            let end = since.saturating_add(bake).unwrap_or(Timestamp::MAX);
+            let look = look_again(release, journal, now);
+            format!("{look}; {}", end_of_bake(release, *step, end, now))
+        }
+        Phase::Promoting => {
+            format!("moves all of alias {} to the canary and reads it back", plan.lambda.alias)
+        }
+        Phase::Watching { until, .. } => format!(
+            "{}; the watch ends in {}",
+            look_again(release, journal, now),
+            length(between(now, *until))
+        ),
+        Phase::RollingBack { .. } => match &release.ledger {
+            Some(ledger) => format!("all traffic goes back to version {}", ledger.baseline),
+            None => "ends without having moved traffic".to_owned(),
+        },
+        Phase::Stuck { .. } => {
+            format!("a person must look; then: perch rollback {} --reason ...", release.target)
+        }
+        Phase::Promoted
+        | Phase::RolledBack { .. }
+        | Phase::Rejected { .. }
+        | Phase::Superseded { .. } => ended(release, now),
+    }
+}
+
+fn end_of_bake(release: &Release, step: usize, end: Timestamp, now: Timestamp) -> String {
+    if let Some(Order::Promote { by, .. }) = &release.order {
+        return format!("promotes then, as {by} ordered, unless it fails");
+    }
+    let left = between(now, end);
+    if !left.is_zero() {
+        return format!("the bake ends in {}, then {}", length(left), after(release, step + 1));
+    }
+    match release.plan.judge.no_data {
+        NoData::Hold => format!(
+            "the bake is over: holds here until a Pass, at most {}",
+            length(between(now, release.deadline))
+        ),
+        NoData::Fail => "the bake is over: a Pass goes on, no verdict rolls back".to_owned(),
+    }
+}
+
+/// What follows the step before `step`.
+fn after(release: &Release, step: usize) -> String {
+    match release.plan.steps.get(step) {
+        Some(step) => step.weight.to_string(),
+        None => "100%".to_owned(),
+    }
+}
+
+fn look_again(release: &Release, journal: &[JournalEntry], now: Timestamp) -> String {
+    match next_look(release, journal).map(|at| between(now, at)) {
+        Some(left) if !left.is_zero() => format!("looks again in {}", length(left)),
+        Some(_) | None => "looks now".to_owned(),
+    }
+}
+
+/// When the judge looks next: as core decided after the last look or shift.
+fn next_look(release: &Release, journal: &[JournalEntry]) -> Option<Timestamp> {
+    let set_a_look =
+        |what| matches!(what, What::WeightShifted | What::BakeJudged | What::CanaryPromoted);
+    let last = journal.iter().rev().find(|entry| set_a_look(entry.what))?;
+    match resume(release, last.at) {
+        Next::Judge { after_seconds } => {
+            last.at.saturating_add(Duration::from_secs(after_seconds)).ok()
+        }
+        _ => None,
+    }
+}
+
+fn ended(release: &Release, now: Timestamp) -> String {
+    let Some(end) = release.ended_at else { return "nothing: the release is over".to_owned() };
+    format!(
+        "nothing: ended {} ago, after {}",
+        length(between(end, now)),
+        length(between(release.started_at, end))
+    )
+}
