@@ -2,16 +2,16 @@
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
-use perch_core::head::Fence;
+use perch_core::head::{Fence, Waiting};
 use perch_core::names::ReleaseId;
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Release};
 use serde::{Deserialize, Serialize};
 
-use crate::announce::start;
+use crate::announce::{Answer, start};
 use crate::ports::{
-    CommitRelease, LoadHead, LoadRelease, LoadTarget, PlanRelease, StartExecution, TakeFence,
-    WaitForTurn,
+    CommitRelease, KeepNote, LoadHead, LoadRelease, LoadTarget, Note, PlanRelease, StartExecution,
+    TakeFence, WaitForTurn,
 };
 use crate::step::{StepError, StepInput, StepOutput, transition};
 
@@ -32,7 +32,14 @@ pub struct CloseInput {
 /// Ends the release and starts the artifact that waited for it.
 pub async fn run(
     store: &(
-         impl LoadRelease + LoadHead + LoadTarget + TakeFence + CommitRelease + PlanRelease + WaitForTurn
+         impl LoadRelease
+         + LoadHead
+         + LoadTarget
+         + TakeFence
+         + CommitRelease
+         + PlanRelease
+         + WaitForTurn
+         + KeepNote
      ),
     executions: &impl StartExecution,
     input: &CloseInput,
@@ -83,7 +90,7 @@ fn stuck_text(release: &Release, failure: &str) -> String {
 }
 
 async fn start_waiting(
-    store: &(impl LoadHead + LoadRelease + LoadTarget + PlanRelease + WaitForTurn),
+    store: &(impl LoadHead + LoadRelease + LoadTarget + PlanRelease + WaitForTurn + KeepNote),
     executions: &impl StartExecution,
     ended: &Release,
     now: Timestamp,
@@ -92,8 +99,33 @@ async fn start_waiting(
     let (Some(waiting), Some(target)) = (waiting, store.target(&ended.target).await?) else {
         return Ok(());
     };
-    let cause = Cause::Waited { id: waiting.event, pushed_at: waiting.pushed_at };
-    start(store, executions, &target, &waiting.artifact, cause, now).await?;
+    let cause = Cause::Waited { id: waiting.event.clone(), pushed_at: waiting.pushed_at };
+    let answer = if overtaken(&waiting, ended) {
+        Answer::Ignored(format!("release {} of a newer artifact was promoted", ended.id))
+    } else {
+        start(store, executions, &target, &waiting.artifact, cause, now).await?
+    };
+    match answer {
+        Answer::Started(_) => {}
+        // Another release was faster; its end is the next turn.
+        Answer::Waits { .. } => return Ok(()),
+        Answer::Ignored(text) => store.note(&note(&waiting, ended, text)).await?,
+    }
     store.forget_waiting(&ended.target, waiting.pushed_at).await?;
     Ok(())
+}
+
+/// Events can come late: what was pushed before the artifact that was promoted has no turn.
+fn overtaken(waiting: &Waiting, ended: &Release) -> bool {
+    matches!(ended.phase, Phase::Promoted) && waiting.pushed_at < ended.cause.pushed_at()
+}
+
+fn note(waiting: &Waiting, ended: &Release, text: String) -> Note {
+    Note {
+        at: waiting.pushed_at,
+        target: Some(ended.target.clone()),
+        event: waiting.event.clone(),
+        subject: waiting.artifact.to_string(),
+        text,
+    }
 }

@@ -65,8 +65,12 @@ pub async fn promote(
             return Err(OrderError::TooLate { release: release.id, phase });
         }
     }
+    let order = Some(Order::Promote { by: by.to_owned(), reason: reason.to_owned() });
+    if release.order == order {
+        return Ok(release);
+    }
     let expected_seq = release.seq;
-    release.order = Some(Order::Promote { by: by.to_owned(), reason: reason.to_owned() });
+    release.order = order;
     release.seq += 1;
     let text = format!("promote, by {by}: {reason}");
     let entries = vec![entry(&release, What::OrderGiven, text, None, now)];

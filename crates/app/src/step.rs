@@ -146,9 +146,8 @@ pub(crate) fn transition(
             entries.push(entry(&release, what, cause, evidence.clone(), now));
         }
     }
-    if release.phase.is_final() {
-        release.ended_at = Some(now);
-    }
+    // A release that was Stuck goes on when a person asks for it: it has not ended any more.
+    release.ended_at = release.phase.is_final().then_some(now);
     Ok((Transition { expected_seq, fence: release.fence, entries, release }, next))
 }
 

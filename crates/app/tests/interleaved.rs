@@ -6,11 +6,12 @@ use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::StepInput;
 use perch_app::{announce, judge_canary, order, prepare_canary, promote_canary, shift_weight};
+use perch_core::head::Waiting;
 use perch_core::phase::RollbackCause;
 use perch_core::release::Release;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{
-    Machines, Paused, Schedule, World, announcement, at, healthy, image, interleave, release, run,
+    Machines, Paused, Schedule, World, announcement, at, healthy, image, interleave, release,
 };
 use serde_json::json;
 
@@ -223,52 +224,59 @@ async fn the_same_event_twice_at_once_is_one_release() {
     }
 }
 
+/// What the version that serves was built from.
+fn serving(world: &World, release: &Release) -> String {
+    let lambda = &release.plan.lambda;
+    let place = world.route(lambda).primary.as_str().parse::<usize>().unwrap() - 1;
+    world.lambda.read(|account| {
+        let version = account.functions[&lambda.function].versions[place].as_ref();
+        version.unwrap().code.clone()
+    })
+}
+
 #[tokio::test]
-async fn an_artifact_that_comes_while_a_release_closes_is_not_lost() {
-    let mut schedule = Schedule::first();
-    loop {
-        let world = World::amid(&release().promoted().build());
-        for version in ["1", "2", "3", "4"] {
-            world.metrics.set(version, healthy());
-        }
-        world.metrics.set_total(healthy());
-        let World { store, executions, .. } = &world;
-        let closed = release().promoted().build();
-        let first = announcement().of(image('c', "v3")).event("event-2").pushed_at(60).build();
-        let second = announcement().of(image('d', "v4")).event("event-3").pushed_at(90).build();
-        store.change(|items| {
-            let head = items.heads.get_mut(&closed.target).unwrap();
-            head.waiting = Some(perch_core::head::Waiting {
-                artifact: first.artifact.clone(),
-                event: first.event.clone(),
-                pushed_at: first.pushed_at,
+async fn of_one_that_waits_and_one_that_comes_at_the_close_the_newest_serves() {
+    let older = announcement().of(image('c', "v3")).event("event-2").pushed_at(60).build();
+    let newer = announcement().of(image('d', "v4")).event("event-3").pushed_at(90).build();
+    for (waits, comes) in [(&older, &newer), (&newer, &older)] {
+        let mut schedule = Schedule::first();
+        loop {
+            let closed = release().promoted().build();
+            let world = World::amid(&closed);
+            for version in ["1", "2", "3", "4"] {
+                world.metrics.set(version, healthy());
+            }
+            world.metrics.set_total(healthy());
+            let World { store, executions, .. } = &world;
+            store.change(|items| {
+                let head = items.heads.get_mut(&closed.target).unwrap();
+                head.waiting = Some(Waiting {
+                    artifact: waits.artifact.clone(),
+                    event: waits.event.clone(),
+                    pushed_at: waits.pushed_at,
+                });
             });
-        });
-        let input = CloseInput { release_id: closed.id.clone(), fence: 1, failure: None };
-        let (close, come) = interleave(
-            &mut schedule,
-            Paused::new(&world.calls, close_release::run(store, executions, &input, at(600))),
-            Paused::new(&world.calls, announce::run(store, executions, &second, at(600))),
-        );
-        let log = world.calls.log();
-        if come.is_err() {
-            run(announce::run(store, executions, &second, at(601))).unwrap();
-        }
-        if close.is_err() {
-            run(close_release::run(store, executions, &input, at(601))).unwrap();
-        }
-        Machines::new(at(602)).run(&world).await;
-        assert_eq!(broken_at_rest(&world), [""; 0], "{log:?}");
-        let serving = world.route(&closed.plan.lambda).primary;
-        let code = world.lambda.read(|account| {
-            let place = serving.as_str().parse::<usize>().unwrap() - 1;
-            let function = &account.functions[&closed.plan.lambda.function];
-            function.versions[place].as_ref().unwrap().code.clone()
-        });
-        assert_eq!(code, second.artifact.identity(), "the newest serves in the end: {log:?}");
-        assert_eq!(world.head(&closed.target).waiting, None, "{log:?}");
-        if !schedule.advance() {
-            break;
+            let input = CloseInput { release_id: closed.id.clone(), fence: 1, failure: None };
+            let (closing, coming) = interleave(
+                &mut schedule,
+                Paused::new(&world.calls, close_release::run(store, executions, &input, at(600))),
+                Paused::new(&world.calls, announce::run(store, executions, comes, at(600))),
+            );
+            let log = world.calls.log();
+            // A conflict is tried again, by the stream of events and by the state machine.
+            if coming.is_err() {
+                announce::run(store, executions, comes, at(601)).await.unwrap();
+            }
+            if closing.is_err() {
+                close_release::run(store, executions, &input, at(601)).await.unwrap();
+            }
+            Machines::new(at(602)).run(&world).await;
+            assert_eq!(broken_at_rest(&world), [""; 0], "{log:?}");
+            assert_eq!(serving(&world, &closed), newer.artifact.identity(), "{log:?}");
+            assert_eq!(world.head(&closed.target).waiting, None, "{log:?}");
+            if !schedule.advance() {
+                break;
+            }
         }
     }
 }

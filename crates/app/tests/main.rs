@@ -1,4 +1,16 @@
-//! The use cases over the in-memory world, a file for each, and whole releases over the machines.
+//! The use cases over the in-memory world, a file for each; then several at once, and whole releases
+//! through the state machines.
 
+mod announce;
+mod apply_target;
+mod close_release;
 mod interleaved;
+mod judge_canary;
+mod notify;
+mod on_alarm;
+mod order;
+mod prepare_canary;
+mod promote_canary;
+mod restore_traffic;
+mod shift_weight;
 mod whole_release;

@@ -5,14 +5,15 @@ use perch_core::release::Release;
 
 use crate::ports::Message;
 
-/// SNS allows fewer than 100 characters of printable ASCII in a subject (API Reference, `Publish`).
+/// SNS allows fewer than 100 characters of printable ASCII in a subject, and refuses a message with
+/// others (API Reference, `Publish`).
 const SUBJECT_CHARACTERS: usize = 99;
 
 /// The message for a journal entry.
 pub fn message(entry: &JournalEntry, release: &Release) -> Message {
     let headline = headline(entry, release);
-    let subject: String =
-        headline.chars().filter(char::is_ascii).take(SUBJECT_CHARACTERS).collect();
+    let printable = |c: &char| *c == ' ' || c.is_ascii_graphic();
+    let subject: String = headline.chars().filter(printable).take(SUBJECT_CHARACTERS).collect();
     let versions = match (&release.ledger, &release.canary) {
         (Some(ledger), Some(canary)) => {
             format!("Baseline: version {}. Canary: version {canary}.\n", ledger.baseline)
@@ -73,10 +74,14 @@ pub(super) fn severity(severity: Severity) -> &'static str {
     }
 }
 
-/// The text with a capital first letter and a full stop.
+/// The text with a full stop, and with a capital first letter unless it begins with a name.
 pub(super) fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let stop = if text.ends_with('.') { "" } else { "." };
+    let first_word = text.split(' ').next().unwrap_or_default();
+    if !first_word.chars().all(|c| c.is_ascii_lowercase()) {
+        return format!("{text}{stop}");
+    }
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}{stop}", chars.as_str())
 }

@@ -1,6 +1,7 @@
 //! The Block Kit body of a notification.
 
 use perch_core::journal::{JournalEntry, Severity};
+use perch_core::phase::Phase;
 use perch_core::release::Release;
 use serde_json::{Value, json};
 
@@ -18,27 +19,36 @@ pub fn body(entry: &JournalEntry, release: &Release) -> Value {
         Severity::Page => ":rotating_light:",
     };
     let headline = headline(entry, release);
-    let cause = cut(&escaped(&sentence(&entry.cause)), SECTION_CHARACTERS);
+    let sentence = sentence(&entry.cause);
+    let cause = cut(&format!("{mark} {}", escaped(&sentence)), SECTION_CHARACTERS);
     let field = |name: &str, value: String| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{value}") });
     let mut fields = vec![
         field("Artifact", escaped(&release.artifact.to_string())),
-        field("Canary traffic", release.weight().to_string()),
+        field("Canary traffic", traffic(release)),
     ];
     if let Some(ledger) = &release.ledger {
         let canary = release.canary.as_ref().map_or("-", |version| version.as_str());
         fields.push(field("Baseline / canary version", format!("{} / {canary}", ledger.baseline)));
     }
     json!({
-        "text": format!("{headline}. {}", sentence(&entry.cause)),
+        "text": cut(&escaped(&format!("{headline}. {sentence}")), SECTION_CHARACTERS),
         "blocks": [
             { "type": "header", "text": { "type": "plain_text", "text": cut(&headline, HEADER_CHARACTERS) } },
-            { "type": "section", "text": { "type": "mrkdwn", "text": format!("{mark} {cause}") } },
+            { "type": "section", "text": { "type": "mrkdwn", "text": cause } },
             { "type": "section", "fields": fields },
             { "type": "context", "elements": [
                 { "type": "mrkdwn", "text": format!("`perch release {}` | {:.0}", release.id, entry.at) }
             ] }
         ]
     })
+}
+
+/// The canary's share; nobody knows it of a release that is stuck.
+fn traffic(release: &Release) -> String {
+    match release.phase {
+        Phase::Stuck { .. } => "unknown: look at the alias".to_owned(),
+        _ => release.weight().to_string(),
+    }
 }
 
 /// Slack's three control characters (Slack, "Formatting text for app surfaces").
