@@ -1,6 +1,13 @@
 //! The use cases over the in-memory world, a file for each; then several at once, and whole releases
 //! through the state machines.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests count as tests"
+)]
+
 mod announce;
 mod apply_target;
 mod close_release;

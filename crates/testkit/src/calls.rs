@@ -1,6 +1,6 @@
 //! The log of port calls, failures on demand, and the pause before each call.
 //!
-//! Every port goes through [`Calls::port`]. A call is counted when it takes effect, not when it is
+//! Every port goes through `Calls::port`. A call is counted when it takes effect, not when it is
 //! announced, so the log is the order in which effects happened.
 
 mod fault;

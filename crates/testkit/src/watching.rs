@@ -1,4 +1,4 @@
-//! CloudWatch in memory: what versions answered, and the state of alarms, as the test says.
+//! Metrics and alarms in memory: what versions answered, and the state of alarms, as the test says.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -28,9 +28,9 @@ pub struct World {
     pub store: MemoryStore,
     /// Lambda.
     pub lambda: MemoryLambda,
-    /// CloudWatch's metrics.
+    /// What versions answered.
     pub metrics: MemoryMetrics,
-    /// CloudWatch's alarms.
+    /// The alarms.
     pub alarms: MemoryAlarms,
     /// Step Functions.
     pub executions: MemoryExecutions,

@@ -1,5 +1,12 @@
 //! The in-memory ports keep the promises of the ports' documentation.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests count as tests"
+)]
+
 use perch_app::ports::{
     CodeState, CommitRelease, ListReleases, LoadHead, LoadRelease, Machine, PlanRelease, Planned,
     PortError, PublishVersion, ReadAlarms, ReadAlias, ReadFunction, ReadJournal, Route,
