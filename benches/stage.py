@@ -1,0 +1,254 @@
+"""The private local stack that the benches run on: Perch, the sample service, and one real release to copy from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from perch_local import deploy, lifecycle
+from perch_local.checkout import ROOT, Stack
+
+sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
+import install  # noqa: E402
+import push_image  # noqa: E402
+
+PERCH = deploy.MAIN_STACK
+TARGET, PACKAGES = "news-classifier", "bench-packages"
+FUNCTION, ALIAS, GUARD = install.FUNCTION, "live", "news-classifier-errors"
+BUCKET = "bench-packages"
+INERT = "bench-inert"
+# Requests of the sample service before the rounds, so that the judge has metrics to read.
+REQUESTS = 60
+Answer = TypeVar("Answer")
+
+
+class BenchError(Exception):
+    """A message for the terminal."""
+
+
+def until(found: Callable[[], Answer | None], seconds: float, what: str) -> Answer:
+    """Ask until there is an answer."""
+    deadline = time.monotonic() + seconds
+    while (answer := found()) is None:
+        if time.monotonic() > deadline:
+            raise BenchError(f"{what} took more than {seconds:.0f} s")
+        time.sleep(0.005)
+    return answer
+
+
+def stamp(seconds: float) -> str:
+    """A time as Perch writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
+
+
+def target(name: str, function: str, sources: dict[str, Any]) -> dict[str, Any]:
+    """A target whose release bakes for longer than the benches take."""
+    return {
+        "apiVersion": "perch/v1",
+        "kind": "Target",
+        "name": name,
+        "service": {"lambda": {"function": function, "alias": ALIAS}},
+        "sources": sources,
+        "rollout": {"steps": [{"weight": 10, "bake": "30m"}]},
+        "judge": {
+            "errorRate": {"max": "5%"},
+            "latency": {"quantile": "p99", "maxIncrease": "50%", "tolerance": "100ms"},
+            "minRequests": 30,
+            "interval": "1m",
+            "noData": "hold",
+        },
+        "guards": [GUARD] if function == FUNCTION else [],
+        "watch": "1m",
+    }
+
+
+class Table:
+    """Items of Perch's table as plain dictionaries."""
+
+    def __init__(self) -> None:
+        self.client, self.write, self.read = boto3.client("dynamodb"), TypeSerializer(), TypeDeserializer()
+
+    def get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        """An item without its key."""
+        found = self.client.get_item(TableName=PERCH, Key=self.key(pk, sk), ConsistentRead=True).get("Item")
+        if not found:
+            return None
+        return {name: self.read.deserialize(value) for name, value in found.items() if name not in ("pk", "sk")}
+
+    def put(self, pk: str, sk: str, value: dict[str, Any]) -> None:
+        """Write an item whatever was there."""
+        typed = {name: self.write.serialize(attribute) for name, attribute in value.items()}
+        self.client.put_item(TableName=PERCH, Item={**typed, **self.key(pk, sk)})
+
+    @staticmethod
+    def key(pk: str, sk: str) -> dict[str, Any]:
+        """A key as DynamoDB takes it."""
+        return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+class Stage:
+    """Clients of the running stack, and what the copied release looked like while it baked."""
+
+    def __init__(self, stack: Stack, server: int) -> None:
+        self.stack, self.server = stack, server
+        self.table = Table()
+        self.awslambda, self.events = boto3.client("lambda"), boto3.client("events")
+        self.executions, self.logs, self.iam = boto3.client("stepfunctions"), boto3.client("logs"), boto3.client("iam")
+        self.account = boto3.client("sts").get_caller_identity()["Account"]
+        self.region = os.environ["AWS_REGION"]
+        self.record: dict[str, Any] = {}
+        self.head: dict[str, Any] = {}
+        self.metrics_since = 0.0
+        self.told_url = self._told_queue()
+
+    def machine(self, name: str) -> str:
+        """The ARN of a state machine."""
+        return f"arn:aws:states:{self.region}:{self.account}:stateMachine:{name}"
+
+    def apply_targets(self) -> None:
+        """Save the targets and the index items that lead to them."""
+        image = {"image": {"repository": push_image.REPOSITORY, "tags": ["v*"]}}
+        package = {"package": {"bucket": BUCKET, "keys": ["*.zip"]}}
+        for spec, source in (
+            (target(TARGET, FUNCTION, image), f"SOURCE#ecr#{push_image.REPOSITORY}"),
+            (target(PACKAGES, "bench-zip", package), f"SOURCE#s3#{BUCKET}"),
+        ):
+            name = spec["name"]
+            globs = [glob for kind in spec["sources"].values() for glob in kind.get("tags", kind.get("keys"))]
+            self.table.put(f"TARGET#{name}", "SPEC", spec)
+            self.table.put(source, f"TARGET#{name}", {"target": name, "globs": globs})
+            for guard in spec["guards"]:
+                self.table.put(f"GUARD#{guard}", f"TARGET#{name}", {"target": name})
+
+    def release_to_copy(self) -> None:
+        """Push an image, keep record and head of its release while it bakes, then have an alarm end it."""
+        image = push_image.push_variant("healthy")
+        head = until(self._exposed, 60, f"the release of {image.tag}")
+        release = str(head["active"])
+
+        def baking() -> dict[str, Any] | None:
+            record = self.table.get(f"RELEASE#{release}", "RECORD")
+            return record if record and record["phase"]["name"] == "Baking" else None
+
+        self.record = until(baking, 60, f"the bake of {release}")
+        self.head = self.table.get(f"TARGET#{TARGET}", "HEAD") or head
+        self.metrics_since = time.time() - 60
+        for _ in range(REQUESTS):
+            self.awslambda.invoke(FunctionName=FUNCTION, Qualifier=ALIAS, Payload=b'{"text": "Stocks rally"}')
+        self.put_alarm()
+        self.ended(release)
+
+    def _exposed(self) -> dict[str, Any] | None:
+        head = self.table.get(f"TARGET#{TARGET}", "HEAD")
+        return head if head and head.get("active") and head.get("exposed") else None
+
+    def put_alarm(self) -> None:
+        """The event that CloudWatch sends when the guard goes into ALARM."""
+        answer = self.events.put_events(Entries=[alarm_entry(self.account, self.region)])
+        if answer["FailedEntryCount"]:
+            raise BenchError(f"PutEvents refused the alarm: {answer['Entries']}")
+
+    def _told_queue(self) -> str:
+        """A queue that gets what people are told about releases that were rolled back."""
+        self.queues, topics = boto3.client("sqs"), boto3.client("sns")
+        topic = f"arn:aws:sns:{self.region}:{self.account}:{PERCH}-releases"
+        url = str(self.queues.create_queue(QueueName="bench-told")["QueueUrl"])
+        arn = f"arn:aws:sqs:{self.region}:{self.account}:bench-told"
+        send = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [send]})
+        self.queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        filters = {"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"what": ["ReleaseRolledBack"]})}
+        topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=filters)
+        return url
+
+    def stop_telling(self) -> None:
+        """End the journal's way to people, so that nothing runs beside what is measured."""
+        for mapping in self.awslambda.list_event_source_mappings()["EventSourceMappings"]:
+            self.awslambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+    def told(self, release: str) -> bool | None:
+        """Whether the message about this release has come; messages come in the order of the rounds."""
+        answer = self.queues.receive_message(QueueUrl=self.told_url, MaxNumberOfMessages=10)
+        for message in answer.get("Messages", []):
+            self.queues.delete_message(QueueUrl=self.told_url, ReceiptHandle=message["ReceiptHandle"])
+            if f"Entry: {release}/" in message["Body"]:
+                return True
+        return None
+
+    def ended(self, release: str) -> None:
+        """Wait until the rollback machine has closed the release, and people have been told."""
+        arn = self.machine(f"{PERCH}-rollback").replace(":stateMachine:", ":execution:") + f":{release}"
+
+        def status() -> str | None:
+            try:
+                found = str(self.executions.describe_execution(executionArn=arn)["status"])
+            except self.executions.exceptions.ExecutionDoesNotExist:
+                return None
+            return None if found == "RUNNING" else found
+
+        if (found := until(status, 30, f"the rollback of {release}")) != "SUCCEEDED":
+            raise BenchError(f"the rollback of {release} ended {found}")
+        record = self.table.get(f"RELEASE#{release}", "RECORD") or {}
+        if record.get("phase", {}).get("name") != "RolledBack":
+            raise BenchError(f"release {release} ended in {record.get('phase')}")
+        until(lambda: self.told(release), 30, f"the message about {release}")
+
+
+def alarm_entry(account: str, region: str) -> dict[str, Any]:
+    """A `CloudWatch Alarm State Change` (CloudWatch User Guide, "Alarm events and EventBridge")."""
+    now = stamp(time.time()).replace("Z", "+0000")
+    metric = {"namespace": "AWS/Lambda", "name": "Errors", "dimensions": {"FunctionName": FUNCTION}}
+    detail = {
+        "alarmName": GUARD,
+        "configuration": {
+            "description": "More than 5 % of the invocations fail",
+            "metrics": [{"id": "errors", "metricStat": {"metric": metric, "period": 60, "stat": "Sum"}, "returnData": True}],
+        },
+        "previousState": {"reason": "Unchecked: Initial alarm creation", "timestamp": now, "value": "INSUFFICIENT_DATA"},
+        "state": {
+            "reason": "Threshold Crossed: 1 out of the last 1 datapoints was greater than the threshold (5.0).",
+            "timestamp": now,
+            "value": "ALARM",
+        },
+    }
+    return {
+        "Source": "aws.cloudwatch",
+        "DetailType": "CloudWatch Alarm State Change",
+        "Resources": [f"arn:aws:cloudwatch:{region}:{account}:alarm:{GUARD}"],
+        "Detail": json.dumps(detail),
+    }
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def staged(say: Callable[[str], None]) -> Iterator[Stage]:
+    """A stack with Perch and the sample service, ended at the end."""
+    # No environment may end for idleness between two rounds.
+    os.environ["LAMBDA_WARM_TTL_SECONDS"] = "900"
+    stack = Stack(free_port())
+    server, _ = lifecycle.start(stack)
+    try:
+        os.environ.update(stack.client_env())
+        deploy.deploy(stack, say=say)
+        install.install(stack)
+        stage = Stage(stack, server)
+        stage.apply_targets()
+        stage.release_to_copy()
+        say("one release was pushed, baked and rolled back by an alarm; the rounds copy it")
+        yield stage
+    finally:
+        lifecycle.stop(stack)

@@ -1,0 +1,18 @@
+"""Twin of functions/close-release, for a release that none waits for."""
+
+import os
+
+import perch
+
+executions = perch.client("stepfunctions")
+MACHINE = os.environ["PERCH_CANARY_DEPLOY_ARN"]
+
+
+def handler(event, context):
+    """Look whether an artifact waits."""
+    record = perch.release(event["releaseId"])
+    waiting = perch.head(record["target"]).get("waiting")
+    target = perch.get(f"TARGET#{record['target']}", "SPEC")
+    if waiting and target:
+        raise RuntimeError("an artifact waits")
+    return perch.answer(event, record["fence"], "End")

@@ -1,0 +1,31 @@
+"""Twin of functions/on-alarm."""
+
+import json
+import os
+
+import aliases
+import perch
+
+executions = perch.client("stepfunctions")
+MACHINE = os.environ["PERCH_ROLLBACK_ARN"]
+
+
+def handler(event, context):
+    """Roll back every exposed target that the alarm guards: traffic first."""
+    alarm, state = event["detail"]["alarmName"], event["detail"]["state"]
+    if state["value"] != "ALARM":
+        return
+    for found in perch.query(f"GUARD#{alarm}", "TARGET#"):
+        head = perch.take_fence(
+            found["target"], "attribute_exists(active) AND exposed = :yes", {":yes": {"BOOL": True}}
+        )
+        ledger = head["ledger"]
+        version, split, _ = aliases.shift(ledger["lambda"], ledger["baseline"], {}, ledger["revision"])
+        if (version, split) != (ledger["baseline"], {}):
+            raise RuntimeError("the alias is not as it was set")
+        cause = {"kind": "alarm", "alarm": alarm, "reason": state["reason"]}
+        executions.start_execution(
+            stateMachineArn=MACHINE,
+            name=head["active"],
+            input=json.dumps({"releaseId": head["active"], "cause": cause}),
+        )

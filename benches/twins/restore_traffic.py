@@ -1,0 +1,26 @@
+"""Twin of functions/restore-traffic."""
+
+import aliases
+import perch
+
+
+def handler(event, context):
+    """Take the fence, put all traffic back on the baseline, read it back."""
+    record = perch.release(event["releaseId"])
+    seq, cause = record["seq"], event["cause"]
+    head = perch.take_fence(record["target"], "active = :holder", {":holder": {"S": record["id"]}})
+    record["fence"] = head["fence"]
+    ledger = record["ledger"]
+    version, split, revision = aliases.read(ledger["lambda"])
+    if (version, split) != (ledger["baseline"], {}):
+        aliases.shift(ledger["lambda"], ledger["baseline"], {}, revision)
+        version, split, revision = aliases.read(ledger["lambda"])
+    if (version, split) != (ledger["baseline"], {}):
+        raise RuntimeError("the alias is not as it was set")
+    ledger["revision"] = revision
+    text = f"guard {cause['alarm']} in ALARM: {cause['reason']}"
+    entries = [perch.entry(record, what, text) for what in ("RollbackDecided", "ReleaseRolledBack")]
+    record["phase"] = {"name": "RolledBack", "cause": cause}
+    record["endedAt"] = perch.now()
+    perch.commit(record, seq, entries, exposed=False, over=True)
+    return perch.answer(event, record["fence"], "Close")
