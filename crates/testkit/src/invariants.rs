@@ -4,6 +4,8 @@ use perch_app::ports::Route;
 use perch_core::names::TargetName;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::target::Target;
+use perch_core::weight::Weight;
 
 use crate::world::World;
 
@@ -40,6 +42,24 @@ pub fn broken_at_rest(world: &World) -> Vec<String> {
         alias(world, &name, &releases, &mut broken);
     }
     broken
+}
+
+/// Routes that skip a step of the target's plan: a split goes up one step at a time, or to nothing.
+/// For worlds whose alias only Perch moved, and without orders, which skip steps.
+pub fn skipped_steps(world: &World, target: &Target) -> Vec<String> {
+    let steps: Vec<Weight> = target.rollout.steps().iter().map(|step| step.weight).collect();
+    let routes = world.lambda.routes(&target.service.lambda);
+    let place = |route: &Route| match &route.split {
+        None => Some(0),
+        Some((_, weight)) => steps.iter().position(|step| step == weight).map(|place| place + 1),
+    };
+    let fits = |before: &Route, after: &Route| match (place(before), place(after)) {
+        (Some(before), Some(0)) => after.primary == routes[0].primary || before == steps.len(),
+        (Some(earlier), Some(later)) => later == earlier + 1 && after.primary == before.primary,
+        (None, _) | (_, None) => false,
+    };
+    let pairs = routes.windows(2).filter(|pair| pair[0] != pair[1] && !fits(&pair[0], &pair[1]));
+    pairs.map(|pair| format!("{} was followed by {}", pair[0], pair[1])).collect()
 }
 
 /// Numbers without gaps or doubles, from 1 to the release's own.
