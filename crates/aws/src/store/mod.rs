@@ -73,9 +73,11 @@ impl Table {
 
     /// Items of one partition whose sort key begins with `prefix`, page by page, up to `limit`.
     async fn query(&self, pk: &str, range: Range<'_>) -> Result<Vec<Item>, PortError> {
-        let (condition, from) = match range.after {
-            None => ("pk = :pk AND begins_with(sk, :sk)", range.prefix.to_owned()),
-            Some(after) => ("pk = :pk AND sk BETWEEN :sk AND :end", format!("{after}\0")),
+        let condition = match range {
+            Range { after: Some(_), .. } => "pk = :pk AND sk BETWEEN :sk AND :end",
+            // DynamoDB refuses an empty text for a key, also as a prefix.
+            Range { prefix: "", .. } => "pk = :pk",
+            Range { .. } => "pk = :pk AND begins_with(sk, :sk)",
         };
         let mut query = self
             .client
@@ -83,12 +85,15 @@ impl Table {
             .table_name(&self.name)
             .key_condition_expression(condition)
             .expression_attribute_values(":pk", text(pk))
-            .expression_attribute_values(":sk", text(from))
             .scan_index_forward(!range.newest_first)
-            .consistent_read(true);
-        if range.after.is_some() {
+            .consistent_read(true)
+            .set_limit(i32::try_from(range.limit).ok());
+        if let Some(after) = range.after {
             query = query
+                .expression_attribute_values(":sk", text(format!("{after}\0")))
                 .expression_attribute_values(":end", text(format!("{}\u{10ffff}", range.prefix)));
+        } else if !range.prefix.is_empty() {
+            query = query.expression_attribute_values(":sk", text(range.prefix));
         }
         let mut pages = query.into_paginator().items().send();
         let mut items = Vec::new();
