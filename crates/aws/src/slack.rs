@@ -2,6 +2,7 @@
 //! memory, and never logged or put into an error.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -17,11 +18,17 @@ use crate::error::port_error;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Slack, as far as a webhook reaches.
-#[derive(Debug)]
 pub struct Slack {
     ssm: Client,
     http: reqwest::Client,
     urls: Mutex<HashMap<SecretRef, String>>,
+}
+
+impl fmt::Debug for Slack {
+    /// Without the URLs: they are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slack").finish_non_exhaustive()
+    }
 }
 
 impl Slack {
