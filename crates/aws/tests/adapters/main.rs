@@ -1,0 +1,18 @@
+//! The adapters against recorded requests: each test says what AWS answers and compares the whole
+//! request that was sent. Nothing here reaches a network but loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod cloudwatch;
+mod executions;
+mod lambda;
+mod records;
+mod samples;
+mod slack;
+mod store_head;
+mod store_plan;
+mod store_reads;
+mod store_releases;
+mod store_targets;
+mod support;
+mod topic;
