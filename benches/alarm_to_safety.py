@@ -28,7 +28,8 @@ class AliasReader:
     def __init__(self, stage: Stage, baseline: str) -> None:
         place = urllib.parse.urlsplit(stage.stack.url)
         self.connection = http.client.HTTPConnection(str(place.hostname), place.port)
-        self.path, self.url, self.region = f"/2015-03-31/functions/{FUNCTION}/aliases/{ALIAS}", stage.stack.url, stage.region
+        self.path = f"/2015-03-31/functions/{FUNCTION}/aliases/{ALIAS}"
+        self.url, self.region = stage.stack.url, stage.region
         self.credentials, self.baseline = boto3.Session().get_credentials(), baseline
 
     def headers(self) -> dict[str, str]:

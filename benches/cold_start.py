@@ -58,8 +58,9 @@ class Colds:
         state: dict[str, object] = {
             "phase": record.get("phase", {}).get("name"),
             "seq": record.get("seq"),
-            "verdict": record.get("verdict"),
-            "alias": (alias["FunctionVersion"], (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}),
+            "verdict": (record.get("verdict") or {}).get("outcome"),
+            "alias": alias["FunctionVersion"],
+            "split": (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {},
         }
         for target in (TARGET, PACKAGES):
             head = self.stage.table.get(f"TARGET#{target}", "HEAD") or {}

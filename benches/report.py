@@ -15,6 +15,8 @@ from stage import BenchError
 
 ZIP_AIM_MB, MEMORY_AIM_MB, CALLS_AIM = 5.0, 64.0, 3
 SAFE = "Lambda.UpdateAlias"
+# A load average above this share of the cores means that programs waited for a core.
+BUSY = 0.6
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -119,7 +121,13 @@ def machine_block(machine: dict[str, Any]) -> str:
         ["Emulator", f"ministack {machine['ministack']} with Perch's overlay"],
         ["Load average before", f"{machine['loadBefore']:.1f}"],
     ]
-    return table(["Machine", ""], rows, right=2)
+    text = table(["Machine", ""], rows, right=2)
+    if machine["loadBefore"] > machine["cores"] * BUSY:
+        text += (
+            "\n\nOther programs kept the cores busy during this run: every p99 is too high, and so is each ratio of "
+            "cold starts, since a long start is interrupted more often than a short one."
+        )
+    return text
 
 
 def alarm_block(alarm: dict[str, Any]) -> str:
@@ -132,10 +140,10 @@ def alarm_block(alarm: dict[str, Any]) -> str:
         [
             table(["PutEvents to alias at 100 % baseline, ms", "median", "p99", "worst"], rows),
             "",
-            f"{alarm['rounds']} rounds of each, by turns. Python's median is {alarm['ratio']} times the function's. Of the "
-            f"median, PutEvents takes {alarm['putEventsMs']} ms until it answers; the handler runs for "
-            f"{alarm['inFunctionMs']} ms, all of its calls included. Polls answered every {alarm['pollMs']['median']} ms "
-            f"(median; p99 {alarm['pollMs']['p99']} ms): that is the resolution.",
+            f"{alarm['rounds']} rounds of each, by turns. Python's median is {alarm['ratio']} times the function's. "
+            f"PutEvents takes {alarm['putEventsMs']} ms until it answers; the handler runs for "
+            f"{alarm['inFunctionMs']} ms, all of its calls included (medians). Polls answered every "
+            f"{alarm['pollMs']['median']} ms (median; p99 {alarm['pollMs']['p99']} ms): that is the resolution.",
             "",
             f"Calls until traffic is safe: {len(until)} ({', '.join(until)}). Calls after: {len(after)} "
             f"({', '.join(after)}). " + verdict(f"Aim of at most {CALLS_AIM} calls", missed),

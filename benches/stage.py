@@ -162,8 +162,8 @@ class Stage:
         topic = f"arn:aws:sns:{self.region}:{self.account}:{PERCH}-releases"
         url = str(self.queues.create_queue(QueueName="bench-told")["QueueUrl"])
         arn = f"arn:aws:sqs:{self.region}:{self.account}:bench-told"
-        send = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [send]})
+        sender = {"Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **sender}]})
         self.queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         filters = {"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"what": ["ReleaseRolledBack"]})}
         topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=filters)
@@ -206,11 +206,12 @@ def alarm_entry(account: str, region: str) -> dict[str, Any]:
     """A `CloudWatch Alarm State Change` (CloudWatch User Guide, "Alarm events and EventBridge")."""
     now = stamp(time.time()).replace("Z", "+0000")
     metric = {"namespace": "AWS/Lambda", "name": "Errors", "dimensions": {"FunctionName": FUNCTION}}
+    statistic = {"metric": metric, "period": 60, "stat": "Sum"}
     detail = {
         "alarmName": GUARD,
         "configuration": {
             "description": "More than 5 % of the invocations fail",
-            "metrics": [{"id": "errors", "metricStat": {"metric": metric, "period": 60, "stat": "Sum"}, "returnData": True}],
+            "metrics": [{"id": "errors", "metricStat": statistic, "returnData": True}],
         },
         "previousState": {"reason": "Unchecked: Initial alarm creation", "timestamp": now, "value": "INSUFFICIENT_DATA"},
         "state": {

@@ -159,7 +159,10 @@ def commit(record, expected_seq, entries, exposed, over=False):
                     "Key": {"pk": {"S": target}, "sk": {"S": f"ARTIFACT#{record['artifact']['digest']}"}},
                     "UpdateExpression": "SET #release = :id, outcome = :outcome",
                     "ExpressionAttributeNames": {"#release": "release"},
-                    "ExpressionAttributeValues": {":id": {"S": record["id"]}, ":outcome": {"S": record["phase"]["name"]}},
+                    "ExpressionAttributeValues": {
+                        ":id": {"S": record["id"]},
+                        ":outcome": {"S": record["phase"]["name"]},
+                    },
                 }
             }
         )

@@ -11,10 +11,9 @@ def handler(event, context):
     head = perch.take_fence(record["target"], "active = :holder", {":holder": {"S": record["id"]}})
     record["fence"] = head["fence"]
     ledger = record["ledger"]
+    *_, revision = aliases.read(ledger["lambda"])
+    aliases.shift(ledger["lambda"], ledger["baseline"], {}, revision)
     version, split, revision = aliases.read(ledger["lambda"])
-    if (version, split) != (ledger["baseline"], {}):
-        aliases.shift(ledger["lambda"], ledger["baseline"], {}, revision)
-        version, split, revision = aliases.read(ledger["lambda"])
     if (version, split) != (ledger["baseline"], {}):
         raise RuntimeError("the alias is not as it was set")
     ledger["revision"] = revision
