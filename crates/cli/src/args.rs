@@ -23,7 +23,7 @@ Examples:
   perch release RELEASE                 what happened, and on what evidence
   perch rollback news-classifier --reason 'wrong labels'";
 
-/// Moves production traffic to new artifacts as fast as the evidence allows, and back.
+/// Moves traffic to new artifacts as fast as the evidence allows, and back.
 #[derive(Debug, Parser)]
 #[command(name = "perch", version, after_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct Cli {
@@ -39,7 +39,7 @@ pub(crate) struct Global {
     /// How to print
     #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// The CloudFormation stack of the installation, which is also its table's name
+    /// The stack of the installation, which is also its table's name
     #[arg(long, global = true, env = "PERCH_STACK", default_value = "perch")]
     pub(crate) stack: String,
     /// Print without colours
@@ -53,15 +53,14 @@ fn is_set(text: &str) -> Result<bool, std::convert::Infallible> {
     Ok(!text.is_empty() && text != "false")
 }
 
-/// The form of what is printed.
+/// The form of what is printed: for people, or for programs. JSON and YAML have the same fields.
+//
+// Doc comments on the values would make every help text a page longer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
     #[default]
     Table,
-    /// For programs
     Json,
-    /// The same as JSON, easier to read
     Yaml,
 }
 
@@ -73,8 +72,29 @@ pub(crate) enum Command {
     Releases(Releases),
     Release(Release),
     Watch(Watch),
+    /// Put the baseline back, before or after promotion
+    #[command(after_help = "\
+Starts the rollback of the release in flight, until the end of its watch. The
+artifact is not tried again.
+
+Examples:
+  perch rollback news-classifier --reason 'wrong labels'")]
     Rollback(Decision),
+    /// Give up a release before its promotion
+    #[command(after_help = "\
+The same as rollback while the release is before its promotion; later it refuses
+and points to rollback.
+
+Examples:
+  perch abort news-classifier --reason 'wrong image'")]
     Abort(Decision),
+    /// Skip the rest of the bakes
+    #[command(after_help = "\
+The next look promotes, whatever is left of the bakes, unless it finds the canary
+failing. Guards and the watch after promotion stay.
+
+Examples:
+  perch promote news-classifier --reason 'hot fix, checked by hand'")]
     Promote(Decision),
     Journal(Journal),
     Schema(Schema),
@@ -84,7 +104,8 @@ pub(crate) enum Command {
 /// Create or update targets from files
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every file is checked before anything is written. A file may hold several targets, separated by ---.
+Every file is checked before anything is written. A file may hold several
+targets, separated by ---.
 
 Examples:
   perch apply -f target.yaml
@@ -144,11 +165,13 @@ pub(crate) struct Release {
 /// Follow releases live
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal: a live view; q quits, up and down choose a target. Otherwise, and with --plain: one
-line per journal entry as it happens, or with -o json one JSON object per line.
+On a terminal: a live view; q quits, up and down choose a target. Otherwise, and
+with --plain: one line per journal entry as it happens, or with -o json one JSON
+object per line.
 
-With --until-end the exit code tells how the release ended: 0 promoted (its watch included), 5 rolled
-back, 6 rejected, superseded or stuck. If nothing is in flight it waits for the next release.
+With --until-end the exit code tells how the release ended: 0 promoted (its watch
+included), 5 rolled back, 6 rejected, superseded or stuck. If nothing is in
+flight it waits for the next release.
 
 Examples:
   perch watch
@@ -172,7 +195,8 @@ fn duration(text: &str) -> Result<Duration, perch_core::span::InvalidSpan> {
     text.parse::<Span>().map(Span::duration)
 }
 
-/// What a person decides about the release in flight.
+// What a person decides about the release in flight. A doc comment would replace those of the
+// commands that take it.
 #[derive(Debug, Args)]
 pub(crate) struct Decision {
     /// The target
@@ -188,7 +212,7 @@ pub(crate) struct Decision {
 /// Show why events led to no release
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Notes are kept for 30 days. What happened to a release is in `perch release ID`.
+Notes are kept for 30 days. What happened to a release: `perch release ID`.
 
 Examples:
   perch journal news-classifier    events of its sources and guards

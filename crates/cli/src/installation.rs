@@ -21,7 +21,7 @@ impl Installation {
         Self { store: Table::new(&sdk, stack.to_owned()), sdk, stack: stack.to_owned() }
     }
 
-    /// Lambda and CloudWatch.
+    /// What reads aliases, and what reads alarms.
     pub(crate) fn services(&self) -> (Functions, CloudWatch) {
         (Functions::new(&self.sdk), CloudWatch::new(&self.sdk))
     }

@@ -1,4 +1,4 @@
-//! `perch`: the command line of Perch.
+#![doc = include_str!("../README.md")]
 #![allow(clippy::print_stderr, reason = "a command line prints")]
 
 mod args;
@@ -8,6 +8,8 @@ mod failure;
 mod installation;
 mod reference;
 mod render;
+#[cfg(test)]
+mod scenes;
 mod target_file;
 mod watch;
 

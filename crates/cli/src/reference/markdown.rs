@@ -69,6 +69,10 @@ impl<'a> Fields<'a> {
     fn row(&mut self, path: &str, property: &Value, kind: &'a Value, required: bool) {
         let default = match &property["default"] {
             Value::Null if required => "required".to_owned(),
+            // The fields below have their own defaults, unless there is only one.
+            Value::Object(fields) if fields.len() == 1 => {
+                fields.iter().map(|(name, value)| format!("`{name}: {}`", text(value))).collect()
+            }
             Value::Null | Value::Object(_) => String::new(),
             Value::String(text) => format!("`{text}`"),
             other => format!("`{other}`"),
@@ -93,6 +97,7 @@ impl<'a> Fields<'a> {
         }
         let about = if item.is_null() { kind } else { item };
         let named = about["pattern"].is_string() || about["oneOf"].is_array();
+        let named = named && about["properties"].is_null();
         named.then(|| capital(text(&about["description"])))
     }
 

@@ -37,10 +37,11 @@ fn table(look: Look) -> Table {
     table
 }
 
-/// The table's text: no padding left of the first column or right of the last.
+/// The table's text: two spaces between columns, none outside.
 fn finish(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let last = table.column_count().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index < last { 2 } else { 0 }));
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -52,16 +52,14 @@ fn reasons(verdict: &VerdictView) -> String {
     format!("{}: {}", verdict.outcome, verdict.reasons.join("\n"))
 }
 
-/// The journal, oldest first, with the time since the start.
+/// The journal, oldest first.
 fn timeline(journal: &[JournalEntry], quantile: Quantile, look: Look) -> String {
     let mut table = table(look);
-    table.set_header(header(["AT", "AFTER", "WHAT", "WHY AND ON WHAT EVIDENCE"]));
-    let start = journal.first().map_or(Timestamp::UNIX_EPOCH, |entry| entry.at);
+    table.set_header(header(["AT", "WHAT", "WHY, AND ON WHAT EVIDENCE"]));
     for entry in journal {
         let what = Cell::new(format!("{:?}", entry.what));
         table.add_row([
             Cell::new(clock(entry.at)),
-            Cell::new(format!("+{}", length(between(start, entry.at)))),
             match entry.what.severity() {
                 Severity::Info => what,
                 Severity::Warning => what.fg(comfy_table::Color::Yellow),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use perch_app::view::ReleaseView;
 use perch_core::artifact::Artifact;
 
-use super::text::{between, length};
+use super::text::{between, cut, length};
 use super::{finish, header, phase, table};
 use crate::console::Look;
 
@@ -29,11 +29,12 @@ pub(crate) fn releases(releases: &[ReleaseView], now: Timestamp, look: Look) -> 
     if wide {
         return lines;
     }
+    let room = usize::from(look.width.unwrap_or(u16::MAX)).saturating_sub(2);
     let mut lines = lines.lines();
     let mut text: Vec<String> = lines.next().map(str::to_owned).into_iter().collect();
     for (line, release) in lines.zip(releases) {
         text.push(line.to_owned());
-        text.extend(why(release).map(|why| format!("  {}", cut(&why, look.width))));
+        text.extend(why(release).map(|why| format!("  {}", cut(&why, room))));
     }
     text.join("\n")
 }
@@ -67,12 +68,4 @@ fn short(artifact: &Artifact) -> String {
         Artifact::Image { digest, .. } => digest.short().to_owned(),
         Artifact::Package { key, .. } => key.rsplit('/').next().unwrap_or(key).to_owned(),
     }
-}
-
-fn cut(text: &str, width: Option<u16>) -> String {
-    let room = usize::from(width.unwrap_or(u16::MAX)).saturating_sub(2);
-    if text.chars().count() <= room {
-        return text.to_owned();
-    }
-    text.chars().take(room.saturating_sub(1)).chain(['…']).collect()
 }

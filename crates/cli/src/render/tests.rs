@@ -1,1 +1,89 @@
+//! Tables as people see them: 80 columns on a terminal, and one line per row elsewhere.
 
+use perch_app::ports::Note;
+use perch_app::view::ReleaseView;
+use perch_core::target::Quantile;
+use perch_testkit::{at, target};
+
+use super::*;
+use crate::scenes::Scene;
+
+const TERMINAL: Look = Look { colour: false, width: Some(80) };
+const PIPE: Look = Look { colour: false, width: None };
+
+fn view(scene: &Scene) -> ReleaseView {
+    ReleaseView::of(&scene.world.release(&scene.id), scene.world.journal(&scene.id))
+}
+
+#[test]
+fn releases_fit_80_columns_with_their_reasons_below() {
+    let views = [view(&Scene::baking()), view(&Scene::rolled_back())];
+    insta::assert_snapshot!(releases(&views, at(600), TERMINAL));
+}
+
+#[test]
+fn releases_in_a_pipe_have_one_line_each() {
+    let views = [view(&Scene::baking()), view(&Scene::rolled_back())];
+    insta::assert_snapshot!(releases(&views, at(600), PIPE));
+}
+
+#[test]
+fn a_release_shows_the_evidence_of_each_look() {
+    let view = view(&Scene::rolled_back());
+    insta::assert_snapshot!(release(&view, Quantile::P99, at(600), TERMINAL));
+}
+
+#[test]
+fn colours_only_where_they_are_wanted() {
+    let views = [view(&Scene::rolled_back())];
+    let coloured = releases(&views, at(600), Look { colour: true, ..TERMINAL });
+    assert!(coloured.contains("\u{1b}["));
+    assert!(!releases(&views, at(600), TERMINAL).contains('\u{1b}'));
+}
+
+fn targets_of(scene: &Scene) -> Vec<TargetView> {
+    let mut active = view(scene);
+    active.journal.clear();
+    let busy = target().named("news-classifier").guarded_by(&["news-errors"]);
+    let busy = TargetView { target: busy.build(), active: Some(active), waiting: None };
+    let idle =
+        target().named("ranking").taking_packages().steps(&[(5, 60), (20, 60), (50, 60), (80, 60)]);
+    vec![busy, TargetView { target: idle.build(), active: None, waiting: None }]
+}
+
+#[test]
+fn targets_say_what_goes_on() {
+    let views = targets_of(&Scene::baking());
+    insta::assert_snapshot!(targets(&views, TERMINAL));
+}
+
+#[test]
+fn a_target_is_shown_in_full() {
+    let views = targets_of(&Scene::baking());
+    insta::assert_snapshot!(target_text(&views));
+}
+
+fn target_text(views: &[TargetView]) -> String {
+    let blocks: Vec<_> = views.iter().map(|view| super::target(view, TERMINAL)).collect();
+    blocks.join("\n\n")
+}
+
+#[test]
+fn notes_say_why_nothing_happened() {
+    let note = Note {
+        at: at(0),
+        target: None,
+        event: "event-1".to_owned(),
+        subject: "other:v2 (bbbbbbbbbbbb)".to_owned(),
+        text: "no target takes artifacts from this source: name it under `sources` in a target \
+               file and apply it"
+            .to_owned(),
+    };
+    insta::assert_snapshot!(notes(&[note], TERMINAL));
+}
+
+#[test]
+fn empty_lists_say_what_to_do() {
+    let empty = [releases(&[], at(0), TERMINAL), targets(&[], TERMINAL), notes(&[], TERMINAL)];
+    insta::assert_snapshot!(empty.join("\n"));
+}

@@ -188,10 +188,9 @@ fn unknown(parent: &Path, name: &str, known: &[String]) -> String {
 /// Takes an unknown field away, or gives it the name that was meant.
 fn rename(path: &Path, parent: &Path, name: &str, known: &[String], json: &mut Value) -> bool {
     let value = path.get(json).cloned();
-    if let Some(meant) = nearest(name, known).map(|near| parent.field(near)) {
-        if meant.get(json).is_none() {
-            meant.set(json, value);
-        }
+    let meant = nearest(name, known).map(|near| parent.field(near));
+    if let Some(meant) = meant.filter(|meant| meant.get(json).is_none()) {
+        meant.set(json, value);
     }
     path.set(json, None)
 }

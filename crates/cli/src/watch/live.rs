@@ -117,7 +117,7 @@ impl Live {
         targets: &mut Vec<Followed>,
         count: u32,
     ) -> Result<(), PortError> {
-        if count % LOOKS_PER_LIST == 0 {
+        if count.is_multiple_of(LOOKS_PER_LIST) {
             let names = match &self.only {
                 Some(name) => vec![name.clone()],
                 None => store.targets().await?.into_iter().map(|target| target.name).collect(),

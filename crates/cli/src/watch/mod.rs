@@ -7,6 +7,9 @@ mod next;
 mod plain;
 mod plan;
 mod screen;
+
+#[cfg(test)]
+pub(crate) use self::{follow::Followed, screen::Screen};
 #[cfg(test)]
 mod tests;
 

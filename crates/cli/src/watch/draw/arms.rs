@@ -2,6 +2,7 @@
 
 use perch_core::journal::JournalEntry;
 use perch_core::judge::{Arm, Readings};
+use perch_core::names::FunctionVersion;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use ratatui::Frame;
@@ -11,7 +12,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Paragraph};
 
 use super::paint::Paint;
-use crate::render::text::{latency, percent};
+use crate::render::text::{clock, latency, percent};
 
 /// Draws the arms.
 pub(super) fn draw(
@@ -25,26 +26,30 @@ pub(super) fn draw(
         return;
     }
     let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(area);
-    let readings = journal.iter().rev().find_map(|entry| entry.evidence.as_ref());
-    let readings = readings.map(|evidence| &evidence.readings);
+    let look = journal.iter().rev().find(|entry| entry.evidence.is_some());
+    let readings = look.and_then(|look| Some(&look.evidence.as_ref()?.readings));
     let share = release.weight().percent();
-    let version = |version: Option<String>| version.unwrap_or_else(|| "not known yet".to_owned());
-    let baseline = release.ledger.as_ref().map(|ledger| format!("version {}", ledger.baseline));
-    let canary = release.canary.as_ref().map(|canary| format!("version {canary}"));
-    let title = format!("baseline: {}, {}% of traffic", version(baseline), 100 - share);
-    let lines = baseline_lines(release, readings, paint);
-    frame.render_widget(side(title, lines, paint.baseline()), left);
-    let title = format!("canary: {}, {share}% of traffic", version(canary));
-    let lines = canary_lines(release, readings, paint);
-    frame.render_widget(side(title, lines, paint.canary()), right);
-}
-
-fn side(title: String, lines: Vec<Line<'static>>, style: Style) -> Paragraph<'static> {
-    let block = Block::bordered()
-        .border_type(BorderType::Rounded)
-        .border_style(style)
-        .title(Span::styled(format!(" {title} "), style));
-    Paragraph::new(lines).block(block)
+    let version = |version: Option<&FunctionVersion>| {
+        version.map(|version| format!(": version {version}")).unwrap_or_default()
+    };
+    let baseline = version(release.ledger.as_ref().map(|ledger| &ledger.baseline));
+    let canary = version(release.canary.as_ref());
+    let sides = [
+        (left, format!("baseline{baseline}"), 100 - share, paint.baseline()),
+        (right, format!("canary{canary}"), share, paint.canary()),
+    ];
+    let lines = [baseline_lines(release, readings, paint), canary_lines(release, readings, paint)];
+    for ((area, name, share, style), lines) in sides.into_iter().zip(lines) {
+        let mut block = Block::bordered()
+            .border_type(BorderType::Rounded)
+            .border_style(style)
+            .title(Span::styled(format!(" {name}, {share}% of traffic "), style));
+        if let Some(look) = look {
+            let as_of = format!(" look of {} ", clock(look.at));
+            block = block.title_bottom(Line::styled(as_of, paint.dim()).right_aligned());
+        }
+        frame.render_widget(Paragraph::new(lines).block(block), area);
+    }
 }
 
 fn baseline_lines(
@@ -88,6 +93,9 @@ fn nothing(paint: Paint) -> Line<'static> {
 
 /// Requests, errors and latency in a line each.
 fn counts(arm: &Arm, release: &Release, styles: [Style; 2], limit: &str) -> Vec<Line<'static>> {
+    if arm.requests == 0 {
+        return vec![Line::from("no requests yet")];
+    }
     let quantile = release.plan.judge.latency.quantile;
     let [errors, slow] = styles;
     let failed = format!("{} ({}{limit})", arm.errors, percent(arm.error_rate()));

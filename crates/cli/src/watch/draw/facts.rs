@@ -11,8 +11,10 @@ use crate::watch::plan;
 
 /// The width of the names on the left.
 pub(super) const NAMES: u16 = 10;
-/// The width of the weight's bar.
+/// The width of the weight's bar, where there is room.
 const BAR: usize = 30;
+/// The width of what stands beside it: a phase and a weight.
+const BESIDE_BAR: usize = 12 + 20;
 
 /// A line with its name.
 pub(super) fn named(name: &str, spans: Vec<Span<'static>>, paint: Paint) -> Line<'static> {
@@ -32,8 +34,9 @@ pub(super) fn lines(
     let took = length(between(release.started_at, release.ended_at.unwrap_or(now)));
     let weight = release.weight();
     let phase = Span::styled(format!("{:<12}", release.phase.name()), paint.phase(&release.phase));
-    let bar = Span::styled(bar(weight, BAR), paint.canary());
     let room = usize::from(width.saturating_sub(NAMES));
+    let bar = bar(weight, room.saturating_sub(BESIDE_BAR).min(BAR));
+    let bar = Span::styled(bar, paint.canary());
     let parts = plan::line(release, &followed.journal, now, room);
     let mut plan = Vec::new();
     for part in parts {

@@ -21,8 +21,8 @@ use crate::render::text::clock;
 const ARMS: u16 = 5;
 /// The fewest rows in which a history says something, and the most it takes.
 const HISTORY: (u16, u16) = (5, 10);
-/// The journal's heading and its last entries.
-const JOURNAL: u16 = 4;
+/// The journal's heading and its last two entries, at the least.
+const JOURNAL: u16 = 3;
 
 /// Draws the screen.
 pub(crate) fn screen(frame: &mut Frame<'_>, screen: &Screen) {
@@ -96,7 +96,7 @@ fn draw_target(
         }
     };
     let arms = take(ARMS);
-    let journal = take(JOURNAL).max(if arms > 0 { take(2) } else { 0 });
+    let journal = take(JOURNAL);
     let history = take(HISTORY.0);
     let history = if history > 0 { history + left.min(HISTORY.1 - HISTORY.0) } else { 0 };
     let [top, sides, charts, bottom, past] = Layout::vertical([

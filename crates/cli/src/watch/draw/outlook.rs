@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 
 use super::facts::{NAMES, named};
 use super::paint::Paint;
-use crate::render::text::{clock, wrap};
+use crate::render::text::{clock, cut, wrap};
 use crate::watch::follow::Followed;
 use crate::watch::next;
 
@@ -86,19 +86,20 @@ pub(super) fn draw_journal(
     }
     let hidden = journal.len().saturating_sub(rows);
     let mut lines = vec![Line::styled("journal", paint.dim())];
-    lines.extend(journal.iter().skip(hidden).map(|entry| line(entry, paint)));
+    lines.extend(
+        journal.iter().skip(hidden).map(|entry| line(entry, usize::from(area.width), paint)),
+    );
     frame.render_widget(ratatui::widgets::Paragraph::new(lines), area);
 }
 
-fn line(entry: &JournalEntry, paint: Paint) -> Line<'static> {
+fn line(entry: &JournalEntry, width: usize, paint: Paint) -> Line<'static> {
     let style = match entry.what.severity() {
         Severity::Info => ratatui::style::Style::new(),
         Severity::Warning => paint.fg(ratatui::style::Color::Yellow),
         Severity::Page => paint.bad(),
     };
-    Line::from(vec![
-        Span::styled(format!("{}  ", clock(entry.at)), paint.dim()),
-        Span::styled(format!("{:<17} ", format!("{:?}", entry.what)), style),
-        entry.cause.clone().into(),
-    ])
+    let at = format!("{}  ", clock(entry.at));
+    let what = format!("{:<17} ", format!("{:?}", entry.what));
+    let cause = cut(&entry.cause, width.saturating_sub(at.len() + what.len()));
+    Line::from(vec![Span::styled(at, paint.dim()), Span::styled(what, style), cause.into()])
 }
