@@ -1,0 +1,283 @@
+"""What each event of `events/` needs to be there before, and what has to have changed after."""
+import dataclasses
+import json
+import secrets
+import time
+
+import boto3
+
+from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, TARGET, ago, event, execution, expect, shown, stamp, until
+
+REQUESTS = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Prepares the state for an event and checks what the function made of it."""
+
+    prepare: object                             # (world) -> what `check` needs
+    check: object                               # (world, prepared, answer) -> what was read back, for people
+    again: object = lambda answer: False        # whether the answer asks for another call
+
+
+CASES = {}
+
+
+def case(name, again=None):
+    """A class with `prepare` and `check` as the case of a function."""
+    def add(cls):
+        CASES[name] = Case(cls.prepare, cls.check, again or Case.again)
+        return cls
+    return add
+
+
+@case("on-image-push")
+class OnImagePush:
+    """A push leads to a release and its execution. The image of the event is nowhere, so the release ends as Rejected."""
+
+    @staticmethod
+    def prepare(world):
+        """Have the image be new."""
+        world.plan()
+        world.forget_artifact(event("on-image-push")["detail"]["image-digest"])
+
+    @staticmethod
+    def check(world, _, answer):
+        """The release, its first journal entry, its execution."""
+        pushed = event("on-image-push")
+        release = world.release_of(pushed["detail"]["image-digest"])
+        expect(release == RELEASE, f"release {release} was recorded; the steps' events expect {RELEASE}")
+        expect(world.record()["cause"]["id"] == pushed["id"], "the release names another event as its cause")
+        expect("ReleasePlanned" in world.journal(), "the journal has no ReleasePlanned")
+        return f"release {release}, execution {execution(world, release)}, ended {world.ended(release)}"
+
+
+@case("on-package-upload")
+class OnPackageUpload:
+    """An upload leads to a release. The sample service is an image function, so the release ends as Rejected."""
+
+    @staticmethod
+    def identity():
+        """The package as Perch names it."""
+        detail = event("on-package-upload")["detail"]
+        return f"s3://{detail['bucket']['name']}/{detail['object']['key']}@{detail['object']['version-id']}"
+
+    @staticmethod
+    def prepare(world):
+        """Have the package be new."""
+        world.plan()
+        world.forget_artifact(OnPackageUpload.identity())
+
+    @staticmethod
+    def check(world, _, answer):
+        """The release, its execution."""
+        release = world.release_of(OnPackageUpload.identity())
+        expect(world.record(release)["artifact"]["kind"] == "package", "the release is not of a package")
+        expect("ReleasePlanned" in world.journal(release), "the journal has no ReleasePlanned")
+        return f"release {release}, execution {execution(world, release)}, ended {world.ended(release)}"
+
+
+@case("on-alarm")
+class OnAlarm:
+    """A guard in ALARM puts the baseline back, and the rollback machine does the rest."""
+
+    @staticmethod
+    def prepare(world):
+        """A canary with traffic, of a release whose rollback has not run."""
+        place, weight = world.step(0)
+        release = f"{RELEASE}-{secrets.token_hex(3)}"
+        phase = {"name": "Baking", "step": place, "weight": weight, "since": stamp(ago(seconds=4))}
+        return release, world.stage(phase, weight=weight, seq=5, release=release)
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The alias, then how the release ended."""
+        release, (baseline, _) = prepared
+        expect(world.alias() == (baseline, {}), f"the alias is {shown(world.alias())}")
+        ended = world.ended(release)
+        expect(ended.startswith("RolledBack"), f"the release ended {ended}")
+        cause = world.record(release)["phase"]["cause"]
+        return f"alias on version {baseline} alone; release ended RolledBack, guard {cause['alarm']}"
+
+
+@case("prepare-canary", again=lambda answer: answer["next"] == "Prepare")
+class PrepareCanary:
+    """A new release gets its ledger, its code and its version, a call for each."""
+
+    @staticmethod
+    def prepare(world):
+        """A pushed image and a release of it that has just been planned."""
+        image = world.push()
+        artifact = {"kind": "image", "repository": FUNCTION, "digest": image.digest, "tag": image.tag}
+        baseline, _ = world.stage({"name": "Pending"}, seq=1, artifact=artifact, ledger=None, code=None, canary=None)
+        return image.digest, baseline
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The version and its image; the alias is as it was."""
+        digest, baseline = prepared
+        canary = world.record()["canary"]
+        expect(answer["next"] == "Shift" and canary, f"no version was published; the answer is {answer}")
+        expect(world.digest(canary) == digest, f"version {canary} runs another image")
+        expect(world.alias() == (baseline, {}), f"the alias is {shown(world.alias())}")
+        found = [what for what in ("LedgerTaken", "CodeSet", "CanaryPublished") if what in world.journal()]
+        expect(len(found) == 3, f"the journal has only {found}")
+        return f"version {canary} runs {digest[:19]}; alias still on {baseline}; journal {', '.join(found)}"
+
+
+@case("shift-weight")
+class ShiftWeight:
+    """The alias gets the step's weight."""
+
+    @staticmethod
+    def prepare(world):
+        """A release that is to be shifted to its first step."""
+        place, weight = world.step(0)
+        return *world.stage({"name": "Shifting", "step": place, "weight": weight}), weight
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The alias's weights, the phase."""
+        baseline, canary, weight = prepared
+        expect(world.alias() == (baseline, {canary: weight / 100}), f"the alias is {shown(world.alias())}")
+        phase = world.record()["phase"]
+        expect(phase["name"] == "Baking" and answer["next"] == "Judge", f"phase {phase}, answer {answer}")
+        return f"alias {shown(world.alias())}; phase Baking; journal {world.journal()['WeightShifted']['cause']}"
+
+
+@case("judge-canary")
+class JudgeCanary:
+    """A look at real requests to both versions is written down with its evidence."""
+
+    @staticmethod
+    def prepare(world):
+        """A bake at its end, with requests to both versions that are settled in CloudWatch."""
+        place, weight = world.step(-1)
+        since = ago(seconds=30)
+        world.stage({"name": "Baking", "step": place, "weight": weight, "since": stamp(since)}, weight=weight, seq=6)
+        for number in range(REQUESTS):
+            world.functions.invoke(FunctionName=FUNCTION, Qualifier=ALIAS, Payload=json.dumps({"text": f"Markets rise {number}"}))
+        # Perch reads whole periods that ended half a period ago (crates/app/src/judge_canary.rs).
+        period = world.interval()
+        settled = (time.time() // period + 1) * period + period / 2
+        time.sleep(max(0.0, settled - time.time()))
+
+    @staticmethod
+    def check(world, _, answer):
+        """The journal entry and what it rests on."""
+        entry = world.journal().get("BakeJudged")
+        expect(entry and entry.get("evidence"), "the journal has no BakeJudged with evidence")
+        readings = entry["evidence"]["readings"]
+        canary, baseline = int(readings["canary"]["requests"]), int(readings["baseline"]["requests"])
+        expect(canary and baseline and canary + baseline >= REQUESTS, f"{canary} + {baseline} of {REQUESTS} requests were read")
+        return f"journal {entry['cause']} ({canary} canary and {baseline} baseline requests); next {answer['next']}"
+
+
+@case("promote-canary")
+class PromoteCanary:
+    """The alias goes to the canary alone."""
+
+    @staticmethod
+    def prepare(world):
+        """A release whose last bake has passed."""
+        return world.stage({"name": "Promoting"}, weight=world.step(-1)[1], seq=8)
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The alias, the phase."""
+        _, canary = prepared
+        expect(world.alias() == (canary, {}), f"the alias is {shown(world.alias())}")
+        expect(world.record()["phase"]["name"] == "Watching", f"phase {world.record()['phase']}")
+        return f"alias {shown(world.alias())}; phase Watching; journal {world.journal()['CanaryPromoted']['cause']}"
+
+
+@case("restore-traffic")
+class RestoreTraffic:
+    """The alias goes back to the baseline alone, and the release ends."""
+
+    @staticmethod
+    def prepare(world):
+        """A canary with traffic."""
+        place, weight = world.step(-1)
+        return world.stage({"name": "Baking", "step": place, "weight": weight, "since": stamp(ago(seconds=4))}, weight=weight, seq=7)
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The alias, the end."""
+        baseline, _ = prepared
+        expect(world.alias() == (baseline, {}), f"the alias is {shown(world.alias())}")
+        record = world.record()
+        expect(record["phase"]["name"] == "RolledBack" and answer["next"] == "Close", f"phase {record['phase']}, answer {answer}")
+        expect("active" not in world.head(), "the release still holds the target")
+        return f"alias {shown(world.alias())}; phase RolledBack; journal {world.journal()['ReleaseRolledBack']['cause']}"
+
+
+@case("close-release")
+class CloseRelease:
+    """The artifact that waited gets its release."""
+
+    @staticmethod
+    def prepare(world):
+        """A release that has ended, and an image that came meanwhile."""
+        world.stage({"name": "RolledBack", "cause": event("restore-traffic")["cause"]}, seq=9, endedAt=stamp())
+        digest = f"sha256:{secrets.token_hex(32)}"
+        waiting = {"artifact": {"kind": "image", "repository": FUNCTION, "digest": digest, "tag": "v2-waiting"},
+                   "event": "5f3c1e0a-0b57-4c7e-9d0e-6b1f7a1c2d3e", "pushedAt": stamp(ago(minutes=1))}
+        world.table.update_item(Key={"pk": f"TARGET#{TARGET}", "sk": "HEAD"}, UpdateExpression="SET waiting = :w",
+                                ExpressionAttributeValues={":w": waiting})
+        return digest
+
+    @staticmethod
+    def check(world, digest, answer):
+        """The new release and what started it."""
+        release = world.release_of(digest)
+        expect(world.record(release)["cause"]["kind"] == "waited", "the new release does not say that it waited")
+        expect("waiting" not in world.head(), "the image still waits")
+        expect(answer["next"] == "End", f"answer {answer}")
+        return f"release {release} of the image that waited, execution {execution(world, release)}, ended {world.ended(release)}"
+
+
+@case("notify")
+class Notify:
+    """A journal entry reaches the topic's subscribers."""
+
+    @staticmethod
+    def prepare(world):
+        """A queue that is subscribed to the topic, and the entry's release."""
+        place, weight = world.step(0)
+        world.stage({"name": "Baking", "step": place, "weight": weight, "since": stamp(ago(seconds=4))}, weight=weight, seq=5)
+        queues, topics = boto3.client("sqs"), boto3.client("sns")
+        url = queues.create_queue(QueueName=f"sam-local-{secrets.token_hex(4)}")["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"},
+                  "Action": "sqs:SendMessage", "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": world.outputs["TopicArn"]}}}]}
+        queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        subscribed = topics.subscribe(TopicArn=world.outputs["TopicArn"], Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+        return url, subscribed["SubscriptionArn"]
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The message in the queue."""
+        url, subscription = prepared
+        queues, entry = boto3.client("sqs"), event("notify")["Records"][0]["dynamodb"]["NewImage"]
+        wanted = f"{entry['release']['S']}/{entry['seq']['N']}"
+
+        def received():
+            for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+                body = json.loads(message["Body"])
+                if body.get("MessageAttributes", {}).get("entry", {}).get("Value") == wanted:
+                    return body
+        try:
+            expect(answer == {"batchItemFailures": []}, f"answer {answer}")
+            body = until(received, 15, f"a message about {wanted}")
+        finally:
+            boto3.client("sns").unsubscribe(SubscriptionArn=subscription)
+            queues.delete_queue(QueueUrl=url)
+        return f"message of the topic in a queue: {body['Subject']} (entry {wanted})"
+
+
+def prepare(world, name):
+    """Bring the stack into the state that the event of a function needs."""
+    world.idle()
+    world.forget()
+    return CASES[name].prepare(world)
