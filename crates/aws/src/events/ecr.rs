@@ -15,9 +15,14 @@ const KIND: &str = "ECR Image Action";
 /// Archiving and deletion come under the same detail type; only a push that succeeded is one.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Detail {
+struct Action {
     result: String,
     action_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Push {
     repository_name: RepositoryName,
     image_digest: Digest,
     /// Absent or empty for an untagged manifest, such as one of a multi-architecture index.
@@ -28,17 +33,18 @@ struct Detail {
 /// The image that was pushed; `None` when the event is about something else than a push.
 ///
 /// # Errors
-/// [`EventError`] for another kind of event, or one without a documented field.
+/// [`EventError`] for another kind of event, or a push without a documented field.
 pub fn image_of(event: &Delivered) -> Result<Option<Announcement>, EventError> {
-    let detail: Detail = detail(event, KIND)?;
-    if detail.action_type != "PUSH" || detail.result != "SUCCESS" {
+    let Action { result, action_type } = detail(event, KIND)?;
+    if action_type != "PUSH" || result != "SUCCESS" {
         return Ok(None);
     }
+    let push: Push = detail(event, KIND)?;
     Ok(Some(Announcement {
         artifact: Artifact::Image {
-            repository: detail.repository_name,
-            digest: detail.image_digest,
-            tag: detail.image_tag.filter(|tag| !tag.is_empty()),
+            repository: push.repository_name,
+            digest: push.image_digest,
+            tag: push.image_tag.filter(|tag| !tag.is_empty()),
         },
         event: id(event),
         pushed_at: time(event),

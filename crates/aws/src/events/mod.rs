@@ -55,7 +55,12 @@ fn detail<T: serde::de::DeserializeOwned>(
     if event.detail_type != kind {
         return Err(EventError::OtherKind { expected: kind, found: event.detail_type.clone() });
     }
-    serde_json::from_value(event.detail.clone()).map_err(|e| malformed(event, kind, e))
+    serde_path_to_error::deserialize(&event.detail).map_err(|error| {
+        let field = error.path().to_string();
+        // A missing field is named by the error itself.
+        let at = if field == "." { String::new() } else { format!("`{field}`: ") };
+        malformed(event, kind, format!("{at}{}", error.inner()))
+    })
 }
 
 fn malformed(event: &Delivered, kind: &'static str, error: impl ToString) -> EventError {
