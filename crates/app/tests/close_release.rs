@@ -95,6 +95,7 @@ async fn with_nothing_waiting_nothing_starts() {
 async fn behind_a_stuck_release_everything_waits() {
     let world = waiting(&release().stuck().build(), &later());
     close(&world).await.unwrap();
+    assert_eq!(world.calls.log(), ["release"], "nothing is even tried");
     assert_eq!(world.executions.started(), []);
     assert!(world.head(&news()).waiting.is_some());
 }
