@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pathlib
+import sys
 import time
 import zipfile
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class Functions:
         self.variables[name] = variables
         for kind, runtime, handler, code in (
             (RUST, "provided.al2023", "bootstrap", packed(name)),
-            (PYTHON, "python3.12", f"{name.replace('-', '_')}.handler", packed_twin(name)),
+            (PYTHON, f"python{sys.version_info.major}.{sys.version_info.minor}", f"{name.replace('-', '_')}.handler", packed_twin(name)),
         ):
             self.client.create_function(
                 FunctionName=copy_of(name, kind),
