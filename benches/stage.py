@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ TARGET, PACKAGES = "news-classifier", "bench-packages"
 FUNCTION, ALIAS, GUARD = install.FUNCTION, "live", "news-classifier-errors"
 BUCKET = "bench-packages"
 INERT = "bench-inert"
+CLI = ROOT / "target" / "release" / "perch"
 # Requests of the sample service before the rounds, so that the judge has metrics to read.
 REQUESTS = 60
 Answer = TypeVar("Answer")
@@ -114,19 +116,16 @@ class Stage:
         return f"arn:aws:states:{self.region}:{self.account}:stateMachine:{name}"
 
     def apply_targets(self) -> None:
-        """Save the targets and the index items that lead to them."""
+        """Apply the targets with the command line, as people do."""
         image = {"image": {"repository": push_image.REPOSITORY, "tags": ["v*"]}}
         package = {"package": {"bucket": BUCKET, "keys": ["*.zip"]}}
-        for spec, source in (
-            (target(TARGET, FUNCTION, image), f"SOURCE#ecr#{push_image.REPOSITORY}"),
-            (target(PACKAGES, "bench-zip", package), f"SOURCE#s3#{BUCKET}"),
-        ):
-            name = spec["name"]
-            globs = [glob for kind in spec["sources"].values() for glob in kind.get("tags", kind.get("keys"))]
-            self.table.put(f"TARGET#{name}", "SPEC", spec)
-            self.table.put(source, f"TARGET#{name}", {"target": name, "globs": globs})
-            for guard in spec["guards"]:
-                self.table.put(f"GUARD#{guard}", f"TARGET#{name}", {"target": name})
+        for spec in (target(TARGET, FUNCTION, image), target(PACKAGES, "bench-zip", package)):
+            # JSON is YAML, too.
+            file = self.stack.folder / f"{spec['name']}.yaml"
+            file.write_text(json.dumps(spec))
+            done = subprocess.run([str(CLI), "apply", "-f", str(file)], capture_output=True, text=True)
+            if done.returncode:
+                raise BenchError(f"perch apply of {spec['name']} failed: {done.stderr.strip()}")
 
     def release_to_copy(self) -> None:
         """Push an image, keep record and head of its release while it bakes, then have an alarm end it."""
@@ -238,6 +237,8 @@ def free_port() -> int:
 @contextlib.contextmanager
 def staged(say: Callable[[str], None]) -> Iterator[Stage]:
     """A stack with Perch and the sample service, ended at the end."""
+    if not CLI.is_file():
+        raise BenchError("no release binaries yet; build them first: make build")
     # No environment may end for idleness between two rounds.
     os.environ["LAMBDA_WARM_TTL_SECONDS"] = "900"
     stack = Stack(free_port())
