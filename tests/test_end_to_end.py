@@ -21,6 +21,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples/news-classifier"))
@@ -385,6 +386,31 @@ def test_an_alias_that_someone_else_split_is_not_touched(quiet):
     finally:
         whole = {"AdditionalVersionWeights": {}}
         functions.update_alias(FunctionName=FUNCTION, Name="live", RoutingConfig=whole)
+
+
+def test_the_image_that_serves_already_is_rejected(quiet):
+    version = aws("lambda").get_function(FunctionName=FUNCTION, Qualifier=quiet)
+    digest = version["Code"]["ResolvedImageUri"].split("@")[1]
+    put_events(ecr_event(digest))
+    release = ended(release_of(digest))
+    assert release["phase"] == "Rejected"
+    assert f"serves already, as version {quiet}" in why(release)
+    assert alias() == (quiet, {})
+
+
+def test_a_target_without_its_alias_says_how_to_make_one(quiet, tmp_path):
+    target = yaml.safe_load(TARGET_FILE.read_text())
+    target |= {"name": "beta", "guards": [], "notify": {}}
+    target["service"]["lambda"]["alias"] = "beta"
+    target["sources"]["image"]["tags"] = ["beta-*"]
+    path = tmp_path / "beta.yaml"
+    path.write_text(yaml.safe_dump(target))
+    perch("apply", "-f", str(path))
+    put_events(ecr_event(tag="beta-1"))
+    release_id = until(lambda: perch("releases", "--target", "beta"), "a release of beta")[0]["id"]
+    release = ended(release_id)
+    assert release["phase"] == "Rejected"
+    assert "has no alias beta" in why(release) and "aws lambda create-alias" in why(release)
 
 
 # ---- Releases ------------------------------------------------------------------------------------
