@@ -6,7 +6,7 @@ import time
 
 import boto3
 
-from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, TARGET, ago, event, execution, expect, shown, stamp, until
+from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, TARGET, ZIP_TARGET, ago, event, execution, expect, shown, stamp, until
 
 REQUESTS = 160
 
@@ -38,7 +38,7 @@ class OnImagePush:
     @staticmethod
     def prepare(world):
         """Have the image be new."""
-        world.plan()
+        world.spec()
         world.forget_artifact(event("on-image-push")["detail"]["image-digest"])
 
     @staticmethod
@@ -54,7 +54,7 @@ class OnImagePush:
 
 @case("on-package-upload")
 class OnPackageUpload:
-    """An upload leads to a release. The sample service is an image function, so the release ends as Rejected."""
+    """An upload leads to a release. Its target's function is not deployed, so the release ends as Rejected."""
 
     @staticmethod
     def identity():
@@ -65,13 +65,13 @@ class OnPackageUpload:
     @staticmethod
     def prepare(world):
         """Have the package be new."""
-        world.plan()
-        world.forget_artifact(OnPackageUpload.identity())
+        world.spec(ZIP_TARGET)
+        world.forget_artifact(OnPackageUpload.identity(), ZIP_TARGET)
 
     @staticmethod
     def check(world, _, answer):
         """The release, its execution."""
-        release = world.release_of(OnPackageUpload.identity())
+        release = world.release_of(OnPackageUpload.identity(), ZIP_TARGET)
         expect(world.record(release)["artifact"]["kind"] == "package", "the release is not of a package")
         expect("ReleasePlanned" in world.journal(release), "the journal has no ReleasePlanned")
         return f"release {release}, execution {execution(world, release)}, ended {world.ended(release)}"

@@ -24,7 +24,7 @@ from perch_local import base_image, deploy, lifecycle, sam_cases
 from perch_local.checkout import ROOT, Stack
 from perch_local.docker_daemon import DockerError, daemon
 from perch_local.door import Door
-from perch_local.sam_world import SAMPLE, World, WorldError
+from perch_local.sam_world import SAMPLE, TARGET_FILES, World, WorldError
 
 PERCH = ROOT / "target" / "release" / "perch"
 LOGS = ROOT / ".local" / "sam-local"
@@ -170,7 +170,8 @@ def private_stack():
             deploy.deploy(stack, say=lambda _: None)
             with contextlib.redirect_stderr(io.StringIO()):     # a note about images for AWS
                 install.install(stack)
-        perch("apply", "-f", "events/target.yaml")
+        for file in TARGET_FILES.values():
+            perch("apply", "-f", file)
         yield stack
     finally:
         lifecycle.stop(stack)
@@ -207,7 +208,7 @@ def hold_open(docker, stack):
         print("Ready until Ctrl-C. In another terminal, at the root of the repository:\n"
               f"  {port}. local/env.sh" + (f"; export DOCKER_HOST={docker.host}" if docker.host else "") + "\n"
               "  python -m perch_local.sam_local --prepare shift-weight\n"
-              f"  sam local invoke ShiftWeightFunction -e events/shift-weight.json --config-file {config}", flush=True)
+              f"  sam local invoke ShiftWeightFunction -e events/shift-weight.json --config-file {config.relative_to(ROOT)}", flush=True)
         threading.Event().wait()
 
 

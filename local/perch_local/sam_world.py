@@ -18,6 +18,8 @@ from perch_local.checkout import ROOT
 EVENTS = ROOT / "events"
 SAMPLE = ROOT / "examples" / "news-classifier"
 TARGET = FUNCTION = "news-classifier"
+ZIP_TARGET = "news-classifier-zip"
+TARGET_FILES = {TARGET: "examples/news-classifier/target.demo.yaml", ZIP_TARGET: "events/target-zip.yaml"}
 ALIAS, TABLE = "live", "perch"
 IDLE_WITHIN = 60.0
 
@@ -111,9 +113,9 @@ class World:
         phase = until(over, IDLE_WITHIN, f"the end of release {release}")["phase"]
         return f"{phase['name']}: {cut(str(phase.get('why') or phase.get('cause', '')))}"
 
-    def release_of(self, identity):
+    def release_of(self, identity, target=TARGET):
         """The release that an artifact had."""
-        found = self.item(f"TARGET#{TARGET}", f"ARTIFACT#{identity}")
+        found = self.item(f"TARGET#{target}", f"ARTIFACT#{identity}")
         expect(found, f"no release of {identity} was recorded")
         return found["release"]
 
@@ -128,17 +130,19 @@ class World:
         active = self.head().get("active", RELEASE)
         expect(active.startswith(RELEASE), f"release {active} holds the target: end it first, with `perch abort`")
 
-    def forget(self, release=RELEASE):
+    def forget(self, release=RELEASE, target=TARGET):
         """Remove what is known of a release, and let the target go."""
         condition = Key("pk").eq(f"RELEASE#{release}")
         for found in self.table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]:
             self.table.delete_item(Key={"pk": found["pk"], "sk": found["sk"]})
-        if head := self.head():
+        if head := self.item(f"TARGET#{target}", "HEAD"):
             self.table.put_item(Item={k: v for k, v in head.items() if k not in ("active", "ledger", "waiting")} | {"exposed": False})
 
-    def forget_artifact(self, identity):
-        """Have an artifact be new to the target."""
-        self.table.delete_item(Key={"pk": f"TARGET#{TARGET}", "sk": f"ARTIFACT#{identity}"})
+    def forget_artifact(self, identity, target=TARGET):
+        """Have an artifact be new to its target."""
+        if known := self.item(f"TARGET#{target}", f"ARTIFACT#{identity}"):
+            self.forget(known["release"], target)
+            self.table.delete_item(Key={"pk": known["pk"], "sk": known["sk"]})
 
     def push(self):
         """Push a new healthy build of the sample service; its image."""
@@ -167,10 +171,16 @@ class World:
                                     RoutingConfig={"AdditionalVersionWeights": weights})
         return baseline, canary
 
+    def spec(self, target=TARGET):
+        """A target as applied."""
+        found = self.item(f"TARGET#{target}", "SPEC")
+        expect(found, f"target {target} is not applied; apply it: target/release/perch apply -f {TARGET_FILES[target]}")
+        return found
+
     def plan(self):
         """What the target's releases follow."""
-        spec = self.item(f"TARGET#{TARGET}", "SPEC")
-        expect(spec, f"target {TARGET} is not applied: target/release/perch apply -f events/target.yaml")
+        spec = self.spec()
+        expect("steps" in spec["rollout"], f"target {TARGET} has a preset; apply the one with steps: {TARGET_FILES[TARGET]}")
         return {"lambda": spec["service"]["lambda"], "steps": spec["rollout"]["steps"], "judge": spec["judge"],
                 "guards": spec.get("guards", []), "watch": spec["watch"]}
 
