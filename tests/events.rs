@@ -67,8 +67,18 @@ fn event(name: &str) -> Value {
     json(Path::new("events").join(name))
 }
 
-fn target() -> Target {
-    serde_json::from_value(yaml("events/target.yaml")).unwrap()
+/// The target that the events are about, and the one that takes packages.
+fn targets() -> [Target; 2] {
+    ["examples/news-classifier/target.demo.yaml", "events/target-zip.yaml"]
+        .map(|path| serde_json::from_value(yaml(path)).unwrap())
+}
+
+fn world() -> World {
+    let world = World::empty();
+    for target in targets() {
+        world.add(&target);
+    }
+    world
 }
 
 #[test]
@@ -112,7 +122,7 @@ fn pushes_and_alarms_are_read() {
 
     let went_off = alarm(&event("on-alarm.json"));
     let Meaning::Alarm(alarm) = &went_off else { panic!("{went_off:?}") };
-    assert!(target().guards.contains(&alarm.name) && !alarm.reason.is_empty());
+    assert!(targets()[0].guards.contains(&alarm.name) && !alarm.reason.is_empty());
 }
 
 /// What an event of `events/bad` comes to.
@@ -172,10 +182,10 @@ fn an_action_that_is_no_push_leaves_a_note_that_says_so() {
     }
 }
 
-/// What an image event leads to in an installation that has the target of the events.
+/// What a push or an upload leads to in an installation that has both targets.
 async fn announced(path: &str) -> Vec<Answer> {
-    let world = World::with(&target());
-    let Meaning::Push(announcement) = image(&json(path)) else { panic!("{path}") };
+    let world = world();
+    let Meaning::Push(announcement) = meaning(&json(path)) else { panic!("{path}") };
     let now = announcement.pushed_at;
     let answers = announce::run(&world.store, &world.executions, &announcement, now).await.unwrap();
     answers.into_iter().map(|(_, answer)| answer).collect()
@@ -191,6 +201,13 @@ async fn the_steps_are_about_the_release_that_the_push_starts() {
     }
     let record = &event("notify.json")["Records"][0]["dynamodb"]["NewImage"];
     assert_eq!(record["release"]["S"], id.as_str());
+}
+
+#[tokio::test]
+async fn an_upload_starts_a_release_of_the_target_that_takes_packages() {
+    let answers = announced("events/on-package-upload.json").await;
+    let [Answer::Started(id)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert!(id.as_str().starts_with("news-classifier-zip-20260302-091511-"), "{id}");
 }
 
 #[tokio::test]
@@ -211,12 +228,12 @@ async fn pushes_that_no_target_takes_say_why() {
 
 #[tokio::test]
 async fn an_alarm_without_a_release_changes_nothing() {
-    let world = World::with(&target());
+    let world = world();
     let Meaning::Alarm(alarm) = alarm(&event("on-alarm.json")) else { panic!() };
     let answers =
         on_alarm::run(&world.store, &world.lambda, &world.executions, &alarm).await.unwrap();
-    let target = target().name;
-    assert_eq!(answers, [(target, on_alarm::Answer::NothingInFlight)]);
+    let [target, _] = targets();
+    assert_eq!(answers, [(target.name, on_alarm::Answer::NothingInFlight)]);
 }
 
 fn record(value: &Value) -> EventRecord {
