@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cloudwatch;
+mod diagnostic;
 mod executions;
 mod lambda;
 mod records;
