@@ -94,13 +94,13 @@ def ended(release_id):
     return until(end, f"the end of {release_id}", RELEASE_WITHIN)
 
 
-def baking(release_id):
-    def bakes():
+def reached(phase, release_id):
+    def there():
         release = perch("release", release_id)
         assert not release["endedAt"], release
-        return release if release["phase"] == "Baking" else None
+        return release if release["phase"] == phase else None
 
-    return until(bakes, f"the bake of {release_id}", RELEASE_WITHIN)
+    return until(there, f"phase {phase} of {release_id}", RELEASE_WITHIN)
 
 
 def journaled(release, what):
@@ -479,7 +479,7 @@ def test_a_failing_image_is_rolled_back_by_the_judge_and_people_are_told(stage, 
 
 def test_a_guard_in_alarm_brings_the_baseline_back_within_seconds(quiet):
     image = push_image.push_variant("healthy")
-    release_id = baking(release_of(image.digest))["id"]
+    release_id = reached("Baking", release_of(image.digest))["id"]
     began = time.monotonic()
     aws("cloudwatch").set_alarm_state(AlarmName=GUARD, StateValue="ALARM", StateReason="set by hand")
     until(lambda: alias() == (quiet, {}), "the baseline alone", 10)
@@ -493,7 +493,7 @@ def test_a_guard_in_alarm_brings_the_baseline_back_within_seconds(quiet):
 def test_a_second_push_waits_and_people_abort_and_promote(stage, quiet):
     stage.slack.mode = "hangs"
     first = push_image.push_variant("healthy")
-    first_id = baking(release_of(first.digest))["id"]
+    first_id = reached("Baking", release_of(first.digest))["id"]
     second = push_image.push_variant("healthy")
     waits = f"waits for the end of release {first_id}"
     until(lambda: any(note["text"] == waits for note in perch("journal", TARGET)), "a note that the second push waits")
@@ -505,7 +505,7 @@ def test_a_second_push_waits_and_people_abort_and_promote(stage, quiet):
     assert journaled(aborted, "RollbackDecided") == ["aborted by ada: wrong model"]
 
     second_id = release_of(second.digest)
-    assert baking(second_id)["cause"]["kind"] == "waited"
+    assert reached("Baking", second_id)["cause"]["kind"] == "waited"
     stage.slack.mode = "fails"
     perch("promote", TARGET, "--reason", "hot fix", "--by", "bob")
     promoted = ended(second_id)
@@ -518,6 +518,17 @@ def test_a_second_push_waits_and_people_abort_and_promote(stage, quiet):
     for release_id, what in ((first_id, "ReleaseRolledBack"), (second_id, "ReleasePromoted")):
         stage.everything.notified(release_id, what)
     assert stage.slack.received("hangs") and stage.slack.received("fails")
+
+
+def test_an_image_that_passed_still_goes_back_while_it_is_watched(quiet):
+    image = push_image.push_variant("healthy")
+    release_id = reached("Watching", release_of(image.digest))["id"]
+    perch("rollback", TARGET, "--reason", "wrong labels", "--by", "ada")
+    release = ended(release_id)
+    assert release["phase"] == "RolledBack"
+    assert journaled(release, "PromotionDecided") == ["every step of the plan is done"]
+    assert journaled(release, "RollbackDecided") == ["aborted by ada: wrong labels"]
+    assert alias() == (quiet, {})
 
 
 def test_callers_were_harmed_by_the_failing_image_alone(stage):
