@@ -13,7 +13,7 @@ else
     unset AWS_PROFILE AWS_SESSION_TOKEN
     case ":$PATH:" in
         *":$perch_root/.venv/bin:"*) ;;
-        *) export PATH="$perch_root/.venv/bin:$PATH:$perch_root/.venv-sam/bin" ;;
+        *) export PATH="$perch_root/.venv/bin:$perch_root/.venv-sam/bin:$PATH" ;;
     esac
 fi
 unset perch_root
