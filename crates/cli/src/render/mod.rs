@@ -15,6 +15,9 @@ pub(crate) use targets::{TargetView, target, targets};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
+use perch_app::view::ReleaseView;
+use perch_core::weight::Weight;
+
 use crate::console::Look;
 
 /// A table without borders: wrapped to the terminal, or one line per row where there is none.
@@ -59,9 +62,20 @@ fn block(look: Look, rows: Vec<(&str, Cell)>) -> String {
     finish(table)
 }
 
-/// The name of a phase in the colour of what it means.
+/// A phase in the colour of what it means.
 fn phase(name: &str) -> Cell {
-    Cell::new(name).fg(match name {
+    phase_cell(name, name.to_owned())
+}
+
+/// Phase and, while the canary serves, its weight: `Baking 50%`.
+fn standing(release: &ReleaseView) -> Cell {
+    let name = release.phase;
+    let over = release.ended_at.is_some() || release.weight == Weight::ZERO;
+    phase_cell(name, if over { name.to_owned() } else { format!("{name} {}", release.weight) })
+}
+
+fn phase_cell(name: &str, text: String) -> Cell {
+    Cell::new(text).fg(match name {
         "Promoted" => Color::Green,
         "RolledBack" | "RollingBack" | "Stuck" => Color::Red,
         "Rejected" | "Superseded" => Color::Yellow,

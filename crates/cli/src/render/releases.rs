@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use perch_app::view::ReleaseView;
 use perch_core::artifact::Artifact;
 
-use super::text::{between, cut, length};
-use super::{finish, header, phase, table};
+use super::text::{age, between, cut, cut_middle, length};
+use super::{finish, header, standing, table};
 use crate::console::Look;
 
 /// Releases, one line each. On a terminal the reasons of those that did not go well stand below;
@@ -17,13 +17,13 @@ pub(crate) fn releases(releases: &[ReleaseView], now: Timestamp, look: Look) -> 
     }
     let wide = look.width.is_none();
     let mut table = table(Look { width: None, ..look });
-    let mut names = header(["RELEASE", "ARTIFACT", "PHASE", "WEIGHT", "AGE", "TOOK"]);
+    let mut names = header(["RELEASE", "ARTIFACT", "PHASE", "AGE", "TOOK"]);
     if wide {
         names.push(Cell::new("WHY"));
     }
     table.set_header(names);
     for release in releases {
-        table.add_row(row(release, now, wide));
+        table.add_row(row(release, now, look));
     }
     let lines = finish(table);
     if wide {
@@ -39,20 +39,31 @@ pub(crate) fn releases(releases: &[ReleaseView], now: Timestamp, look: Look) -> 
     text.join("\n")
 }
 
-fn row(release: &ReleaseView, now: Timestamp, wide: bool) -> Vec<Cell> {
+fn row(release: &ReleaseView, now: Timestamp, look: Look) -> Vec<Cell> {
     let took = release.ended_at.map(|end| length(between(release.started_at, end)));
+    let artifact = short(&release.artifact);
+    let artifact = match look.width {
+        Some(width) => cut_middle(&artifact, artifact_room(width, release)),
+        None => artifact,
+    };
     let mut row = vec![
         Cell::new(&release.id),
-        Cell::new(short(&release.artifact)),
-        phase(release.phase),
-        Cell::new(release.weight),
-        Cell::new(length(between(release.started_at, now))),
+        Cell::new(artifact),
+        standing(release),
+        Cell::new(age(between(release.started_at, now))),
         Cell::new(took.unwrap_or_else(|| "-".to_owned())),
     ];
-    if wide {
+    if look.width.is_none() {
         row.push(Cell::new(why(release).unwrap_or_else(|| "-".to_owned())));
     }
     row
+}
+
+/// The columns that an id and the three columns on the right leave to the artifact.
+fn artifact_room(width: u16, release: &ReleaseView) -> usize {
+    const RIGHT: usize = "Watching 100%".len() + "AGE".len() + "59m 59s".len();
+    const GAPS: usize = 4 * 2;
+    usize::from(width).saturating_sub(release.id.as_str().len() + RIGHT + GAPS).max(8)
 }
 
 /// Why a release did not go well.

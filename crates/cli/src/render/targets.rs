@@ -7,7 +7,7 @@ use perch_core::target::{Rollout, Sources, Target};
 use serde::Serialize;
 
 use super::text::stamp;
-use super::{block, finish, header, phase, table};
+use super::{block, finish, header, standing, table};
 use crate::console::Look;
 
 /// A target with what goes on: the fields of its file, and two more.
@@ -47,14 +47,7 @@ pub(crate) fn targets(targets: &[TargetView], look: Look) -> String {
 fn now(view: &TargetView) -> Cell {
     match &view.active {
         None => Cell::new("idle").add_attribute(Attribute::Dim),
-        Some(active) => {
-            let colour = phase(active.phase);
-            let text = format!("{} {}", active.phase, active.weight);
-            match colour.content() == text {
-                true => colour,
-                false => Cell::new(text).fg(comfy_table::Color::Cyan),
-            }
-        }
+        Some(active) => standing(active),
     }
 }
 

@@ -37,6 +37,11 @@ pub(crate) fn length(duration: Duration) -> String {
     parts.join(" ")
 }
 
+/// A length of time in its largest unit: `42s`, `3m`, `5h`.
+pub(crate) fn age(duration: Duration) -> String {
+    length(duration).split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// A weight as a bar of `width` cells.
 pub(crate) fn bar(weight: Weight, width: usize) -> String {
     let filled = (usize::from(weight.percent()) * width).div_ceil(100).min(width);
@@ -69,6 +74,17 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `text` in at most `width` columns: names of versions differ at their ends.
+pub(crate) fn cut_middle(text: &str, width: usize) -> String {
+    let all: Vec<char> = text.chars().collect();
+    if all.len() <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let (head, tail) = (kept / 2, kept - kept / 2);
+    all.iter().take(head).chain(&['…']).chain(all.iter().skip(all.len() - tail)).collect()
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces where there are any.

@@ -75,7 +75,7 @@ fn after(release: &Release, step: usize) -> String {
 
 fn look_again(release: &Release, journal: &[JournalEntry], now: Timestamp) -> String {
     match next_look(release, journal).map(|at| between(now, at)) {
-        Some(left) if !left.is_zero() => format!("looks again in {}", length(left)),
+        Some(left) if left.as_secs() > 0 => format!("looks again in {}", length(left)),
         Some(_) | None => "looks now".to_owned(),
     }
 }

@@ -17,8 +17,10 @@ use crate::render::text::stamp;
 /// Follows the targets line by line.
 pub(crate) struct Lines {
     targets: Vec<Followed>,
-    /// Whether the first look is still to come: what ended before it is not printed.
+    /// Whether the first look is still to come.
     first: bool,
+    /// What had ended at the first look.
+    over: Vec<ReleaseId>,
     /// Whether to end with a release, and with which once it is known.
     until_end: bool,
     awaited: Option<ReleaseId>,
@@ -27,7 +29,7 @@ pub(crate) struct Lines {
 impl Lines {
     pub(crate) fn new(targets: Vec<TargetName>, until_end: bool) -> Self {
         let targets = targets.into_iter().map(Followed::new).collect();
-        Self { targets, first: true, until_end, awaited: None }
+        Self { targets, first: true, over: Vec::new(), until_end, awaited: None }
     }
 
     /// Looks once and prints what is new; the exit code when the awaited release ended.
@@ -39,7 +41,12 @@ impl Lines {
         let mut ended = None;
         for followed in &mut self.targets {
             let news = followed.refresh(store).await?;
+            let id = followed.release.as_ref().map(|release| release.id.clone());
             if self.first && followed.has_ended() {
+                self.over.extend(id);
+                continue;
+            }
+            if news.is_empty() && id.is_some_and(|id| self.over.contains(&id)) {
                 continue;
             }
             for entry in &news {

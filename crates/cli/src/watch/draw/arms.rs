@@ -1,6 +1,6 @@
 //! Both arms side by side: version, requests, errors, latency, as of the last look.
 
-use perch_core::journal::JournalEntry;
+use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::{Arm, Readings};
 use perch_core::names::FunctionVersion;
 use perch_core::phase::Phase;
@@ -13,6 +13,9 @@ use ratatui::widgets::{Block, BorderType, Paragraph};
 
 use super::paint::Paint;
 use crate::render::text::{clock, latency, percent};
+
+/// From this width on, the titles are whole sentences.
+const WIDE: u16 = 76;
 
 /// Draws the arms.
 pub(super) fn draw(
@@ -39,17 +42,25 @@ pub(super) fn draw(
         (right, format!("canary{canary}"), share, paint.canary()),
     ];
     let lines = [baseline_lines(release, readings, paint), canary_lines(release, readings, paint)];
+    let of_traffic = if area.width < WIDE { "" } else { " of traffic" };
     for ((area, name, share, style), lines) in sides.into_iter().zip(lines) {
         let mut block = Block::bordered()
             .border_type(BorderType::Rounded)
             .border_style(style)
-            .title(Span::styled(format!(" {name}, {share}% of traffic "), style));
+            .title(Span::styled(format!(" {name}, {share}%{of_traffic} "), style));
         if let Some(look) = look {
-            let as_of = format!(" look of {} ", clock(look.at));
+            let old = if is_before_shift(look, journal) { "at the weight before, " } else { "" };
+            let as_of = format!(" {old}look of {} ", clock(look.at));
             block = block.title_bottom(Line::styled(as_of, paint.dim()).right_aligned());
         }
         frame.render_widget(Paragraph::new(lines).block(block), area);
     }
+}
+
+/// Whether the weight was shifted since the look.
+fn is_before_shift(look: &JournalEntry, journal: &[JournalEntry]) -> bool {
+    let shift = |what| matches!(what, What::WeightShifted | What::CanaryPromoted);
+    journal.iter().any(|entry| shift(entry.what) && entry.seq > look.seq)
 }
 
 fn baseline_lines(

@@ -15,7 +15,7 @@ use ratatui::widgets::Paragraph;
 use self::paint::Paint;
 use super::follow::Followed;
 use super::screen::Screen;
-use crate::render::text::clock;
+use crate::render::text::{clock, cut};
 
 /// The rows that both arms need: a frame and three lines.
 const ARMS: u16 = 5;
@@ -57,7 +57,10 @@ fn draw_title(frame: &mut Frame<'_>, area: Rect, screen: &Screen, paint: Paint) 
         Span::styled(name, paint.bold()),
     ]);
     let right = match &screen.trouble {
-        Some(trouble) => Line::styled(format!("old: {trouble}"), paint.bad()),
+        Some(trouble) => {
+            let room = usize::from(area.width).saturating_sub(left.width() + 2);
+            Line::styled(cut(&format!("not read: {trouble}"), room), paint.bad())
+        }
         None => Line::styled(format!("{}Z", clock(screen.now)), paint.dim()),
     };
     frame.render_widget(left, area);
