@@ -112,9 +112,9 @@ def daemon(say=print):
             yield Docker()
             return
     with _one_on_this_machine(say):
-        had_bridge, process = BRIDGE.exists(), None
+        had_bridge, process = end_orphan().get("hadBridge", BRIDGE.exists()), None
         try:
-            process = start()
+            process = start(had_bridge)
             private = Docker(socket_of(), private=True)
             say(f"Docker: a private daemon (pid {process.pid}), version {private.ask('version', '--format', '{{.Server.Version}}')}")
             yield private
@@ -161,18 +161,19 @@ def of_other_command():
 
 
 def end_orphan():
-    """End the private daemon of a command that was killed."""
-    left = _record().get("daemon")
+    """End the private daemon of a command that was killed; returns what that one had written down."""
+    record = _record()
+    left = record.get("daemon")
     if _alive(left):
         os.kill(left["pid"], signal.SIGTERM)
         deadline = time.monotonic() + ENDED_WITHIN
         while _alive(left) and time.monotonic() < deadline:
             time.sleep(0.1)
+    return record
 
 
-def start():
+def start(had_bridge):
     """Start the private daemon and wait until it answers."""
-    end_orphan()
     run = run_folder()
     shutil.rmtree(run, ignore_errors=True)          # what a daemon that died has left
     for folder in (FOLDER, run):
@@ -182,7 +183,8 @@ def start():
     log = FOLDER / "dockerd.log"
     with open(log, "w") as out:
         process = subprocess.Popen(call, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
-    (FOLDER / "daemon.json").write_text(json.dumps({"daemon": _process(process.pid), "owner": _process(os.getpid())}))
+    record = {"daemon": _process(process.pid), "owner": _process(os.getpid()), "hadBridge": had_bridge}
+    (FOLDER / "daemon.json").write_text(json.dumps(record))
     docker, deadline = Docker(socket_of()), time.monotonic() + READY_WITHIN
     while not docker.answers():
         if process.poll() is not None or time.monotonic() > deadline:

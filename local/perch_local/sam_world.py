@@ -7,6 +7,7 @@ import contextlib
 import datetime
 import io
 import json
+import secrets
 import sys
 import time
 
@@ -145,12 +146,12 @@ class World:
             self.table.delete_item(Key={"pk": known["pk"], "sk": known["sk"]})
 
     def push(self):
-        """Push a new healthy build of the sample service; its image."""
+        """Push a new healthy build of the sample service; its image. Its tag is none of the target's, so no release starts."""
         if str(SAMPLE) not in sys.path:
             sys.path.insert(0, str(SAMPLE))
         import push_image
         with contextlib.redirect_stderr(io.StringIO()):         # a note about images for AWS
-            return push_image.push_variant("healthy")
+            return push_image.push_variant("healthy", tag=f"sam-local-{secrets.token_hex(4)}")
 
     def canary(self, baseline):
         """The newest version besides the baseline, published if there is none."""
