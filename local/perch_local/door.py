@@ -8,6 +8,8 @@ import socket
 import socketserver
 import threading
 
+from perch_local.docker_daemon import DockerError
+
 
 class Door:
     """Forwards connections to `address`:`port` to 127.0.0.1:`port`. `needed` is False where Docker does that itself."""
@@ -22,7 +24,8 @@ class Door:
         except OSError as failed:
             # Docker Desktop: the bridge is inside a virtual machine, and host.docker.internal reaches this host.
             if failed.errno != errno.EADDRNOTAVAIL:
-                raise
+                raise DockerError(f"can't listen on {self.address}:{self.port} for containers: {failed.strerror}; "
+                                  "choose another stack with PERCH_LOCAL_PORT") from failed
             self.needed = False
             return self
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()

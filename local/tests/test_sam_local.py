@@ -4,6 +4,7 @@ import json
 import os
 import re
 import socket
+import threading
 import tomllib
 
 import boto3
@@ -184,7 +185,6 @@ def test_a_stack_that_is_not_there_is_named(monkeypatch, capsys):
 @pytest.fixture
 def echo():
     """A server on 127.0.0.1 that answers the first line in capitals and ends."""
-    import threading
     with socket.create_server(("127.0.0.1", 0)) as server:
         def serve():
             while True:
@@ -212,6 +212,11 @@ def test_the_door_leads_to_the_stack(echo):
 def test_no_door_is_needed_where_the_bridge_is_elsewhere(echo):
     with Door("192.0.2.1", echo) as door:
         assert not door.needed
+
+
+def test_a_port_that_is_taken_is_named(echo):
+    with Door("127.0.0.2", echo), pytest.raises(DockerError, match=f"127.0.0.2:{echo} for containers"):
+        Door("127.0.0.2", echo).__enter__()
 
 
 # ---- What the cases prepare, on the emulator -----------------------------------------------------
