@@ -47,10 +47,13 @@ lint: setup ## Formatting, lints, templates, state machines
 
 test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks
 	@cargo test --locked --workspace
-	$(PYTHON) -m pytest -q local $(SAMPLE) tests
+	for tests in local $(SAMPLE) tests; do $(PYTHON) -m pytest -q $$tests; done
 
 sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)
 	@$(PYTHON) -m perch_local.sam_local
+
+bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured on a private local stack
+	@$(PYTHON) benches/run.py
 
 clean: ## Remove build output and environments
 	@rm -rf target .venv .venv-sam .local

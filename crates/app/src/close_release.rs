@@ -95,8 +95,10 @@ async fn start_waiting(
     ended: &Release,
     now: Timestamp,
 ) -> Result<(), StepError> {
-    let waiting = store.head(&ended.target).await?.and_then(|head| head.waiting);
-    let (Some(waiting), Some(target)) = (waiting, store.target(&ended.target).await?) else {
+    let Some(waiting) = store.head(&ended.target).await?.and_then(|head| head.waiting) else {
+        return Ok(());
+    };
+    let Some(target) = store.target(&ended.target).await? else {
         return Ok(());
     };
     let cause = Cause::Waited { id: waiting.event.clone(), pushed_at: waiting.pushed_at };

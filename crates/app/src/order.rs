@@ -96,13 +96,9 @@ pub async fn roll_back(
     Ok(release)
 }
 
-/// The release's id; with its entry number when a rollback got stuck before, whose name is taken.
+/// The release's id and its entry number: a rollback that ended without restoring anything has the
+/// release's own name already, and a person's order must not be taken for it.
 fn execution_name(release: &Release) -> ReleaseId {
-    match release.phase {
-        Phase::Stuck { .. } => {
-            let again = format!("{}-{}", release.id, release.seq);
-            again.parse().unwrap_or_else(|_| release.id.clone())
-        }
-        _ => release.id.clone(),
-    }
+    let again = format!("{}-{}", release.id, release.seq);
+    again.parse().unwrap_or_else(|_| release.id.clone())
 }

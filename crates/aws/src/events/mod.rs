@@ -71,11 +71,11 @@ fn id(event: &Delivered) -> String {
     event.id.clone().unwrap_or_default()
 }
 
-/// When the event happened, as its source says; events without a time happened at the epoch, so
-/// that they never count as the newest.
+/// When the event happened, to the second, as ECR and S3 say it: times of one precision also compare
+/// as text. Events without a time happened at the epoch, so that they never count as the newest.
 fn time(event: &Delivered) -> Timestamp {
     event
         .time
-        .and_then(|time| Timestamp::from_millisecond(time.timestamp_millis()).ok())
+        .and_then(|time| Timestamp::from_second(time.timestamp()).ok())
         .unwrap_or(Timestamp::UNIX_EPOCH)
 }

@@ -16,6 +16,15 @@ use crate::weight::Weight;
 /// `AWS/Lambda` metrics have one value per minute.
 const WATCH_LOOK: Duration = Duration::from_secs(60);
 
+/// Looks that a whole plan may take. A look is about 11 events of an execution's history, which ends
+/// at 25,000 events (Step Functions Developer Guide, "Quotas related to state machine executions");
+/// a plan of days is looked at less often.
+const LOOKS_PER_PLAN: u32 = 1000;
+
+/// A bake that goes on without a verdict is looked at after another twentieth of its overtime, or
+/// at the interval if that is longer: from one minute to seven days that is about 180 looks.
+const OVERTIME_SHARE: u32 = 20;
+
 /// A bake under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bake {
@@ -101,21 +110,30 @@ pub(super) fn watched(
 /// Seconds to the first look of a bake.
 pub(super) fn first_look(plan: &Plan, step: usize) -> u64 {
     let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
-    whole_seconds(plan.judge.interval.duration().min(bake))
+    whole_seconds(interval(plan).min(bake))
 }
 
 /// Seconds to the next look of a bake: the interval, or less where the bake ends sooner. A bake
-/// that is over and still has no verdict goes on at the interval.
+/// that is over and still has no verdict goes on, less and less often.
 pub(super) fn next_look(plan: &Plan, step: usize, since: Timestamp, now: Timestamp) -> u64 {
-    let interval = plan.judge.interval.duration();
-    let left = remaining(end_of(plan, step, since), now);
-    whole_seconds(if left.is_zero() { interval } else { interval.min(left) })
+    let end = end_of(plan, step, since);
+    let (left, overtime) = (remaining(end, now), remaining(now, end));
+    let interval = interval(plan);
+    if left.is_zero() {
+        return whole_seconds(interval.max(overtime / OVERTIME_SHARE));
+    }
+    whole_seconds(interval.min(left))
+}
+
+/// The time between looks: as the rule says, or longer where the plan would take too many.
+fn interval(plan: &Plan) -> Duration {
+    let bakes: Duration = plan.steps.iter().map(|step| step.bake.duration()).sum();
+    plan.judge.interval.duration().max((bakes + plan.watch.duration()) / LOOKS_PER_PLAN)
 }
 
 /// Seconds to the next look of a watch.
 pub(super) fn watch_look(plan: &Plan, until: Timestamp, now: Timestamp) -> u64 {
-    let interval = plan.judge.interval.duration().max(WATCH_LOOK);
-    whole_seconds(interval.min(remaining(until, now)))
+    whole_seconds(interval(plan).max(WATCH_LOOK).min(remaining(until, now)))
 }
 
 fn end_of(plan: &Plan, step: usize, since: Timestamp) -> Timestamp {

@@ -173,6 +173,23 @@ fn inconclusive_bake_holds_the_weight_or_rolls_back_and_never_promotes() {
 }
 
 #[test]
+fn no_plan_takes_more_looks_than_an_execution_can_record() {
+    let day = 24 * 3600;
+    let mut long = baking(NoData::Hold);
+    long.plan.steps = vec![step(10, 3 * day), step(50, 3 * day)];
+    long.plan.watch = Span::seconds(7 * day);
+    long.deadline = at(7 * 24 * 3600);
+    let (mut looks, mut now) = (0, at(0));
+    while now < long.deadline {
+        let decision = decide(&long, &Event::Judged(verdict(Outcome::Inconclusive)), now).unwrap();
+        let wait = i64::try_from(decision.next.wait_seconds()).unwrap();
+        now = now.checked_add(SignedDuration::from_secs(wait)).unwrap();
+        looks += 1;
+    }
+    assert!((200..1200).contains(&looks), "{looks} looks");
+}
+
+#[test]
 fn a_pass_counts_at_the_end_of_the_bake_only() {
     let judged = || Event::Judged(verdict(Outcome::Pass));
     assert_eq!(
