@@ -49,6 +49,10 @@ def _measured_spawn(original):
         self._perch_environment = uuid.uuid4().hex
         try:
             return original(self, *args, **kwargs)
+        except RuntimeError as failed:
+            if "exited during init" in str(failed) and not getattr(failed, "error_type", ""):
+                failed.error_type = "Runtime.ExitError"         # ministack names no type here
+            raise
         finally:
             self._perch_ready = time.perf_counter()
             self._perch_init = getattr(self, "_perch_init", 0.0) + self._perch_ready - began

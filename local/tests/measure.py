@@ -1,7 +1,11 @@
-"""Prints the figures of docs/local.md: python local/tests/measure.py. Not a test; takes about a minute."""
+"""Prints the figures of docs/local.md: python local/tests/measure.py [BOOTSTRAP [EVENT]]. Not a test; takes about a minute.
+
+BOOTSTRAP is the executable of the function, by default the Python one of the tests.
+"""
 import concurrent.futures
 import pathlib
 import statistics
+import sys
 import time
 
 import boto3
@@ -27,19 +31,19 @@ def timed(call, times):
     return sorted(out)
 
 
-def measure(stack, pid):
-    """Run the load and print one line per figure."""
+def measure(stack, pid, bootstrap, event):
+    """Run the load on copies of one function and print one line per figure."""
     client = lambda name: boto3.client(name, endpoint_url=stack.url, region_name="us-east-1", aws_access_key_id="test",
                                        aws_secret_access_key="test", config=Config(max_pool_connections=16))
     lam, role = client("lambda"), client("iam").create_role(RoleName="m", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     print(f"memory at start: {memory(pid):.0f} MiB")
-    code = zipped(FIXTURES / "function" / "bootstrap")
+    code = zipped(bootstrap)
     for n in range(10):
         lam.create_function(FunctionName=f"f{n}", Runtime="provided.al2023", Handler="bootstrap", Role=role, Publish=True,
                             Code={"ZipFile": code})
         ready(lam, f"f{n}")
         lam.create_alias(FunctionName=f"f{n}", Name="live", FunctionVersion="1")
-    invoke = lambda n=0: lam.invoke(FunctionName=f"f{n}", Qualifier="live", Payload=b"{}")["Payload"].read()
+    invoke = lambda n=0: lam.invoke(FunctionName=f"f{n}", Qualifier="live", Payload=event)["Payload"].read()
     cold = sorted(timed(lambda n=n: invoke(n), 1)[0] for n in range(10))
     print(f"cold invoke, 10 functions: median {statistics.median(cold):.0f} ms, longest {cold[-1]:.0f} ms")
     warm = timed(invoke, 500)
@@ -54,6 +58,7 @@ def measure(stack, pid):
 if __name__ == "__main__":
     stack = Stack(port())
     try:
-        measure(stack, lifecycle.start(stack)[0])
+        bootstrap, event = (sys.argv[1:] + [FIXTURES / "function" / "bootstrap", "{}"][len(sys.argv) - 1:])[:2]
+        measure(stack, lifecycle.start(stack)[0], pathlib.Path(bootstrap), event.encode())
     finally:
         lifecycle.stop(stack)

@@ -44,6 +44,8 @@ def test_crash_and_time_out_count_as_errors(client, function):
     assert invoke(client, "crash", {"exit": 1})["errorType"] == "Runtime.ExitError"
     assert invoke(client, "crash", {"sleep": 9})["errorType"] == "Sandbox.Timedout"
     assert invoke(client, "crash", {})["version"] == "$LATEST"
+    function("nostart", {"INIT_EXIT": "1"})
+    assert invoke(client, "nostart", {})["errorType"] == "Runtime.ExitError"
     assert [total(client, m, {"FunctionName": "crash"}) for m in ("Invocations", "Errors")] == [3, 2]
 
 
