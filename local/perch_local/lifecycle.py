@@ -60,10 +60,19 @@ def _taken(stack):
 @contextlib.contextmanager
 def alone(stack):
     """Two commands on one stack wait for each other."""
-    stack.folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(stack.folder.parent / f"{stack.port}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    path = stack.folder.parent / f"{stack.port}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(path, "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists() or path.stat().st_ino != os.fstat(lock.fileno()).st_ino:
+                continue                # the command that held it has removed it
+            try:
+                yield
+            finally:
+                if not stack.folder.exists():
+                    path.unlink(missing_ok=True)
+            return
 
 
 def _wait(condition, seconds, every=0.05):
