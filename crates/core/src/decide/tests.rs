@@ -122,10 +122,10 @@ fn events() -> Vec<Event> {
 }
 
 fn label(event: &Event) -> String {
-    match event {
-        Event::Judged(verdict) => format!("Judged {}", verdict.outcome),
-        other => other.name().to_owned(),
+    if let Event::Judged(verdict) = event {
+        return format!("Judged {}", verdict.outcome);
     }
+    event.name().to_owned()
 }
 
 /// Every pair, at the end of the second step's bake. Review a change of this table line by line.

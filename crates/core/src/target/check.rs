@@ -99,7 +99,8 @@ impl Target {
 
 fn interval_problem(interval: Span, resolution: MetricResolution) -> Option<String> {
     let seconds = interval.as_secs();
-    let whole_minutes = seconds > 0 && seconds % 60 == 0 && interval.duration().subsec_nanos() == 0;
+    let whole_minutes =
+        seconds > 0 && seconds.is_multiple_of(60) && interval.duration().subsec_nanos() == 0;
     let fine = interval == Span::seconds(seconds) && FINE_INTERVALS.contains(&seconds);
     if whole_minutes {
         return None;
