@@ -89,13 +89,15 @@ async fn without_a_release_there_is_nothing_to_order() {
 
 #[tokio::test]
 async fn an_abort_starts_the_rollback_with_who_and_why() {
-    let world = World::amid(&release().watching().build());
+    let watching = release().watching().build();
+    let world = World::amid(&watching);
     let World { store, executions, .. } = &world;
     for _ in 0..2 {
         order::roll_back(store, executions, &news(), "kim", "looks odd").await.unwrap();
     }
     let [started] = &executions.started()[..] else { panic!("not one") };
-    assert_eq!((started.machine, started.name.as_str()), (Machine::Rollback, "news-1"));
+    let name = format!("news-1-{}", watching.seq);
+    assert_eq!((started.machine, started.name.as_str()), (Machine::Rollback, name.as_str()));
     let cause = json!({ "kind": "abort", "by": "kim", "reason": "looks odd" });
     assert_eq!(started.input, json!({ "releaseId": "news-1", "cause": cause }));
 }
