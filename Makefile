@@ -55,5 +55,9 @@ sam-local: setup build ## `sam local invoke` of every function against a local s
 bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured on a private local stack
 	@$(PYTHON) benches/run.py
 
+.PHONY: chaos
+chaos: setup build ## Releases under faults on a private local stack; SEED=n plays a run again
+	@$(PYTHON) tests/chaos/run.py $(if $(SEED),--seed $(SEED))
+
 clean: ## Remove build output and environments
 	@rm -rf target .venv .venv-sam .local

@@ -1,0 +1,215 @@
+"""The promises of a release, held against what a run left behind: the table, the aliases, the calls, the messages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from play import Played
+from stage import Target
+from table import Item, State
+
+# Journal entries that people are not told about: `What::is_notified` in crates/core/src/journal.rs. One that is not
+# listed here and comes without a message fails the run.
+UNTOLD = {"BakeJudged", "LedgerTaken", "CodeSet", "PromotionDecided"}
+ENDS = {"Promoted", "RolledBack", "Rejected", "Superseded", "Stuck"}
+ENDED = {"ReleasePromoted", "ReleaseRolledBack", "ReleaseRejected", "ReleaseSuperseded", "ReleaseStuck"}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A promise that did not hold."""
+
+    promise: str
+    what: str
+    why: str
+
+
+@dataclass
+class Evidence:
+    """What a run left behind."""
+
+    targets: list[Target]
+    played: list[Played]
+    state: State
+    aliases: dict[str, tuple[str, dict[str, float]]]
+    versions: dict[str, int]
+    calls: list[dict[str, Any]]
+    faults: list[dict[str, Any]]
+    told: Counter[str]
+    lost_letters: list[dict[str, Any]] = field(default_factory=list)
+
+
+def broken(evidence: Evidence) -> list[Broken]:
+    """Every promise that did not hold, in the order of the promises."""
+    checks = (one_at_a_time, alias_writes, ledgers, ends, at_rest, stories, one_effect, data, journals, causes)
+    return [found for check in checks for found in check(evidence)]
+
+
+def span(evidence: Evidence, release: Item) -> tuple[str, str]:
+    """When a release held its target, by its journal."""
+    entries = evidence.state.journal[release["id"]]
+    over = [entry["at"] for entry in entries if entry["what"] in ENDED]
+    return entries[0]["at"], over[-1] if over else "9"
+
+
+def one_at_a_time(evidence: Evidence) -> Iterator[Broken]:
+    """P1: the times in which releases hold a target never overlap, and at the end nothing holds it."""
+    for target in evidence.targets:
+        releases = evidence.state.of(target.name)
+        for before, after in zip(releases, releases[1:], strict=False):
+            if span(evidence, before)[1] > span(evidence, after)[0]:
+                yield Broken("P1", after["id"], f"began before the end of {before['id']}")
+        head = evidence.state.heads.get(target.name, {})
+        if head.get("active") or head.get("waiting"):
+            yield Broken("P1", target.name, f"at the end the head still names {head.get('active') or head.get('waiting')}")
+
+
+def alias_writes(evidence: Evidence) -> Iterator[Broken]:
+    """P2 and P6: weights rise by the plan's steps or go to 0, and no canary comes back after its release went back."""
+    by_canary = {(r["target"], r["canary"]): r for r in evidence.state.releases.values() if r.get("canary")}
+    for target in evidence.targets:
+        path: dict[str, int] = {}
+        way = [0, *target.steps, 100]
+        for call in evidence.calls:
+            if call["operation"] != "Lambda.UpdateAlias" or call["status"] != 200 or call["subject"] != target.name:
+                continue
+            main = call["body"].get("FunctionVersion")
+            split = (call["body"].get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
+            for version, share in ({main: 1.0} if not split else split).items():
+                release = by_canary.get((target.name, version))
+                if not release:
+                    continue
+                weight, before = round(share * 100), path.get(release["id"], 0)
+                if before < 0:
+                    # Promoted before and baseline of a later release: going back to it is no canary.
+                    if release["phase"]["name"] != "Promoted":
+                        yield Broken("P2", release["id"], f"its canary got {weight} % again after it had gone back")
+                elif weight not in (before, way[way.index(before) + 1] if before < 100 else 100):
+                    yield Broken("P6", release["id"], f"the canary's weight went from {before} % to {weight} %")
+                else:
+                    path[release["id"]] = weight
+            if not split:
+                for other in path:
+                    canary = evidence.state.releases[other]["canary"]
+                    if canary != main and path[other] >= 0:
+                        path[other] = -1
+
+
+def ledgers(evidence: Evidence) -> Iterator[Broken]:
+    """P3: the way back is taken before traffic moves, and it is what served last."""
+    for target in evidence.targets:
+        serving = "1"
+        for release in evidence.state.of(target.name):
+            what = [entry["what"] for entry in evidence.state.journal[release["id"]]]
+            if "WeightShifted" in what and "LedgerTaken" not in what[: what.index("WeightShifted")]:
+                yield Broken("P3", release["id"], "traffic moved before the ledger was taken")
+            ledger = release.get("ledger")
+            if ledger and ledger["baseline"] != serving:
+                yield Broken("P3", release["id"], f"its baseline is version {ledger['baseline']}, but {serving} served")
+            if release["phase"]["name"] == "Promoted":
+                serving = release["canary"]
+        found = evidence.aliases[target.name]
+        if found != (serving, {}):
+            yield Broken("P5", target.name, f"the alias is at {found}, after the releases it should be at version {serving} alone")
+
+
+def ends(evidence: Evidence) -> Iterator[Broken]:
+    """P4: every release has ended, in its time, and nobody has to be paged."""
+    for release in evidence.state.releases.values():
+        phase = release["phase"]["name"]
+        if phase not in ENDS or not release.get("endedAt"):
+            yield Broken("P4", release["id"], f"has not ended: phase {phase}")
+        elif phase == "Stuck":
+            yield Broken("P4", release["id"], f"is stuck: {release['phase']['why']}")
+        elif phase == "Promoted" and "deadline" in release and release["endedAt"] > release["deadline"]:
+            yield Broken("P4", release["id"], f"was promoted after its deadline {release['deadline']}")
+
+
+def at_rest(evidence: Evidence) -> Iterator[Broken]:
+    """P5: what is called promoted or rolled back was read back first."""
+    needed = {"ReleasePromoted": "CanaryPromoted", "ReleaseRolledBack": "RollbackDecided"}
+    for release, entries in evidence.state.journal.items():
+        what = [entry["what"] for entry in entries]
+        for end, before in needed.items():
+            if end in what and before not in what[: what.index(end)]:
+                yield Broken("P5", release, f"{end} without {before} before it")
+
+
+def stories(evidence: Evidence) -> Iterator[Broken]:
+    """P4 and P7: each release ended as its story says, or went back because a step could not be done at all."""
+    for played in evidence.played:
+        if played.problem:
+            yield Broken("P4", played.release or played.target, f"story '{played.story.name}': {played.problem}")
+        elif not played.as_told and not played.gave_up:
+            promise = "P7" if played.expected and played.expected.phase == "RolledBack" else "P4"
+            told = f"story '{played.story.name}' ends {played.expected}, this one ended {played.end}"
+            yield Broken(promise, played.release or played.target, told)
+
+
+def one_effect(evidence: Evidence) -> Iterator[Broken]:
+    """P8: an artifact has one release, a release one version, and nothing is released that nobody pushed."""
+    pushed = {played.digest for played in evidence.played}
+    for target in evidence.targets:
+        releases = evidence.state.of(target.name)
+        for digest, count in Counter(r["artifact"]["digest"] for r in releases).items():
+            if count > 1:
+                yield Broken("P8", target.name, f"{count} releases of {digest}")
+            if digest not in pushed:
+                yield Broken("P8", target.name, f"a release of {digest}, which no story pushed")
+        published = sum(
+            any(entry["what"] == "CanaryPublished" for entry in evidence.state.journal[release["id"]]) for release in releases
+        )
+        # A version that was published by a release which went back before it had noted it.
+        unnoted = sum(release["phase"]["name"] == "RolledBack" and not release.get("canary") for release in releases)
+        if not published + 1 <= evidence.versions[target.name] <= published + unnoted + 1:
+            yield Broken("P8", target.name, f"{evidence.versions[target.name]} versions after {published} published canaries")
+
+
+def data(evidence: Evidence) -> Iterator[Broken]:
+    """P9: each promotion rests on enough requests, or on a person's order."""
+    for release in evidence.state.releases.values():
+        entries = evidence.state.journal[release["id"]]
+        what = [entry["what"] for entry in entries]
+        if "PromotionDecided" not in what or "OrderGiven" in what:
+            continue
+        least = int(release["plan"]["judge"]["minRequests"])
+        passed = [e["evidence"] for e in entries if e["what"] == "BakeJudged" and e["evidence"]["verdict"]["outcome"] == "Pass"]
+        enough = [e for e in passed if int(e["readings"]["canary"]["requests"]) >= least]
+        if len(enough) < len(release["plan"]["steps"]):
+            yield Broken("P9", release["id"], f"promoted with {len(enough)} looks at enough requests")
+
+
+def journals(evidence: Evidence) -> Iterator[Broken]:
+    """P10: no gap in a journal, a cause for each entry, and a message for each that matters."""
+    for release in evidence.state.releases.values():
+        entries = evidence.state.journal[release["id"]]
+        numbers = [int(entry["seq"]) for entry in entries]
+        if numbers != list(range(1, int(release["seq"]) + 1)):
+            yield Broken("P10", release["id"], f"the journal has entries {numbers} of {release['seq']}")
+        if nameless := [entry["seq"] for entry in entries if not entry["cause"]]:
+            yield Broken("P10", release["id"], f"entries without a cause: {nameless}")
+    for entry in lost(evidence):
+        yield Broken("P10", entry, "nobody was told of this entry")
+    for letter in evidence.lost_letters:
+        yield Broken("P10", str(letter["requestContext"]["functionArn"]), f"gave up on {letter.get('DDBStreamBatchInfo')}")
+
+
+def lost(evidence: Evidence) -> list[str]:
+    """Journal entries that matter and of which no message came."""
+    return [
+        name
+        for release, entries in evidence.state.journal.items()
+        for entry in entries
+        if entry["what"] not in UNTOLD and not evidence.told[name := f"{release}/{entry['seq']}"]
+    ]
+
+
+def causes(evidence: Evidence) -> Iterator[Broken]:
+    """A release goes back for a failed step only where a fault was injected into its steps."""
+    hit = {fault["release"] for fault in evidence.faults}
+    for played in evidence.played:
+        if played.gave_up and played.release not in hit:
+            yield Broken("P4", played.release, "gave up on a step though no fault was injected into it")

@@ -1,0 +1,147 @@
+"""Plays the stories of one target, one after the other, and notes how each release ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from stage import ChaosError, Stage, Target, aws
+from stories import GAVE_UP, IMAGES, End, Story
+from table import Item, Watcher
+
+# A release of these plans takes 20 to 40 s where nothing fails; retries wait up to 20 s each.
+RELEASE_WITHIN = 240.0
+ANNOUNCED_WITHIN = 60.0
+
+
+@dataclass
+class Played:
+    """One release that a story asked for, and what became of it."""
+
+    story: Story
+    target: str
+    digest: str
+    expected: End | None
+    release: str = ""
+    end: End | None = None
+    problem: str = ""
+    acted: bool = False
+
+    @property
+    def as_told(self) -> bool:
+        """It ended as its story says."""
+        return not self.problem and self.end == self.expected
+
+    @property
+    def gave_up(self) -> bool:
+        """It went back because a step could not be done at all."""
+        return not self.problem and not self.as_told and self.end == GAVE_UP
+
+
+def end_of(record: Item) -> End:
+    """How a release that is over ended."""
+    phase = record["phase"]
+    return End(phase["name"], phase["cause"]["kind"] if "cause" in phase else None)
+
+
+@dataclass
+class Player:
+    """One target's part in a run."""
+
+    stage: Stage
+    watcher: Watcher
+    target: Target
+    stories: list[Story]
+    played: list[Played] = field(default_factory=list)
+
+    def run(self) -> None:
+        """Play every story; one that fails does not keep the next from being played."""
+        for number, story in enumerate(self.stories):
+            mine: list[Played] = []
+            try:
+                self.play(story, number, mine)
+            except Exception as wrong:  # whatever went wrong is the story's result
+                if not mine:
+                    mine.append(Played(story, self.target.name, "", story.ends[0]))
+                mine[-1].problem = mine[-1].problem or f"{type(wrong).__name__}: {wrong}"
+            self.played += mine
+
+    def play(self, story: Story, number: int, mine: list[Played]) -> None:
+        """One story, from a target at rest to a target at rest."""
+        self.at_rest()
+        first = self.push(story, number, 0)
+        mine.append(first)
+        self.started(first)
+        if story.act:
+            record = self.reached(first, story.when)
+            if record["phase"]["name"] == story.when:
+                first.acted = True
+                try:
+                    mine += self.act(story, number, first)
+                except ChaosError:
+                    # Faults may have ended the release between the look and the act.
+                    if not self.record(first, lambda item: True, 5)["endedAt"]:
+                        raise
+        for played in mine:
+            if played.expected is not None:
+                # The second of two waits for the end of the first.
+                self.started(played, RELEASE_WITHIN)
+                played.end = end_of(self.record(played, lambda item: item["endedAt"], RELEASE_WITHIN))
+        if story.act == "alarm":
+            self.stage.guard(self.target, quiet=True)
+
+    def at_rest(self) -> None:
+        """Wait for the end of what was before: nothing is active, nothing waits, the guard is quiet."""
+        deadline = time.monotonic() + RELEASE_WITHIN
+        while not self.stage.guard_is_quiet(self.target):
+            if time.monotonic() > deadline:
+                raise ChaosError(f"{self.target.guard} stays in ALARM")
+            time.sleep(0.5)
+        if self.played:
+            free = lambda head: not head.get("active") and not head.get("waiting")  # noqa: E731
+            self.watcher.until((f"TARGET#{self.target.name}", "HEAD"), free, RELEASE_WITHIN, f"{self.target.name} at rest")
+
+    def push(self, story: Story, number: int, image: int) -> Played:
+        """Push one of the story's images."""
+        build = f"{number}-{image}-{story.images[image]}"
+        digest = self.stage.push(self.target, IMAGES[story.images[image]], build)
+        return Played(story, self.target.name, digest, story.ends[image])
+
+    def started(self, played: Played, within: float = ANNOUNCED_WITHIN) -> None:
+        """Wait for the release of a push."""
+        if not played.release:
+            key = (f"TARGET#{self.target.name}", f"ARTIFACT#{played.digest}")
+            item = self.watcher.until(key, lambda item: item.get("release"), within, f"a release of {played.digest[:19]}")
+            played.release = item["release"]
+
+    def record(self, played: Played, test: Any, seconds: float) -> Item:
+        """The release once `test` is true of it."""
+        return self.watcher.until((f"RELEASE#{played.release}", "RECORD"), test, seconds, f"{played.release}")
+
+    def reached(self, played: Played, phase: str) -> Item:
+        """The release once it is in this phase, or over."""
+        there = lambda item: item["phase"]["name"] == phase or item["endedAt"]  # noqa: E731
+        return self.record(played, there, RELEASE_WITHIN)
+
+    def act(self, story: Story, number: int, first: Played) -> list[Played]:
+        """What the story says happens while the first release runs; further releases that follow."""
+        name, who = self.target.name, ("--reason", "chaos", "--by", "a story")
+        if story.act == "alarm":
+            self.stage.guard(self.target, quiet=False)
+        elif story.act in ("abort", "rollback", "promote"):
+            self.stage.perch(story.act, name, *who)
+        elif story.act == "push":
+            return [self.push(story, number, 1)]
+        elif story.act == "announce":
+            self.announce(first.digest, f"v-{number}-0-{story.images[0]}")
+        else:
+            raise ValueError(story.act)
+        return []
+
+    def announce(self, digest: str, tag: str) -> None:
+        """Another event about a push that was announced already, with an id of its own."""
+        detail = {"result": "SUCCESS", "repository-name": self.target.name, "image-digest": digest, "action-type": "PUSH"}
+        entry = {"Source": "aws.ecr", "DetailType": "ECR Image Action", "Detail": json.dumps({**detail, "image-tag": tag})}
+        aws("events").put_events(Entries=[entry])

@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Releases under faults on a private local stack: every promise is held against what the run leaves behind.
+
+    run.py [--seed N] [--targets N] [--rounds N] [--faults KIND]... [--only TARGET]
+
+Exits 0 only if every promise held. The same seed plays the same stories with the same faults at the same places.
+"""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+from perch_local import lifecycle
+from perch_local.checkout import ROOT
+from perch_local.fault_plan import BadPlan, Plan
+from rich.console import Console
+
+import report
+from checks import Broken, Evidence, broken
+from people import Operator, Told
+from play import Played, Player
+from stage import FUNCTIONS, SUBJECT, ChaosError, Stage, Target, aws, output, staged
+from stories import IMAGES, programme
+from table import Watcher, everything
+
+TARGETS, QUIET, ROUNDS = 20, 2, 6
+RATES = {
+    "call": {
+        "drop": 0.012,
+        "delay": 0.012,
+        "throttle": 0.015,
+        "error": 0.015,
+        "reset": 0.015,
+        "hang": 0.002,
+        "kill-before": 0.004,
+        "kill-after": 0.006,
+    },
+    "invoke": {"refused": 0.02, "throttled": 0.02, "lost-answer": 0.03, "delay": 0.02},
+    "event": {"duplicate": 0.25, "delay": 0.2},
+    "record": {"duplicate": 0.15, "delay": 0.1},
+}
+AT_REST_WITHIN = 90.0
+BEGAN = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Progress, apart from the summary."""
+    print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
+
+
+def cast(count: int) -> list[Target]:
+    """The targets of a run: the last ones have no callers, every third has two steps."""
+    return [
+        Target(
+            f"chaos-{number:02}",
+            steps=(30, 60) if number % 3 == 2 else (50,),
+            rate=0.0 if number >= count - min(QUIET, count - 1) else 3.0,
+        )
+        for number in range(count)
+    ]
+
+
+def chosen(kinds: list[str]) -> dict[str, dict[str, float]]:
+    """The rates of the faults that were asked for: a site such as `call`, or one kind such as `call.drop`."""
+    if not kinds:
+        return RATES
+    found: dict[str, dict[str, float]] = {}
+    for kind in kinds:
+        site, _, one = kind.partition(".")
+        if site not in RATES or (one and one not in RATES[site]):
+            raise ChaosError(f"--faults {kind}: not one of {', '.join(RATES)}, or of their kinds such as call.drop")
+        found.setdefault(site, {}).update({one: RATES[site][one]} if one else RATES[site])
+    return found
+
+
+def play(stage: Stage, targets: list[Target], options: argparse.Namespace, watcher: Watcher) -> list[Played]:
+    """Play every target's stories at the same time, under faults."""
+    quiet = {number for number, target in enumerate(targets) if not target.rate}
+    plan = Plan(seed=options.seed, rates=chosen(options.faults), functions=FUNCTIONS, subject=SUBJECT)
+    parts = programme(len(targets), quiet, options.rounds, options.seed)
+    players = [Player(stage, watcher, target, part) for target, part in zip(targets, parts, strict=True)]
+    players = [player for player in players if options.only in (None, player.target.name)]
+    stage.control.follow(plan)
+    threads = [threading.Thread(target=player.run, daemon=True) for player in players]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(10)
+        ended = [played for player in players for played in player.played]
+        say(f"{len(ended)} releases, {sum(stage.control.counts().values())} faults")
+    return [played for player in players for played in player.played]
+
+
+def at_rest(told: Told) -> None:
+    """Wait until no execution runs and every entry was told, or until waiting is of no use."""
+    deadline, before = time.monotonic() + AT_REST_WITHIN, -1
+    while time.monotonic() < deadline:
+        running = sum(
+            len(aws("stepfunctions").list_executions(stateMachineArn=output(arn), statusFilter="RUNNING")["executions"])
+            for arn in ("CanaryDeployArn", "RollbackArn")
+        )
+        seen = sum(told.entries.values())
+        if not running and seen == before:
+            return
+        before = seen
+        time.sleep(2)
+
+
+def versions(target: Target) -> int:
+    """How many versions a target's function has."""
+    pages = aws("lambda").get_paginator("list_versions_by_function").paginate(FunctionName=target.name)
+    return sum(version["Version"] != "$LATEST" for page in pages for version in page["Versions"])
+
+
+def whole_run(options: argparse.Namespace) -> report.Run:
+    """Stage, play, come to rest, and hold the promises against what is left."""
+    targets = cast(options.targets)
+    with staged(options.seed, say) as stage:
+        stage.install(targets)
+        told, operator, watcher = Told(), Operator(), Watcher()
+        told.start()
+        operator.start()
+        stage.call(targets)
+        say(f"{len(targets)} targets are installed; seed {options.seed}")
+        try:
+            played = play(stage, targets, options, watcher)
+            say("the stories are played; faults end")
+            stage.control.follow(Plan(seed=options.seed, functions=FUNCTIONS, subject=SUBJECT))
+            at_rest(told)
+        finally:
+            watcher.close()
+        callers = stage.hang_up()
+        operator.close()
+        told.close()
+        evidence = Evidence(
+            targets,
+            played,
+            everything(),
+            {target.name: stage.alias(target) for target in targets},
+            {target.name: versions(target) for target in targets},
+            stage.control.lines("calls"),
+            stage.control.lines("faults"),
+            told.entries,
+            operator.lost,
+        )
+        run = report.Run(options.seed, time.monotonic() - BEGAN, evidence, broken(evidence), callers, bad(evidence), len(operator.redriven), again(options))
+        run.broken += harmed(run)
+        if run.broken:
+            run.command += f"\nevidence: {keep(stage, options.seed)}"
+        return run
+
+
+def bad(evidence: Evidence) -> set[tuple[str, str]]:
+    """The versions that were pushed to fail or to be slow."""
+    names = {played.digest: played.story.images for played in evidence.played if len(played.story.images) == 1}
+    return {
+        (release["target"], release["canary"])
+        for release in evidence.state.releases.values()
+        if release.get("canary") and IMAGES[names.get(release["artifact"]["digest"], ("healthy",))[0]]
+    }
+
+
+def harmed(run: report.Run) -> list[Broken]:
+    """What callers must not see: an error of a version that was not made to fail, or no answer."""
+    seen = report.harm(run)
+    names = ("errors of good versions", "no answer")
+    return [Broken("callers", "all", f"{seen[name]} {name}") for name in names if seen[name]]
+
+
+def again(options: argparse.Namespace) -> str:
+    """The command that plays this run again."""
+    more = "".join(f" --faults {kind}" for kind in options.faults)
+    return f".venv/bin/python tests/chaos/run.py --seed {options.seed} --targets {options.targets} --rounds {options.rounds}{more}"
+
+
+def keep(stage: Stage, seed: int) -> Path:
+    """Keep the logs of a run that failed; the stack's folder goes with the stack."""
+    place = ROOT / ".local" / f"chaos-{seed}"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    for name in ("faults.jsonl", "calls.jsonl", "server.log"):
+        shutil.copy2(stage.folder / name, place / name)
+    return place.relative_to(ROOT)
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seed", type=int, help="default: a new one, which is printed")
+    parser.add_argument("--targets", type=int, default=TARGETS, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="stories of each target; default: %(default)s")
+    parser.add_argument("--faults", action="append", default=[], metavar="SITE[.KIND]", help="only these; default: all")
+    parser.add_argument("--only", metavar="TARGET", help="play the stories of one target alone")
+    options = parser.parse_args()
+    options.seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    try:
+        run = whole_run(options)
+    except (ChaosError, BadPlan, lifecycle.LocalStackError) as wrong:
+        print(f"chaos: {wrong}", file=sys.stderr)
+        return 1
+    report.show(run, Console(width=110))
+    return 1 if run.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
