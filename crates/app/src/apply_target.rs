@@ -1,9 +1,12 @@
 //! Writes a target and its index items, and says beforehand what that changes.
 
+use jiff::Timestamp;
 use perch_core::names::{AliasName, FunctionName};
 use perch_core::target::{MetricResolution, Problem, Target};
 
-use crate::ports::{LoadTarget, PortError, ReadAlarms, ReadAlias, SaveTarget, TargetChange};
+use crate::ports::{
+    LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, SaveTarget, TargetChange,
+};
 
 /// Why a target was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -58,9 +61,13 @@ pub async fn plan(
 
 /// Writes what [`plan`] found. A target that is the same already is written again all the same: it
 /// mends index items that were lost.
-pub async fn run(store: &impl SaveTarget, change: &Change) -> Result<(), ApplyError> {
+pub async fn run(
+    store: &impl SaveTarget,
+    change: &Change,
+    now: Timestamp,
+) -> Result<(), ApplyError> {
     let target = &change.after;
-    store.save_target(target, change.before.as_ref()).await.map_err(|error| match error {
+    store.save_target(target, change.before.as_ref(), now).await.map_err(|error| match error {
         PortError::Conflict { .. } => ApplyError::ServiceTaken {
             function: target.service.lambda.function.clone(),
             alias: target.service.lambda.alias.clone(),
@@ -71,7 +78,7 @@ pub async fn run(store: &impl SaveTarget, change: &Change) -> Result<(), ApplyEr
 
 /// What would make the first release end as Rejected: a missing function, alias or guard.
 pub async fn warnings(
-    lambda: &impl ReadAlias,
+    lambda: &(impl ReadAlias + ReadFunction),
     alarms: &impl ReadAlarms,
     target: &Target,
 ) -> Result<Vec<String>, PortError> {
@@ -81,6 +88,11 @@ pub async fn warnings(
         Ok(alias) if alias.route.split.is_some() => found.push(format!(
             "alias {} of {} is split ({}); a release is rejected until it is not",
             service.alias, service.function, alias.route
+        )),
+        Ok(_) if lambda.has_provisioned_concurrency(service).await? => found.push(format!(
+            "alias {} of {} has provisioned concurrency, and Lambda does not let such an alias split \
+             traffic; a release is rejected until it is removed",
+            service.alias, service.function
         )),
         Ok(_) => {}
         Err(PortError::NotFound { .. }) => found.push(format!(

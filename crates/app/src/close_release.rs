@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
 use perch_core::head::{Fence, Waiting};
-use perch_core::names::ReleaseId;
+use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Release};
 use serde::{Deserialize, Serialize};
 
-use crate::announce::{Answer, start};
+use crate::announce::Answer;
 use crate::ports::{
-    CommitRelease, KeepNote, LoadHead, LoadRelease, LoadTarget, Note, PlanRelease, StartExecution,
-    TakeFence, WaitForTurn,
+    Claim, CommitRelease, KeepNote, LoadHead, LoadRelease, LoadTarget, Note, PlanRelease,
+    PortError, StartExecution, TakeFence, WaitForTurn,
 };
+use crate::start_release::start;
 use crate::step::{StepError, StepInput, StepOutput, transition};
 
 /// What the state machines hand over at the end.
@@ -51,8 +52,8 @@ pub async fn run(
     if let (Some(failure), false) = (&input.failure, release.phase.is_final()) {
         release = give_up(store, release, failure, now).await?;
     }
-    if !matches!(release.phase, Phase::Stuck { .. }) {
-        start_waiting(store, executions, &release, now).await?;
+    if release.phase.is_over() {
+        start_waiting(store, executions, &release.target, now).await?;
     }
     Ok(StepInput { release_id: id.clone(), fence: release.fence }.then(Next::End))
 }
@@ -64,7 +65,7 @@ async fn give_up(
     failure: &str,
     now: Timestamp,
 ) -> Result<Release, StepError> {
-    if let Some(head) = store.take_fence(&release.target, Some(&release.id)).await? {
+    if let Some(head) = store.take_fence(&release.target, Claim::Holder(&release.id)).await? {
         release.fence = head.fence;
     }
     let mut events = Vec::new();
@@ -89,45 +90,37 @@ fn stuck_text(release: &Release, failure: &str) -> String {
     )
 }
 
-async fn start_waiting(
+/// Starts the artifact that waits for the target; what became of it, if one did.
+pub(crate) async fn start_waiting(
     store: &(impl LoadHead + LoadRelease + LoadTarget + PlanRelease + WaitForTurn + KeepNote),
     executions: &impl StartExecution,
-    ended: &Release,
+    target: &TargetName,
     now: Timestamp,
-) -> Result<(), StepError> {
-    let Some(waiting) = store.head(&ended.target).await?.and_then(|head| head.waiting) else {
-        return Ok(());
+) -> Result<Option<Answer>, PortError> {
+    let Some(waiting) = store.head(target).await?.and_then(|head| head.waiting) else {
+        return Ok(None);
     };
-    let Some(target) = store.target(&ended.target).await? else {
-        return Ok(());
+    let Some(target) = store.target(target).await? else {
+        return Ok(None);
     };
     let cause = Cause::Waited { id: waiting.event.clone(), pushed_at: waiting.pushed_at };
-    let answer = if overtaken(&waiting, ended) {
-        Answer::Ignored(format!("release {} of a newer artifact was promoted", ended.id))
-    } else {
-        start(store, executions, &target, &waiting.artifact, cause, now).await?
-    };
-    match answer {
+    let answer = start(store, executions, &target, &waiting.artifact, cause, now).await?;
+    match &answer {
         Answer::Started(_) => {}
-        // Another release was faster; its end is the next turn.
-        Answer::Waits { .. } => return Ok(()),
-        Answer::Ignored(text) => store.note(&note(&waiting, ended, text)).await?,
+        // Another release was faster, or the line is stopped; that end is the next turn.
+        Answer::Waits { .. } => return Ok(Some(answer)),
+        Answer::Ignored(why) => store.note(&note(&waiting, &target.name, why)).await?,
     }
-    store.forget_waiting(&ended.target, waiting.pushed_at).await?;
-    Ok(())
+    store.forget_waiting(&target.name, waiting.pushed_at).await?;
+    Ok(Some(answer))
 }
 
-/// Events can come late: what was pushed before the artifact that was promoted has no turn.
-fn overtaken(waiting: &Waiting, ended: &Release) -> bool {
-    matches!(ended.phase, Phase::Promoted) && waiting.pushed_at < ended.cause.pushed_at()
-}
-
-fn note(waiting: &Waiting, ended: &Release, text: String) -> Note {
+fn note(waiting: &Waiting, target: &TargetName, why: &str) -> Note {
     Note {
         at: waiting.pushed_at,
-        target: Some(ended.target.clone()),
+        target: Some(target.clone()),
         event: waiting.event.clone(),
         subject: waiting.artifact.to_string(),
-        text,
+        text: why.to_owned(),
     }
 }

@@ -10,9 +10,9 @@ use perch_core::phase::RollbackCause;
 use serde_json::json;
 
 use crate::ports::{
-    FindTargets, KeepNote, Machine, Note, ReadAlias, ShiftWeight, StartExecution, TakeFence,
+    Claim, FindTargets, KeepNote, Machine, Note, ReadAlias, ShiftWeight, StartExecution, TakeFence,
 };
-use crate::restore_traffic::restore;
+use crate::restore_traffic::{Restored, restore, rollback_name};
 use crate::step::StepError;
 
 /// A guard that went into ALARM.
@@ -33,7 +33,10 @@ pub struct Alarm {
 pub enum Answer {
     /// Traffic is back on the baseline and the rollback runs.
     RolledBack,
-    /// No canary may be serving: there is nothing to put back.
+    /// Someone else had moved the alias: it was left alone, and the rollback writes that down.
+    LeftAlone,
+    /// No canary may be serving, or its release started after the alarm: there is nothing to put
+    /// back.
     NothingInFlight,
 }
 
@@ -66,7 +69,8 @@ async fn protect(
     alarm: &Alarm,
     target: &TargetName,
 ) -> Result<Answer, StepError> {
-    let head = store.take_fence(target, None).await?;
+    let head = store.take_fence(target, Claim::Guard { at: alarm.at }).await?;
+    let fence = head.as_ref().map_or(0, |head| head.fence);
     let Some((Some(ledger), Some(release))) = head.map(|head| (head.ledger, head.active)) else {
         store.note(&nothing_in_flight(alarm, target)).await?;
         return Ok(Answer::NothingInFlight);
@@ -75,8 +79,11 @@ async fn protect(
     // The rollback machine also runs when the alias could not be moved: it tries longer.
     let cause = RollbackCause::Alarm { alarm: alarm.name.clone(), reason: alarm.reason.clone() };
     let input = json!({ "releaseId": release, "cause": cause });
-    executions.start(Machine::Rollback, &release, &input).await?;
-    restored.map(|_| Answer::RolledBack)
+    executions.start(Machine::Rollback, &rollback_name(&release, fence), &input).await?;
+    Ok(match restored? {
+        Restored::Back(_) => Answer::RolledBack,
+        Restored::Foreign(_) => Answer::LeftAlone,
+    })
 }
 
 fn nothing_in_flight(alarm: &Alarm, target: &TargetName) -> Note {
@@ -85,6 +92,6 @@ fn nothing_in_flight(alarm: &Alarm, target: &TargetName) -> Note {
         target: Some(target.clone()),
         event: alarm.event.clone(),
         subject: format!("alarm {}", alarm.name),
-        text: "no release is in flight, so there was nothing to roll back".to_owned(),
+        text: "no release was in flight that the guard could take back".to_owned(),
     }
 }

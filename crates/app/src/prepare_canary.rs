@@ -4,15 +4,16 @@
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::decide::{Event, Next, resume};
-use perch_core::head::Ledger;
+use perch_core::names::FunctionVersion;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
 use crate::ports::{
-    CodeState, CommitRelease, LoadHead, LoadRelease, PortError, PublishVersion, ReadAlarms,
-    ReadAlias, ReadFunction, UpdateCode,
+    CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PortError,
+    PublishVersion, ReadAlarms, ReadAlias, ReadFunction, UpdateCode,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, settle};
+use crate::take_ledger;
 
 /// How long to wait before looking again whether Lambda is done with new code.
 const POLL: Next = Next::Prepare { after_seconds: 2 };
@@ -21,7 +22,7 @@ const POLL: Next = Next::Prepare { after_seconds: 2 };
 pub async fn run(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
     lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PublishVersion),
-    alarms: &impl ReadAlarms,
+    (images, alarms): (&impl FindImage, &impl ReadAlarms),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
@@ -29,11 +30,17 @@ pub async fn run(
         return Ok(input.then(Next::End));
     };
     let outcome = match &release.phase {
-        Phase::Pending => take_ledger(lambda, alarms, &release, now).await,
+        Phase::Pending => {
+            let event = take_ledger::run(lambda, images, alarms, &release, now).await;
+            event.map(Step::Event).map_err(StepError::from)
+        }
         Phase::Preparing if now >= release.deadline => {
             Ok(Step::Event(refused(format!("the canary was not ready by {:.0}", release.deadline))))
         }
-        Phase::Preparing => publish(lambda, &release).await,
+        Phase::Preparing => match &release.artifact {
+            Artifact::Version { version } => existing(lambda, images, &release, version).await,
+            Artifact::Image { .. } | Artifact::Package { .. } => publish(lambda, &release).await,
+        },
         _ => return Ok(input.then(resume(&release, now))),
     };
     match outcome {
@@ -58,53 +65,38 @@ fn refused(why: String) -> Event {
     Event::Refused { why }
 }
 
-async fn take_ledger(
-    lambda: &(impl ReadAlias + ReadFunction),
-    alarms: &impl ReadAlarms,
+/// A version that a person goes back to: it must be there, and so must its image.
+async fn existing(
+    lambda: &impl ReadFunction,
+    images: &impl FindImage,
     release: &Release,
-    now: Timestamp,
+    version: &FunctionVersion,
 ) -> Result<Step, StepError> {
-    let plan = &release.plan;
-    let alias = match lambda.alias(&plan.lambda).await {
-        Ok(alias) => alias,
+    let function = &release.plan.lambda.function;
+    let found = match lambda.version(function, version).await {
+        Ok(found) => found,
         Err(PortError::NotFound { .. }) => {
             return Ok(Step::Event(refused(format!(
-                "function {0} has no alias {1}: publish a version and create the alias first, with \
-                 `aws lambda create-alias --function-name {0} --name {1} --function-version N`",
-                plan.lambda.function, plan.lambda.alias
+                "version {version} of {function} does not exist (any more); `aws lambda \
+                 list-versions-by-function --function-name {function}` lists those that do"
             ))));
         }
         Err(error) => return Err(error.into()),
     };
-    if let Some((second, weight)) = &alias.route.split {
+    if let Some(uri) = &found.image
+        && images.image(uri).await? == ImageState::Gone
+    {
         return Ok(Step::Event(refused(format!(
-            "alias {} is split already ({weight} on version {second}), and Perch did not do it: a \
-             split is never taken as the state to come back to; end it first",
-            plan.lambda.alias
+            "the image of version {version}, {uri}, is not in the registry any more"
         ))));
     }
-    let guards = alarms.alarms(&plan.guards).await?;
-    if let Some(missing) = guards.missing.first() {
-        return Ok(Step::Event(refused(format!(
-            "guard {missing} does not exist: create the alarm or take it out of `guards`"
-        ))));
-    }
-    if let Some(alarm) = guards.in_alarm.first() {
-        return Ok(Step::Event(refused(format!(
-            "guard {alarm} is in ALARM already, so it could not protect this release"
-        ))));
-    }
-    let baseline = alias.route.primary;
-    let code = lambda.version(&plan.lambda.function, &baseline).await?.code;
-    if matches!(&release.artifact, Artifact::Image { digest, .. } if digest.as_str() == code) {
-        return Ok(Step::Event(refused(format!(
-            "{} serves already, as version {baseline}",
-            release.artifact
-        ))));
-    }
-    let lambda = plan.lambda.clone();
-    let revision = alias.revision;
-    Ok(Step::Event(Event::LedgerTaken(Ledger { lambda, baseline, code, revision, taken_at: now })))
+    Ok(match found.state {
+        CodeState::Ready => Step::Event(Event::CanaryPublished { version: version.clone() }),
+        CodeState::InProgress => Step::Again,
+        CodeState::Failed { reason } => {
+            Step::Event(refused(format!("version {version} of {function} can't start: {reason}")))
+        }
+    })
 }
 
 async fn publish(

@@ -3,30 +3,26 @@
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, resume};
 use perch_core::phase::Phase;
+use perch_core::weight::Weight;
 
-use crate::ports::{CommitRelease, LoadHead, LoadRelease, ReadAlias, Route, ShiftWeight};
-use crate::shift_weight::{move_to, way};
-use crate::step::{StepError, StepInput, StepOutput, held, settle};
+use crate::move_alias;
+use crate::ports::{CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlias, ShiftWeight};
+use crate::step::{StepError, StepInput, StepOutput, held};
 
 /// Gives the canary all traffic with one update of the alias.
 pub async fn run(
-    store: &(impl LoadRelease + LoadHead + CommitRelease),
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     lambda: &(impl ReadAlias + ShiftWeight),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
-    let Some(mut release) = held(store, input).await? else {
+    let Some(release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
-    let Phase::Promoting = release.phase else {
+    let Phase::Promoting { .. } = release.phase else {
         return Ok(input.then(resume(&release, now)));
     };
-    let route = Route::all_on(&way(&release)?.1);
-    let Some(alias) = move_to(store, lambda, &release, &route).await? else {
-        return Ok(input.then(Next::End));
-    };
-    if let Some(ledger) = &mut release.ledger {
-        ledger.revision = alias.revision;
-    }
-    settle(store, input, release, &Event::AliasPromoted, None, now).await
+    let again = |after_seconds| Next::Promote { after_seconds };
+    let step = (Weight::FULL, Event::AliasPromoted, again as fn(u64) -> Next);
+    move_alias::run(store, lambda, input, release, step, now).await
 }

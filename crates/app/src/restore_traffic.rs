@@ -5,13 +5,15 @@
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
-use perch_core::head::Ledger;
+use perch_core::head::{Fence, Ledger};
 use perch_core::names::ReleaseId;
 use perch_core::phase::{Phase, RollbackCause};
+use perch_core::release::Release;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{
-    AliasState, CommitRelease, LoadRelease, PortError, ReadAlias, Route, ShiftWeight, TakeFence,
+    AliasState, Claim, CommitRelease, LoadHead, LoadRelease, PortError, ReadAlias, Route,
+    ShiftWeight, TakeFence,
 };
 use crate::step::{StepError, StepInput, StepOutput, transition};
 
@@ -31,7 +33,7 @@ pub struct RollbackInput {
 
 /// Puts traffic back for the release, whatever phase it is in.
 pub async fn run(
-    store: &(impl LoadRelease + TakeFence + CommitRelease),
+    store: &(impl LoadRelease + LoadHead + TakeFence + CommitRelease),
     lambda: &(impl ReadAlias + ShiftWeight),
     input: &RollbackInput,
     now: Timestamp,
@@ -40,10 +42,10 @@ pub async fn run(
     let mut release =
         store.release(id).await?.ok_or_else(|| StepError::UnknownRelease(id.clone()))?;
     let over = StepInput { release_id: id.clone(), fence: release.fence }.then(Next::Close);
-    if release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. }) {
+    if release.phase.is_over() || comes_too_late(store, &release, input).await? {
         return Ok(over);
     }
-    let Some(head) = store.take_fence(&release.target, Some(id)).await? else {
+    let Some(head) = store.take_fence(&release.target, Claim::Holder(id)).await? else {
         return Ok(over);
     };
     release.fence = head.fence;
@@ -53,15 +55,19 @@ pub async fn run(
         (None, _) | (_, false) => Ok(None),
     };
     let mut events = Vec::new();
-    if !matches!(release.phase, Phase::RollingBack { .. }) {
-        let unknown = || RollbackCause::Error { error: "no cause was given".to_owned() };
-        events.push(Event::RollbackRequested(input.cause.clone().unwrap_or_else(unknown)));
-    }
-    if restored.is_ok() {
-        events.push(Event::TrafficRestored);
-    }
-    if let (Ok(Some(alias)), Some(ledger)) = (&restored, &mut release.ledger) {
-        ledger.revision.clone_from(&alias.revision);
+    events.extend(request(&release, input).map(Event::RollbackRequested));
+    match &restored {
+        Ok(None) => events.push(Event::TrafficRestored),
+        Ok(Some(Restored::Back(alias))) => {
+            if let Some(ledger) = &mut release.ledger {
+                ledger.revision.clone_from(&alias.revision);
+            }
+            events.push(Event::TrafficRestored);
+        }
+        Ok(Some(Restored::Foreign(route))) => {
+            events.push(Event::TakenOver { found: route.to_string() });
+        }
+        Err(_) => {}
     }
     let fence = release.fence;
     let (transition, next) = transition(release, &events, None, now)?;
@@ -70,6 +76,52 @@ pub async fn run(
     }
     restored?;
     Ok(StepInput { release_id: id.clone(), fence }.then(next))
+}
+
+/// The cause to write down: none where the rollback was decided already, unless it was only to make
+/// room and now something speaks against the artifact.
+fn request(release: &Release, input: &RollbackInput) -> Option<RollbackCause> {
+    let given = input.cause.clone();
+    match &release.phase {
+        Phase::RollingBack { cause, .. } if cause.is_replaced() => {
+            given.filter(|later| !later.is_replaced())
+        }
+        Phase::RollingBack { .. } => None,
+        _ => {
+            let unknown = || RollbackCause::Error { error: "no cause was given".to_owned() };
+            Some(given.unwrap_or_else(unknown))
+        }
+    }
+}
+
+/// A newer artifact replaces a release only until its promotion is decided. Once the fence was taken
+/// the rollback goes on all the same: the release's own execution can't.
+async fn comes_too_late(
+    store: &impl LoadHead,
+    release: &Release,
+    input: &RollbackInput,
+) -> Result<bool, PortError> {
+    let replaced = input.cause.as_ref().is_some_and(RollbackCause::is_replaced);
+    if !replaced || release.is_replaceable() || matches!(release.phase, Phase::RollingBack { .. }) {
+        return Ok(false);
+    }
+    let head = store.head(&release.target).await?;
+    Ok(head.is_some_and(|head| head.fence == release.fence))
+}
+
+/// The name of the rollback that took the fence: a rollback that ended without restoring anything may
+/// have the release's own name already.
+pub(crate) fn rollback_name(release: &ReleaseId, fence: Fence) -> ReleaseId {
+    format!("{release}-f{fence}").parse().unwrap_or_else(|_| release.clone())
+}
+
+/// What became of an alias that was to go back.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Restored {
+    /// It was read back with the baseline alone.
+    Back(AliasState),
+    /// Someone else had moved it to something that the release never set; it was not touched.
+    Foreign(Route),
 }
 
 /// Moves the alias to the baseline alone and reads it back.
@@ -82,18 +134,21 @@ pub(crate) async fn restore(
     lambda: &(impl ReadAlias + ShiftWeight),
     ledger: &Ledger,
     hint: Option<&str>,
-) -> Result<AliasState, StepError> {
+) -> Result<Restored, StepError> {
     let route = Route::all_on(&ledger.baseline);
     if let Some(revision) = hint {
         match lambda.shift(&ledger.lambda, &route, revision).await {
             // Lambda answers an update with the alias as it is then.
-            Ok(alias) if alias.route == route => return Ok(alias),
+            Ok(alias) if alias.route == route => return Ok(Restored::Back(alias)),
             Ok(_) | Err(PortError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
     let mut found = lambda.alias(&ledger.lambda).await?;
     for _ in 0..ATTEMPTS {
+        if !found.route.is_within(ledger) {
+            return Ok(Restored::Foreign(found.route));
+        }
         // Written even where the alias is as it should be: its new revision refuses a shift that
         // read the alias and the fence before the fence was taken, and comes later.
         match lambda.shift(&ledger.lambda, &route, &found.revision).await {
@@ -102,7 +157,7 @@ pub(crate) async fn restore(
         }
         found = lambda.alias(&ledger.lambda).await?;
         if found.route == route {
-            return Ok(found);
+            return Ok(Restored::Back(found));
         }
     }
     Err(StepError::NotAsSet {

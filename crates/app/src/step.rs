@@ -1,12 +1,14 @@
 //! What every step of a state machine shares: its input and output, loading under the fence, and
 //! committing a decision.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use perch_core::decide::{self, Decision, Event, IllegalTransition, Next};
 use perch_core::head::Fence;
 use perch_core::journal::{Evidence, JournalEntry, What};
 use perch_core::names::ReleaseId;
-use perch_core::release::Release;
+use perch_core::release::{Order, Release};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{CommitRelease, LoadHead, LoadRelease, PortError, Transition};
@@ -93,12 +95,6 @@ pub async fn held(
     Ok((release.fence == input.fence).then_some(release))
 }
 
-/// Whether the head still has the fence of this execution. Read it after what a write will be
-/// conditional on: who takes the fence later also changes that.
-pub async fn holds_fence(store: &impl LoadHead, release: &Release) -> Result<bool, PortError> {
-    Ok(store.head(&release.target).await?.is_some_and(|head| head.fence == release.fence))
-}
-
 /// Decides on `event` and commits the outcome.
 ///
 /// When another took the target meanwhile the answer is [`Next::End`]: a stale execution ends
@@ -137,16 +133,23 @@ pub(crate) fn transition(
     let expected_seq = release.seq;
     let (mut entries, mut next) = (Vec::new(), decide::resume(&release, now));
     for event in events {
+        let before = release.phase.clone();
         let Decision { phase, next: then, entries: texts } = decide::decide(&release, event, now)?;
         next = then;
         release.learn(event);
         release.phase = phase;
+        // An order to go on is carried out once.
+        if release.phase != before && matches!(release.order, Some(Order::Continue { .. })) {
+            release.order = None;
+        }
         for (what, cause) in texts {
             release.seq += 1;
             entries.push(entry(&release, what, cause, evidence.clone(), now));
         }
     }
     // A release that was Stuck goes on when a person asks for it: it has not ended any more.
+    let wait = Duration::from_secs(next.wait_seconds());
+    release.due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     release.ended_at = release.phase.is_final().then_some(now);
     Ok((Transition { expected_seq, fence: release.fence, entries, release }, next))
 }

@@ -89,14 +89,15 @@ fn verdict(release: &Release) -> Option<VerdictView> {
             RollbackCause::Alarm { .. }
             | RollbackCause::Abort { .. }
             | RollbackCause::Deadline { .. }
+            | RollbackCause::Replaced { .. }
             | RollbackCause::Error { .. } => failed(vec![cause.to_string()]),
         },
-        Phase::Rejected { why } | Phase::Stuck { why } => failed(vec![why.clone()]),
+        Phase::Rejected { why } | Phase::Stuck { why, .. } => failed(vec![why.clone()]),
         Phase::Pending
         | Phase::Preparing
         | Phase::Shifting { .. }
         | Phase::Baking { .. }
-        | Phase::Promoting
+        | Phase::Promoting { .. }
         | Phase::Watching { .. }
         | Phase::Promoted
         | Phase::Superseded { .. } => release

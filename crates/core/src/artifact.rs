@@ -1,11 +1,12 @@
-//! What can be released: an image by digest, or a zip package by S3 object version.
+//! What can be released: an image by digest, a zip package by S3 object version, or a version of the
+//! function that exists already.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::names::{BucketName, RepositoryName};
+use crate::names::{BucketName, FunctionVersion, RepositoryName};
 
 /// An immutable thing to release. Two artifacts are the same when their `identity` is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,15 +30,27 @@ pub enum Artifact {
         /// The object's version id.
         version: String,
     },
+    /// A published version of the function, which a person goes back to.
+    Version {
+        /// The version.
+        version: FunctionVersion,
+    },
 }
 
 impl Artifact {
-    /// What makes it the same artifact again: the image digest, or bucket, key and object version.
+    /// What makes it the same artifact again: the image digest; bucket, key and object version; or
+    /// the function's version.
     pub fn identity(&self) -> String {
         match self {
             Artifact::Image { digest, .. } => digest.to_string(),
             Artifact::Package { bucket, key, version } => format!("s3://{bucket}/{key}@{version}"),
+            Artifact::Version { version } => format!("version:{version}"),
         }
+    }
+
+    /// Whether it is a version that exists: nothing has to be built or published for it.
+    pub fn is_version(&self) -> bool {
+        matches!(self, Artifact::Version { .. })
     }
 }
 
@@ -54,6 +67,7 @@ impl fmt::Display for Artifact {
                 let short: String = version.chars().take(12).collect();
                 write!(f, "s3://{bucket}/{key} ({short})")
             }
+            Artifact::Version { version } => write!(f, "version {version}"),
         }
     }
 }

@@ -56,10 +56,14 @@ pub enum What {
     ReleaseRolledBack,
     /// The release ended before any traffic moved.
     ReleaseRejected,
-    /// Another release or person took the target.
+    /// A newer release took the target.
     ReleaseSuperseded,
+    /// Somebody else moved the alias; the release ended without touching it.
+    TrafficTakenOver,
     /// Traffic could not be restored: a person must look.
     ReleaseStuck,
+    /// Its execution was lost; the sweep started another.
+    ReleaseRevived,
 }
 
 impl What {
@@ -78,17 +82,20 @@ impl What {
             | What::ReleaseRolledBack
             | What::ReleaseRejected
             | What::ReleaseSuperseded
-            | What::ReleaseStuck => true,
+            | What::TrafficTakenOver
+            | What::ReleaseStuck
+            | What::ReleaseRevived => true,
         }
     }
 
     /// How much it matters to a person.
     pub fn severity(self) -> Severity {
         match self {
-            What::ReleaseStuck => Severity::Page,
-            What::RollbackDecided | What::ReleaseRolledBack | What::ReleaseRejected => {
-                Severity::Warning
-            }
+            What::ReleaseStuck | What::TrafficTakenOver => Severity::Page,
+            What::RollbackDecided
+            | What::ReleaseRolledBack
+            | What::ReleaseRejected
+            | What::ReleaseRevived => Severity::Warning,
             What::ReleasePlanned
             | What::LedgerTaken
             | What::CodeSet
@@ -124,4 +131,48 @@ pub struct Evidence {
     pub readings: Readings,
     /// What the judge said of it.
     pub verdict: Verdict,
+}
+
+/// Something that happened to a target outside of any release, or to the whole installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// What tells it from others: the same again is the same notice.
+    pub id: String,
+    /// The target; all targets without it.
+    #[serde(default)]
+    pub target: Option<TargetName>,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: Happened,
+    /// Why, in a sentence, and what to do.
+    pub text: String,
+}
+
+/// What can happen outside of any release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Happened {
+    /// A person stopped the line.
+    LineStopped,
+    /// A person ended the stop.
+    LineResumed,
+    /// The alias sends something else than what was promoted last.
+    DriftFound,
+    /// The alias sends again what was promoted last.
+    DriftEnded,
+    /// A target was held by a release that is over.
+    TargetFreed,
+}
+
+impl Happened {
+    /// How much it matters to a person.
+    pub fn severity(self) -> Severity {
+        match self {
+            Happened::LineStopped | Happened::DriftFound | Happened::TargetFreed => {
+                Severity::Warning
+            }
+            Happened::LineResumed | Happened::DriftEnded => Severity::Info,
+        }
+    }
 }

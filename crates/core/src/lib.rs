@@ -12,5 +12,8 @@ pub mod percent;
 pub mod phase;
 pub mod release;
 pub mod span;
+pub mod stamp;
+pub mod stop;
+pub mod sweep;
 pub mod target;
 pub mod weight;

@@ -20,6 +20,9 @@ pub enum Phase {
         step: usize,
         /// The weight of the step.
         weight: Weight,
+        /// The weight that was read back last.
+        #[serde(default = "none")]
+        from: Weight,
     },
     /// The canary is watched at the weight of a step.
     Baking {
@@ -31,7 +34,11 @@ pub enum Phase {
         since: Timestamp,
     },
     /// The alias is being moved to the canary.
-    Promoting,
+    Promoting {
+        /// The weight that was read back last.
+        #[serde(default = "none")]
+        from: Weight,
+    },
     /// The canary has all traffic; a guard or the judge still rolls back.
     Watching {
         /// When the promotion was read back.
@@ -67,7 +74,14 @@ pub enum Phase {
     Stuck {
         /// What was tried and what came back.
         why: String,
+        /// The weight that the canary may still have.
+        #[serde(default = "none")]
+        from: Weight,
     },
+}
+
+fn none() -> Weight {
+    Weight::ZERO
 }
 
 impl Phase {
@@ -78,7 +92,7 @@ impl Phase {
             Phase::Preparing => "Preparing",
             Phase::Shifting { .. } => "Shifting",
             Phase::Baking { .. } => "Baking",
-            Phase::Promoting => "Promoting",
+            Phase::Promoting { .. } => "Promoting",
             Phase::Watching { .. } => "Watching",
             Phase::RollingBack { .. } => "RollingBack",
             Phase::Promoted => "Promoted",
@@ -101,9 +115,31 @@ impl Phase {
             | Phase::Preparing
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
-            | Phase::Promoting
+            | Phase::Promoting { .. }
             | Phase::Watching { .. }
             | Phase::RollingBack { .. } => false,
+        }
+    }
+
+    /// Whether the release has let go of its target: final, and not Stuck, which keeps it.
+    pub fn is_over(&self) -> bool {
+        self.is_final() && !matches!(self, Phase::Stuck { .. })
+    }
+
+    /// Whether a newer artifact may still replace the release: no promotion was decided.
+    pub fn is_replaceable(&self) -> bool {
+        match self {
+            Phase::Pending | Phase::Preparing | Phase::Shifting { .. } | Phase::Baking { .. } => {
+                true
+            }
+            Phase::Promoting { .. }
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Promoted
+            | Phase::RolledBack { .. }
+            | Phase::Rejected { .. }
+            | Phase::Superseded { .. }
+            | Phase::Stuck { .. } => false,
         }
     }
 
@@ -113,7 +149,7 @@ impl Phase {
         match self {
             Phase::Shifting { .. }
             | Phase::Baking { .. }
-            | Phase::Promoting
+            | Phase::Promoting { .. }
             | Phase::Watching { .. }
             | Phase::RollingBack { .. }
             | Phase::Stuck { .. } => true,
@@ -127,19 +163,38 @@ impl Phase {
     }
 
     /// The share of traffic on the canary, as last read back.
-    pub fn weight(&self, before_shift: Weight) -> Weight {
+    pub fn weight(&self) -> Weight {
         match self {
             Phase::Baking { weight, .. } => *weight,
-            Phase::Shifting { .. } => before_shift,
-            Phase::RollingBack { from, .. } => *from,
-            Phase::Promoting => before_shift,
+            Phase::Shifting { from, .. }
+            | Phase::Promoting { from }
+            | Phase::RollingBack { from, .. }
+            | Phase::Stuck { from, .. } => *from,
             Phase::Watching { .. } | Phase::Promoted => Weight::FULL,
             Phase::Pending
             | Phase::Preparing
             | Phase::RolledBack { .. }
             | Phase::Rejected { .. }
+            | Phase::Superseded { .. } => Weight::ZERO,
+        }
+    }
+
+    /// The most that the canary may have now: a shift may have happened without having been read
+    /// back.
+    pub fn highest_weight(&self) -> Weight {
+        match self {
+            Phase::Shifting { weight, .. } => *weight,
+            Phase::Promoting { .. } => Weight::FULL,
+            Phase::Pending
+            | Phase::Preparing
+            | Phase::Baking { .. }
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Promoted
+            | Phase::RolledBack { .. }
+            | Phase::Rejected { .. }
             | Phase::Superseded { .. }
-            | Phase::Stuck { .. } => Weight::ZERO,
+            | Phase::Stuck { .. } => self.weight(),
         }
     }
 }
@@ -177,11 +232,25 @@ pub enum RollbackCause {
         /// The deadline.
         deadline: Timestamp,
     },
+    /// A newer artifact came.
+    Replaced {
+        /// The release of the newer artifact.
+        by: ReleaseId,
+        /// The newer artifact.
+        artifact: String,
+    },
     /// A step of the release failed.
     Error {
         /// The error's name and message.
         error: String,
     },
+}
+
+impl RollbackCause {
+    /// Whether the release makes room for a newer one, and nothing speaks against its artifact.
+    pub fn is_replaced(&self) -> bool {
+        matches!(self, RollbackCause::Replaced { .. })
+    }
 }
 
 impl std::fmt::Display for RollbackCause {
@@ -200,6 +269,9 @@ impl std::fmt::Display for RollbackCause {
             }
             RollbackCause::Deadline { deadline } => {
                 write!(f, "not promoted by the deadline {deadline:.0}")
+            }
+            RollbackCause::Replaced { artifact, .. } => {
+                write!(f, "replaced by the newer artifact {artifact}")
             }
             RollbackCause::Error { error } => write!(f, "a step failed: {error}"),
         }

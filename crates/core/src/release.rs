@@ -1,16 +1,18 @@
 //! One attempt to move a target to an artifact, and all that is known about it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
 use crate::decide::Event;
-use crate::head::{Fence, Ledger};
+use crate::head::{Fence, Ledger, Serving};
 use crate::judge::Verdict;
 use crate::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
 use crate::phase::Phase;
 use crate::span::Span;
-use crate::target::{JudgeRule, Lambda, Step, Target};
+use crate::target::{AlarmAtStart, JudgeRule, Lambda, Step, Target};
 use crate::weight::Weight;
 
 /// A release. The plan is copied from the target at its start: a later `apply` changes the next one.
@@ -46,6 +48,8 @@ pub struct Release {
     pub started_at: Timestamp,
     /// When it is rolled back unless it was promoted.
     pub deadline: Timestamp,
+    /// When its next step is to be done. Long after that its execution is lost.
+    pub due: Timestamp,
     /// When it ended.
     #[serde(default)]
     pub ended_at: Option<Timestamp>,
@@ -55,6 +59,9 @@ pub struct Release {
     /// A person's decision that waits for the next look.
     #[serde(default)]
     pub order: Option<Order>,
+    /// Guards that were in ALARM at the start and do not count until they were seen OK.
+    #[serde(default)]
+    pub ignored_guards: Vec<AlarmName>,
 }
 
 /// What a release follows, as the target file said when it started.
@@ -69,6 +76,9 @@ pub struct Plan {
     pub judge: JudgeRule,
     /// The alarms that roll it back.
     pub guards: Vec<AlarmName>,
+    /// What happens when a guard is in ALARM at the start.
+    #[serde(default)]
+    pub alarm_at_start: AlarmAtStart,
     /// How long it is watched after promotion.
     pub watch: Span,
 }
@@ -81,8 +91,25 @@ impl Plan {
             steps: target.rollout.steps(),
             judge: target.judge.clone(),
             guards: target.guards.clone(),
+            alarm_at_start: target.alarm_at_start,
             watch: target.watch,
         }
+    }
+
+    /// The time from the first shift in which latency is not compared.
+    pub fn warm_up(&self) -> Duration {
+        let (rule, first) = (&self.judge, self.steps.first());
+        let bake = first.map_or(Duration::ZERO, |step| step.bake.duration());
+        let interval = rule.interval.duration();
+        let usual = if bake > interval { interval } else { Duration::ZERO };
+        rule.latency.warm_up.map_or(usual, Span::duration)
+    }
+
+    /// A person goes back to a version that served before: all traffic at once. No guard and no
+    /// watch takes that back, because automation never moves past a person's decision.
+    pub fn at_once(target: &Target) -> Self {
+        let plan = Self::of(target);
+        Self { steps: Vec::new(), guards: Vec::new(), watch: Span::seconds(0), ..plan }
     }
 }
 
@@ -104,14 +131,51 @@ pub enum Cause {
         /// When the artifact was pushed.
         pushed_at: Timestamp,
     },
+    /// The sweep found an artifact that no event had announced.
+    Sweep {
+        /// The id of the sweep's run.
+        id: String,
+        /// When the artifact was pushed.
+        pushed_at: Timestamp,
+    },
+    /// A person started it.
+    Person {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Timestamp,
+        /// Guards that may be in ALARM at the start.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        overrides: Vec<AlarmName>,
+    },
 }
 
 impl Cause {
-    /// When the artifact was pushed.
+    /// When the artifact was pushed; a person's order counts from when it was given.
     pub fn pushed_at(&self) -> Timestamp {
         match self {
-            Cause::Event { pushed_at, .. } | Cause::Waited { pushed_at, .. } => *pushed_at,
+            Cause::Event { pushed_at, .. }
+            | Cause::Waited { pushed_at, .. }
+            | Cause::Sweep { pushed_at, .. } => *pushed_at,
+            Cause::Person { at, .. } => *at,
         }
+    }
+
+    /// What tells it from other causes: the same cause again is the same release again.
+    pub fn id(&self) -> String {
+        match self {
+            Cause::Event { id, .. } | Cause::Waited { id, .. } | Cause::Sweep { id, .. } => {
+                id.clone()
+            }
+            Cause::Person { by, at, .. } => format!("{by} at {at}"),
+        }
+    }
+
+    /// Whether a person started it.
+    pub fn is_person(&self) -> bool {
+        matches!(self, Cause::Person { .. })
     }
 }
 
@@ -120,6 +184,14 @@ impl std::fmt::Display for Cause {
         match self {
             Cause::Event { id, .. } => write!(f, "event {id}"),
             Cause::Waited { id, .. } => write!(f, "event {id}, which waited"),
+            Cause::Sweep { id, .. } => write!(f, "{id}, because no event announced it"),
+            Cause::Person { by, reason, overrides, .. } if overrides.is_empty() => {
+                write!(f, "{by}: {reason}")
+            }
+            Cause::Person { by, reason, overrides, .. } => {
+                let names: Vec<&str> = overrides.iter().map(AlarmName::as_str).collect();
+                write!(f, "{by}, who overrides {}: {reason}", names.join(", "))
+            }
         }
     }
 }
@@ -135,43 +207,85 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Stay at this weight. The judge and the guards go on, and so does the deadline.
+    Hold {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Go on to the next step now, unless the judge says Fail. Ends a hold.
+    Continue {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl std::fmt::Display for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Order::Promote { by, reason } => write!(f, "promote, by {by}: {reason}"),
+            Order::Hold { by, reason } => write!(f, "hold, by {by}: {reason}"),
+            Order::Continue { by, reason } => write!(f, "continue, by {by}: {reason}"),
+        }
+    }
 }
 
 impl Release {
     /// Takes over what an event says besides its phase.
     pub fn learn(&mut self, event: &Event) {
         match event {
-            Event::LedgerTaken(ledger) => self.ledger = Some(ledger.clone()),
+            Event::LedgerTaken { ledger, ignored } => {
+                self.ledger = Some(ledger.clone());
+                self.ignored_guards.clone_from(ignored);
+            }
             Event::CodeSet { code } => self.code = Some(code.clone()),
-            Event::CanaryPublished { version } => self.canary = Some(version.clone()),
-            Event::Judged(verdict) => self.verdict = Some(verdict.clone()),
+            Event::CanaryPublished { version } => {
+                self.canary = Some(version.clone());
+                if let Some(ledger) = &mut self.ledger {
+                    ledger.canary = Some(version.clone());
+                }
+            }
+            Event::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Event::Refused { .. }
             | Event::WeightShifted
             | Event::AliasPromoted
             | Event::RollbackRequested(_)
             | Event::TrafficRestored
             | Event::RestoreFailed { .. }
-            | Event::Superseded { .. } => {}
+            | Event::Revived
+            | Event::TakenOver { .. } => {}
         }
     }
 
     /// The share of traffic on the canary, as last read back.
     pub fn weight(&self) -> Weight {
-        let before = match self.phase {
-            Phase::Shifting { step, .. } => step.checked_sub(1),
-            Phase::Promoting => self.plan.steps.len().checked_sub(1),
-            Phase::Pending
-            | Phase::Preparing
-            | Phase::Baking { .. }
-            | Phase::Watching { .. }
-            | Phase::RollingBack { .. }
-            | Phase::Promoted
-            | Phase::RolledBack { .. }
-            | Phase::Rejected { .. }
-            | Phase::Superseded { .. }
-            | Phase::Stuck { .. } => None,
-        };
-        let before = before.and_then(|step| self.plan.steps.get(step)).map(|step| step.weight);
-        self.phase.weight(before.unwrap_or(Weight::ZERO))
+        self.phase.weight()
+    }
+
+    /// Whether a guard may take the traffic back now.
+    pub fn is_guarded(&self) -> bool {
+        self.phase.is_exposed() && !self.plan.guards.is_empty()
+    }
+
+    /// Whether a newer artifact may replace it. A person's decision is never replaced.
+    pub fn is_replaceable(&self) -> bool {
+        self.phase.is_replaceable() && !self.cause.is_person() && self.order.is_none()
+    }
+
+    /// Whether its artifact is not tried again unless a person says so.
+    pub fn is_quarantined(&self) -> bool {
+        matches!(self.phase, Phase::RolledBack { .. })
+    }
+
+    /// What serves once the release is promoted.
+    pub fn serving(&self) -> Option<Serving> {
+        self.canary.clone().map(|version| Serving {
+            artifact: self.artifact.clone(),
+            version,
+            release: self.id.clone(),
+        })
     }
 }

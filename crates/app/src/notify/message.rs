@@ -62,6 +62,8 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::ReleaseRolledBack => format!("{target}: {} rolled back", release.artifact),
         What::ReleaseRejected => format!("{target}: {} rejected", release.artifact),
         What::ReleaseSuperseded => format!("{target}: {} superseded", release.artifact),
+        What::TrafficTakenOver => format!("{target}: someone else moved the alias"),
+        What::ReleaseRevived => format!("{target}: {} goes on", release.artifact),
         What::ReleaseStuck => format!("{target}: STUCK, a person must act"),
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use perch_core::journal::JournalEntry;
+use perch_core::journal::{JournalEntry, Notice};
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,43 @@ pub struct Note {
     pub subject: String,
     /// Why nothing happened, and what to do.
     pub text: String,
+}
+
+/// Reads what happened outside of releases.
+pub trait ListNotices {
+    /// The newest notices of a target, or of the installation, newest first.
+    fn notices(
+        &self,
+        target: Option<&TargetName>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Notice>, PortError>> + Send;
+}
+
+/// What became of one event for one target: the dedupe item of `perch explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventTrace {
+    /// The event's id.
+    pub event: String,
+    /// The target, where it concerned one.
+    pub target: Option<TargetName>,
+    /// When it happened, as its source says.
+    pub at: Timestamp,
+    /// What it was about, such as an image.
+    pub subject: String,
+    /// The release that it started.
+    pub release: Option<ReleaseId>,
+    /// Why it started none.
+    pub why: Option<String>,
+}
+
+/// Finds what became of an event.
+pub trait TraceEvent {
+    /// What it led to, for each target that it concerned.
+    fn traces(
+        &self,
+        event: &str,
+    ) -> impl Future<Output = Result<Vec<EventTrace>, PortError>> + Send;
 }
 
 /// Writes and reads notes.

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use perch_core::artifact::Artifact;
+use perch_core::head::Ledger;
 use perch_core::names::{FunctionName, FunctionVersion};
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
@@ -19,6 +20,26 @@ pub struct Route {
 }
 
 impl Route {
+    /// The route at which the canary has this weight.
+    pub fn at(ledger: &Ledger, canary: &FunctionVersion, weight: Weight) -> Self {
+        match weight {
+            Weight::ZERO => Self::all_on(&ledger.baseline),
+            Weight::FULL => Self::all_on(canary),
+            weight => {
+                Self { primary: ledger.baseline.clone(), split: Some((canary.clone(), weight)) }
+            }
+        }
+    }
+
+    /// Whether it sends to nothing but the ledger's baseline and canary: only such a route can be the
+    /// release's own.
+    pub fn is_within(&self, ledger: &Ledger) -> bool {
+        let ours = |version: &FunctionVersion| {
+            *version == ledger.baseline || ledger.canary.as_ref() == Some(version)
+        };
+        ours(&self.primary) && self.split.as_ref().is_none_or(|(second, _)| ours(second))
+    }
+
     /// All traffic on one version.
     pub fn all_on(version: &FunctionVersion) -> Self {
         Self { primary: version.clone(), split: None }
@@ -97,6 +118,8 @@ pub struct FunctionState {
 pub struct VersionState {
     /// The image digest (`sha256:...`) of an image function, else the `CodeSha256`.
     pub code: String,
+    /// The image's full URI by digest, of an image function.
+    pub image: Option<String>,
     /// Whether it can be invoked.
     pub state: CodeState,
 }
@@ -115,6 +138,30 @@ pub trait ReadFunction {
         function: &FunctionName,
         version: &FunctionVersion,
     ) -> impl Future<Output = Result<VersionState, PortError>> + Send;
+
+    /// Whether the alias has provisioned concurrency, which Lambda does not allow together with
+    /// weights (Developer Guide, "Configuring provisioned concurrency for a function").
+    fn has_provisioned_concurrency(
+        &self,
+        lambda: &Lambda,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// Whether an image is where a version needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageState {
+    /// It is there.
+    Present,
+    /// The registry does not have it (any more).
+    Gone,
+    /// It may not be looked up: another account's or region's registry.
+    Unknown,
+}
+
+/// Looks for images.
+pub trait FindImage {
+    /// Whether the registry has the image of this URI (`registry/repository@digest`).
+    fn image(&self, uri: &str) -> impl Future<Output = Result<ImageState, PortError>> + Send;
 }
 
 /// Sets the unpublished code of a function.

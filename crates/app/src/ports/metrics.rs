@@ -14,6 +14,8 @@ use super::PortError;
 pub struct Window {
     /// Its start, inclusive, on a period's boundary.
     pub from: Timestamp,
+    /// Where latency begins to count: from then on, until the end.
+    pub latency_from: Timestamp,
     /// Its end, exclusive, on a period's boundary.
     pub to: Timestamp,
     /// The length of a period in seconds: 5, 10, 20, 30 or 60.

@@ -6,18 +6,21 @@ mod lambda;
 mod metrics;
 mod notify;
 mod store;
+mod sweep;
 
-pub use journal::{KeepNote, ListReleases, Note, ReadJournal};
+pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
 pub use lambda::{
-    AliasState, CodeState, FunctionState, PublishVersion, ReadAlias, ReadFunction, Route,
-    ShiftWeight, UpdateCode, VersionState,
+    AliasState, CodeState, FindImage, FunctionState, ImageState, PublishVersion, ReadAlias,
+    ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
 };
 pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use store::{
-    CommitRelease, FindTargets, LoadHead, LoadRelease, LoadTarget, PlanRelease, Planned,
-    SaveTarget, SourceMatch, TakeFence, TargetChange, Transition, WaitForTurn,
+    Behind, Claim, CommitRelease, FindTargets, KnownArtifact, LoadArtifact, LoadHead, LoadRelease,
+    LoadStanding, LoadTarget, PlanRelease, Planned, SaveTarget, SourceMatch, Standing, StopLine,
+    TakeFence, TargetChange, Transition, Turn, WaitForTurn,
 };
+pub use sweep::{Due, FindDue, KeepRuns, ListSources, MendHead, SweepRun};
 
 pub use executions::{Machine, StartExecution};
 mod executions;

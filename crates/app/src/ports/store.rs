@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::head::{Fence, Head, Waiting};
 use perch_core::journal::JournalEntry;
+use perch_core::journal::Notice;
 use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::release::Release;
+use perch_core::stop::Stop;
 use perch_core::target::Target;
 
 use super::PortError;
@@ -37,11 +39,13 @@ pub enum TargetChange {
 
 /// Writes a target and its index items in one transaction.
 pub trait SaveTarget {
-    /// Writes `target`, and takes away index items that only `before` had.
+    /// Writes `target`, and takes away index items that only `before` had. A new target gets its
+    /// head, due for the sweep now; what was pushed before now is no missed event.
     fn save_target(
         &self,
         target: &Target,
         before: Option<&Target>,
+        now: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
@@ -78,15 +82,52 @@ pub trait LoadHead {
     ) -> impl Future<Output = Result<Option<Head>, PortError>> + Send;
 }
 
+/// Who a target's traffic stands under now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The head as last written, if the target ever had one.
+    pub head: Option<Head>,
+    /// The stop that holds for the target: its own, or that of the installation.
+    pub stop: Option<Stop>,
+}
+
+impl Standing {
+    /// Whether the release still has the fence.
+    pub fn is_held_by(&self, release: &Release) -> bool {
+        self.head.as_ref().is_some_and(|head| head.fence == release.fence)
+    }
+}
+
+/// Reads the head of a target and the stop that holds for it.
+pub trait LoadStanding {
+    /// Both, with one call.
+    fn standing(
+        &self,
+        target: &TargetName,
+    ) -> impl Future<Output = Result<Standing, PortError>> + Send;
+}
+
+/// Who takes the fence.
+#[derive(Debug, Clone, Copy)]
+pub enum Claim<'a> {
+    /// A guard that went into ALARM at this time: only while it may take the traffic back, and only
+    /// from a release whose ledger is not younger.
+    Guard {
+        /// When it went into ALARM.
+        at: Timestamp,
+    },
+    /// The rollback of this release: only while it is the active one, in whatever phase.
+    Holder(&'a ReleaseId),
+}
+
 /// Takes a target's traffic away from whoever holds it.
 pub trait TakeFence {
-    /// Raises the fence of an exposed target by one and answers its head as it is then; `None` when
-    /// no canary may be serving. With `holder`, only while that release is the active one, exposed
-    /// or not.
+    /// Raises the fence by one and answers the head as it is then; `None` when the claim does not
+    /// hold.
     fn take_fence(
         &self,
         target: &TargetName,
-        holder: Option<&ReleaseId>,
+        claim: Claim<'_>,
     ) -> impl Future<Output = Result<Option<Head>, PortError>> + Send;
 }
 
@@ -118,12 +159,16 @@ pub enum Planned {
         /// That release.
         active: ReleaseId,
     },
+    /// A person stopped the target, or all.
+    Stopped(Stop),
 }
 
 /// Records a new release and gives it the target, in one transaction.
 pub trait PlanRelease {
     /// Writes the release, its first journal entry and the head with the release's fence; only if
-    /// nothing holds the target and the head's fence is the one before.
+    /// nothing holds the target, no stop stands, and the head's fence is the one before. An artifact
+    /// that had its release is admitted again after a rejection or a replacement, and by a person
+    /// after any end.
     fn plan(
         &self,
         release: &Release,
@@ -155,14 +200,41 @@ pub trait CommitRelease {
     -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// Remembers the newest artifact that came while a release was active.
+/// What an artifact waits for.
+#[derive(Debug, Clone, Copy)]
+pub enum Behind<'a> {
+    /// The end of this release.
+    Release(&'a ReleaseId),
+    /// The end of a stop.
+    Stop,
+}
+
+/// What became of an artifact that was to wait.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// It waits now, or did so already.
+    Waits {
+        /// The older artifact that had waited until then.
+        instead_of: Option<Waiting>,
+    },
+    /// A newer one waits already.
+    Overtaken {
+        /// The newer one.
+        by: Waiting,
+    },
+    /// The release that it was to wait for has ended meanwhile.
+    Free,
+}
+
+/// Remembers the newest artifact that came while a release was active or the line was stopped.
 pub trait WaitForTurn {
-    /// Keeps `waiting` unless a newer one waits already; whether it was kept.
+    /// Keeps `waiting` unless a newer one waits already.
     fn wait_for_turn(
         &self,
         target: &TargetName,
         waiting: &Waiting,
-    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+        behind: Behind<'_>,
+    ) -> impl Future<Output = Result<Turn, PortError>> + Send;
 
     /// Forgets the artifact that was pushed at this time, once it has its release.
     fn forget_waiting(
@@ -170,4 +242,59 @@ pub trait WaitForTurn {
         target: &TargetName,
         pushed_at: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Remembers that an artifact which was pushed at this time needs no look-back.
+    fn mark_seen(
+        &self,
+        target: &TargetName,
+        pushed_at: Timestamp,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// What a target knows of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownArtifact {
+    /// Its newest release.
+    pub release: ReleaseId,
+    /// The name of the phase in which that ended, if it did.
+    pub outcome: Option<String>,
+}
+
+impl KnownArtifact {
+    /// Whether it was rolled back and is not tried again unless a person says so.
+    pub fn is_quarantined(&self) -> bool {
+        self.outcome.as_deref() == Some("RolledBack")
+    }
+}
+
+/// Reads what became of an artifact.
+pub trait LoadArtifact {
+    /// What the target knows of the artifact, if it ever had a release of it.
+    fn artifact(
+        &self,
+        target: &TargetName,
+        artifact: &Artifact,
+    ) -> impl Future<Output = Result<Option<KnownArtifact>, PortError>> + Send;
+}
+
+/// Stops and resumes.
+pub trait StopLine {
+    /// Writes the stop of a target, or of all without one, and the notice of it; nothing where a
+    /// stop stands already.
+    fn stop(
+        &self,
+        target: Option<&TargetName>,
+        stop: &Stop,
+        notice: &Notice,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Ends the stop of a target, or that of all without one; whether there was one.
+    fn resume(
+        &self,
+        target: Option<&TargetName>,
+        notice: &Notice,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// The stop of the whole installation.
+    fn stop_of_all(&self) -> impl Future<Output = Result<Option<Stop>, PortError>> + Send;
 }

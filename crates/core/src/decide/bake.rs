@@ -9,6 +9,7 @@ use crate::journal::What;
 use crate::judge::{Outcome, Verdict};
 use crate::phase::{Phase, RollbackCause};
 use crate::release::{Order, Plan, Release};
+use crate::stop::Stop;
 use crate::target::NoData;
 use crate::weight::Weight;
 
@@ -38,42 +39,58 @@ pub(super) struct Bake {
 
 /// What follows from a look during a bake.
 ///
-/// A Fail rolls back at once. A Pass counts at the end of the bake, or sooner when a person ordered
-/// the promotion. Without a verdict at the end the rule's `noData` decides, and never promotes.
-pub(super) fn judged(release: &Release, bake: Bake, verdict: &Verdict, now: Timestamp) -> Decision {
+/// A Fail rolls back at once, and so does the deadline. Then people decide: a stop or a hold keeps
+/// the weight, an order to go on or to promote is carried out. Else a Pass counts at the end of the
+/// bake, and without a verdict at the end the rule's `noData` decides, which never promotes.
+pub(super) fn judged(
+    release: &Release,
+    bake: Bake,
+    verdict: &Verdict,
+    stop: Option<&Stop>,
+    now: Timestamp,
+) -> Decision {
     let plan = &release.plan;
-    let looked = (What::BakeJudged, format!("at {}: {verdict}", bake.weight));
-    let with_look = |mut decision: Decision| {
-        decision.entries.insert(0, looked.clone());
-        decision
+    let mut looked = vec![(What::BakeJudged, format!("at {}: {verdict}", bake.weight))];
+    let back = |mut looked: Vec<(What, String)>, cause| {
+        let mut decision = roll_back(release, cause);
+        looked.append(&mut decision.entries);
+        Decision { entries: looked, ..decision }
     };
     if verdict.outcome == Outcome::Fail {
-        let cause = RollbackCause::Judge { reasons: verdict.texts() };
-        return with_look(roll_back(release, cause));
+        return back(looked, RollbackCause::Judge { reasons: verdict.texts() });
     }
     if now >= release.deadline {
-        let cause = RollbackCause::Deadline { deadline: release.deadline };
-        return with_look(roll_back(release, cause));
+        return back(looked, RollbackCause::Deadline { deadline: release.deadline });
     }
-    if let Some(Order::Promote { by, reason }) = &release.order {
-        let text = format!("ordered by {by}: {reason}");
-        return Decision {
-            phase: Phase::Promoting,
-            next: Next::Promote,
-            entries: vec![looked, (What::PromotionDecided, text)],
-        };
+    let stay = |looked| Decision {
+        phase: release.phase.clone(),
+        next: Next::Judge { after_seconds: next_look(plan, bake.step, bake.since, now) },
+        entries: looked,
+    };
+    if let Some(stop) = stop {
+        looked[0].1 += &format!("; {stop}");
+        return stay(looked);
+    }
+    match &release.order {
+        Some(Order::Hold { by, reason }) => {
+            looked[0].1 += &format!("; held by {by}: {reason}");
+            return stay(looked);
+        }
+        Some(Order::Promote { by, reason }) => {
+            looked.push((What::PromotionDecided, format!("ordered by {by}: {reason}")));
+            let (from, next) = (bake.weight, Next::Promote { after_seconds: 0 });
+            return Decision { phase: Phase::Promoting { from }, next, entries: looked };
+        }
+        Some(Order::Continue { .. }) => return advance(release, bake.step + 1, looked),
+        None => {}
     }
     let left = remaining(end_of(plan, bake.step, bake.since), now);
     match verdict.outcome {
-        Outcome::Pass if left.is_zero() => advance(plan, bake.step + 1, vec![looked]),
+        Outcome::Pass if left.is_zero() => advance(release, bake.step + 1, looked),
         Outcome::Inconclusive if left.is_zero() && plan.judge.no_data == NoData::Fail => {
-            with_look(roll_back(release, RollbackCause::NoData { reasons: verdict.texts() }))
+            back(looked, RollbackCause::NoData { reasons: verdict.texts() })
         }
-        Outcome::Pass | Outcome::Inconclusive | Outcome::Fail => Decision {
-            phase: release.phase.clone(),
-            next: Next::Judge { after_seconds: next_look(plan, bake.step, bake.since, now) },
-            entries: vec![looked],
-        },
+        Outcome::Pass | Outcome::Inconclusive | Outcome::Fail => stay(looked),
     }
 }
 

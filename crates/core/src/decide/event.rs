@@ -2,14 +2,20 @@
 
 use crate::head::Ledger;
 use crate::judge::Verdict;
-use crate::names::{FunctionVersion, ReleaseId};
+use crate::names::{AlarmName, FunctionVersion};
 use crate::phase::RollbackCause;
+use crate::stop::Stop;
 
 /// Something that happened, and that a release has to answer to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The snapshot of what serves was taken.
-    LedgerTaken(Ledger),
+    LedgerTaken {
+        /// The snapshot.
+        ledger: Ledger,
+        /// Guards in ALARM that do not count until they were seen OK.
+        ignored: Vec<AlarmName>,
+    },
     /// The release can't be carried out; no traffic was touched.
     Refused {
         /// What is wrong and what to do.
@@ -28,7 +34,12 @@ pub enum Event {
     /// The alias was read back at the weight of the step.
     WeightShifted,
     /// The judge looked.
-    Judged(Verdict),
+    Judged {
+        /// What it said.
+        verdict: Verdict,
+        /// The stop that stood at the look.
+        stop: Option<Stop>,
+    },
     /// The alias was read back with the canary alone.
     AliasPromoted,
     /// Someone or something wants the baseline back.
@@ -40,10 +51,12 @@ pub enum Event {
         /// What was tried and what came back.
         why: String,
     },
-    /// Another release took the target.
-    Superseded {
-        /// That release, where it is known.
-        by: Option<ReleaseId>,
+    /// Its execution was lost, and another goes on.
+    Revived,
+    /// Somebody else moved the alias to where the release did not send it.
+    TakenOver {
+        /// What the alias sends.
+        found: String,
     },
 }
 
@@ -51,17 +64,18 @@ impl Event {
     /// The name of the event, for messages.
     pub fn name(&self) -> &'static str {
         match self {
-            Event::LedgerTaken(_) => "LedgerTaken",
+            Event::LedgerTaken { .. } => "LedgerTaken",
             Event::Refused { .. } => "Refused",
             Event::CodeSet { .. } => "CodeSet",
             Event::CanaryPublished { .. } => "CanaryPublished",
             Event::WeightShifted => "WeightShifted",
-            Event::Judged(_) => "Judged",
+            Event::Judged { .. } => "Judged",
             Event::AliasPromoted => "AliasPromoted",
             Event::RollbackRequested(_) => "RollbackRequested",
             Event::TrafficRestored => "TrafficRestored",
             Event::RestoreFailed { .. } => "RestoreFailed",
-            Event::Superseded { .. } => "Superseded",
+            Event::Revived => "Revived",
+            Event::TakenOver { .. } => "TakenOver",
         }
     }
 }

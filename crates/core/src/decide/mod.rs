@@ -13,9 +13,9 @@ pub use next::{Next, resume};
 use jiff::Timestamp;
 
 use crate::journal::What;
+use crate::names::AlarmName;
 use crate::phase::{Phase, RollbackCause};
-use crate::release::{Plan, Release};
-use crate::weight::Weight;
+use crate::release::Release;
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +51,19 @@ pub fn decide(
 ) -> Result<Decision, IllegalTransition> {
     let plan = &release.plan;
     let decision = match (&release.phase, event) {
-        (Phase::Pending, Event::LedgerTaken(ledger)) => Decision {
-            phase: Phase::Preparing,
-            next: Next::Prepare { after_seconds: 0 },
-            entries: vec![(
-                What::LedgerTaken,
-                format!("version {} has all traffic of {}", ledger.baseline, plan.lambda.alias),
-            )],
-        },
+        (Phase::Pending, Event::LedgerTaken { ledger, ignored }) => {
+            let alias = &plan.lambda.alias;
+            let mut text = format!("version {} has all traffic of {alias}", ledger.baseline);
+            if !ignored.is_empty() {
+                let names: Vec<&str> = ignored.iter().map(AlarmName::as_str).collect();
+                text += &format!("; in ALARM and ignored until OK: {}", names.join(", "));
+            }
+            Decision {
+                phase: Phase::Preparing,
+                next: Next::Prepare { after_seconds: 0 },
+                entries: vec![(What::LedgerTaken, text)],
+            }
+        }
         (Phase::Pending | Phase::Preparing, Event::Refused { why }) => Decision {
             phase: Phase::Rejected { why: why.clone() },
             next: Next::Close,
@@ -71,20 +76,21 @@ pub fn decide(
         },
         (Phase::Preparing, Event::CanaryPublished { version }) => {
             let text = format!("version {version} is published from {}", release.artifact);
-            advance(plan, 0, vec![(What::CanaryPublished, text)])
+            advance(release, 0, vec![(What::CanaryPublished, text)])
         }
-        (Phase::Shifting { step, weight }, Event::WeightShifted) => Decision {
+        (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {
             phase: Phase::Baking { step: *step, weight: *weight, since: now },
             next: Next::Judge { after_seconds: bake::first_look(plan, *step) },
             entries: vec![(What::WeightShifted, format!("{weight} of traffic on the canary"))],
         },
-        (Phase::Baking { step, since, weight }, Event::Judged(verdict)) => bake::judged(
+        (Phase::Baking { step, since, weight }, Event::Judged { verdict, stop }) => bake::judged(
             release,
             bake::Bake { step: *step, since: *since, weight: *weight },
             verdict,
+            stop.as_ref(),
             now,
         ),
-        (Phase::Promoting, Event::AliasPromoted) => {
+        (Phase::Promoting { .. }, Event::AliasPromoted) => {
             let until = now.saturating_add(plan.watch.duration()).unwrap_or(Timestamp::MAX);
             Decision {
                 phase: Phase::Watching { since: now, until },
@@ -95,7 +101,7 @@ pub fn decide(
                 )],
             }
         }
-        (Phase::Watching { since, until }, Event::Judged(verdict)) => {
+        (Phase::Watching { since, until }, Event::Judged { verdict, .. }) => {
             bake::watched(release, *since, *until, verdict, now)
         }
         (
@@ -103,48 +109,83 @@ pub fn decide(
             | Phase::Preparing
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
-            | Phase::Promoting
+            | Phase::Promoting { .. }
             | Phase::Watching { .. }
             | Phase::Stuck { .. },
             Event::RollbackRequested(cause),
         ) => roll_back(release, cause.clone()),
-        // The first cause stays: what came later did not lead to the rollback.
+        // The first cause stays: what came later did not lead to the rollback. Only what speaks
+        // against the artifact counts more than that a newer one came.
         (Phase::RollingBack { cause, from }, Event::RollbackRequested(later)) => Decision {
-            phase: Phase::RollingBack { cause: cause.clone(), from: *from },
+            phase: Phase::RollingBack {
+                cause: if cause.is_replaced() { later.clone() } else { cause.clone() },
+                from: *from,
+            },
             next: Next::Rollback,
             entries: vec![(What::RollbackDecided, format!("again, while rolling back: {later}"))],
+        },
+        (
+            Phase::RollingBack { cause: RollbackCause::Replaced { by, artifact }, .. },
+            Event::TrafficRestored,
+        ) => Decision {
+            phase: Phase::Superseded { by: Some(by.clone()) },
+            next: Next::Close,
+            entries: vec![(What::ReleaseSuperseded, format!("by release {by} of {artifact}"))],
         },
         (Phase::RollingBack { cause, .. }, Event::TrafficRestored) => Decision {
             phase: Phase::RolledBack { cause: cause.clone() },
             next: Next::Close,
             entries: vec![(What::ReleaseRolledBack, cause.to_string())],
         },
-        (Phase::RollingBack { .. }, Event::RestoreFailed { why }) => Decision {
-            phase: Phase::Stuck { why: why.clone() },
+        (Phase::RollingBack { from, .. }, Event::RestoreFailed { why }) => Decision {
+            phase: Phase::Stuck { why: why.clone(), from: *from },
             next: Next::Close,
             entries: vec![(What::ReleaseStuck, why.clone())],
         },
-        (Phase::Pending | Phase::Preparing, Event::Superseded { by }) => Decision {
-            phase: Phase::Superseded { by: by.clone() },
+        (
+            Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting { .. }
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Stuck { .. },
+            Event::TakenOver { found },
+        ) => Decision {
+            phase: Phase::Superseded { by: None },
             next: Next::Close,
+            entries: vec![(What::TrafficTakenOver, taken_over(release, found))],
+        },
+        (
+            Phase::Pending
+            | Phase::Preparing
+            | Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting { .. }
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. },
+            Event::Revived,
+        ) => Decision {
+            phase: release.phase.clone(),
+            next: resume(release, now),
             entries: vec![(
-                What::ReleaseSuperseded,
-                by.as_ref().map_or_else(|| "taken over".to_owned(), |by| format!("by {by}")),
+                What::ReleaseRevived,
+                format!("its execution was lost in phase {}", release.phase.name()),
             )],
         },
         (
             phase,
-            Event::LedgerTaken(_)
+            Event::LedgerTaken { .. }
             | Event::Refused { .. }
             | Event::CodeSet { .. }
             | Event::CanaryPublished { .. }
             | Event::WeightShifted
-            | Event::Judged(_)
+            | Event::Judged { .. }
             | Event::AliasPromoted
             | Event::RollbackRequested(_)
             | Event::TrafficRestored
             | Event::RestoreFailed { .. }
-            | Event::Superseded { .. },
+            | Event::Revived
+            | Event::TakenOver { .. },
         ) => {
             return Err(IllegalTransition {
                 release: release.id.to_string(),
@@ -157,42 +198,38 @@ pub fn decide(
 }
 
 /// On to the step at `index`, or to the promotion when there is none.
-fn advance(plan: &Plan, index: usize, mut entries: Vec<(What, String)>) -> Decision {
-    match plan.steps.get(index) {
+fn advance(release: &Release, index: usize, mut entries: Vec<(What, String)>) -> Decision {
+    let from = release.weight();
+    match release.plan.steps.get(index) {
         Some(step) => Decision {
-            phase: Phase::Shifting { step: index, weight: step.weight },
-            next: Next::Shift,
+            phase: Phase::Shifting { step: index, weight: step.weight, from },
+            next: Next::Shift { after_seconds: 0 },
             entries,
         },
         None => {
             entries.push((What::PromotionDecided, "every step of the plan is done".to_owned()));
-            Decision { phase: Phase::Promoting, next: Next::Promote, entries }
+            let next = Next::Promote { after_seconds: 0 };
+            Decision { phase: Phase::Promoting { from }, next, entries }
         }
     }
 }
 
 fn roll_back(release: &Release, cause: RollbackCause) -> Decision {
-    let from = match release.phase {
-        // The shift may have happened without having been read back.
-        Phase::Shifting { weight, .. } => weight,
-        Phase::Promoting => Weight::FULL,
-        Phase::Pending
-        | Phase::Preparing
-        | Phase::Baking { .. }
-        | Phase::Watching { .. }
-        | Phase::RollingBack { .. }
-        | Phase::Promoted
-        | Phase::RolledBack { .. }
-        | Phase::Rejected { .. }
-        | Phase::Superseded { .. }
-        | Phase::Stuck { .. } => release.weight(),
-    };
     let text = cause.to_string();
     Decision {
-        phase: Phase::RollingBack { cause, from },
+        phase: Phase::RollingBack { cause, from: release.phase.highest_weight() },
         next: Next::Rollback,
         entries: vec![(What::RollbackDecided, text)],
     }
+}
+
+fn taken_over(release: &Release, found: &str) -> String {
+    let lambda = &release.plan.lambda;
+    format!(
+        "someone else moved alias {} of {}: it sends {found}, which this release did not set. Perch \
+         leaves it as it is and no longer guards it; `perch doctor {}` says how to go on",
+        lambda.alias, lambda.function, release.target
+    )
 }
 
 #[cfg(test)]

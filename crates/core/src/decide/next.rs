@@ -16,14 +16,20 @@ pub enum Next {
         after_seconds: u64,
     },
     /// Move the alias to the weight of the step.
-    Shift,
+    Shift {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
     /// Look at the readings.
     Judge {
         /// Wait this long first.
         after_seconds: u64,
     },
     /// Move the alias to the canary alone.
-    Promote,
+    Promote {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
     /// Start the rollback.
     Rollback,
     /// The release is over: start what waited for it.
@@ -37,9 +43,9 @@ impl Next {
     pub fn name(self) -> &'static str {
         match self {
             Next::Prepare { .. } => "Prepare",
-            Next::Shift => "Shift",
+            Next::Shift { .. } => "Shift",
             Next::Judge { .. } => "Judge",
-            Next::Promote => "Promote",
+            Next::Promote { .. } => "Promote",
             Next::Rollback => "Rollback",
             Next::Close => "Close",
             Next::End => "End",
@@ -53,8 +59,11 @@ impl Next {
     /// How long to wait before it, in seconds.
     pub fn wait_seconds(self) -> u64 {
         match self {
-            Next::Prepare { after_seconds } | Next::Judge { after_seconds } => after_seconds,
-            Next::Shift | Next::Promote | Next::Rollback | Next::Close | Next::End => 0,
+            Next::Prepare { after_seconds }
+            | Next::Shift { after_seconds }
+            | Next::Judge { after_seconds }
+            | Next::Promote { after_seconds } => after_seconds,
+            Next::Rollback | Next::Close | Next::End => 0,
         }
     }
 }
@@ -63,11 +72,11 @@ impl Next {
 pub fn resume(release: &Release, now: Timestamp) -> Next {
     match &release.phase {
         Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
-        Phase::Shifting { .. } => Next::Shift,
+        Phase::Shifting { .. } => Next::Shift { after_seconds: 0 },
         Phase::Baking { step, since, .. } => {
             Next::Judge { after_seconds: bake::next_look(&release.plan, *step, *since, now) }
         }
-        Phase::Promoting => Next::Promote,
+        Phase::Promoting { .. } => Next::Promote { after_seconds: 0 },
         Phase::Watching { until, .. } => {
             Next::Judge { after_seconds: bake::watch_look(&release.plan, *until, now) }
         }

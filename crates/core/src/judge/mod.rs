@@ -28,6 +28,9 @@ pub struct Readings {
     pub baseline: Arm,
     /// The guards that are in ALARM.
     pub alarms: Vec<AlarmName>,
+    /// The guards that CloudWatch does not know (any more).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_guards: Vec<AlarmName>,
 }
 
 /// What one version answered in the window.

@@ -10,7 +10,8 @@ use crate::target::JudgeRule;
 ///   it could not pass even if no other of the first `minRequests` failed.
 /// - Latency fails it when both arms have `minRequests` and the canary's quantile is above the
 ///   baseline's by more than `maxIncrease` and more than `tolerance`.
-/// - Below `minRequests` on either arm nothing passes.
+/// - Below `minRequests` on either arm, without latency on either, or with a guard that was deleted,
+///   nothing passes.
 pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
     let Readings { canary, baseline, .. } = readings;
     let mut failures = guards(readings);
@@ -19,7 +20,7 @@ pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
     if !failures.is_empty() {
         return Verdict { outcome: Outcome::Fail, reasons: failures };
     }
-    let mut missing = Vec::new();
+    let mut missing = missing_guards(readings);
     if canary.requests < rule.min_requests {
         missing.push(Reason::TooFewRequests { found: canary.requests, needed: rule.min_requests });
     }
@@ -29,15 +30,16 @@ pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
             needed: rule.min_requests,
         });
     }
-    if !missing.is_empty() {
+    let latency = canary.latency_ms.zip(baseline.latency_ms);
+    if latency.is_none() && missing.is_empty() {
+        missing.push(Reason::NoLatency);
+    }
+    let (true, Some((canary_ms, baseline_ms))) = (missing.is_empty(), latency) else {
         return Verdict { outcome: Outcome::Inconclusive, reasons: missing };
-    }
-    let mut reasons = vec![errors_within(rule, canary)];
-    if let (Some(canary_ms), Some(baseline_ms)) = (canary.latency_ms, baseline.latency_ms) {
-        let quantile = rule.latency.quantile;
-        reasons.push(Reason::LatencyWithin { quantile, canary_ms, baseline_ms });
-    }
-    Verdict { outcome: Outcome::Pass, reasons }
+    };
+    let quantile = rule.latency.quantile;
+    let latency = Reason::LatencyWithin { quantile, canary_ms, baseline_ms };
+    Verdict { outcome: Outcome::Pass, reasons: vec![errors_within(rule, canary), latency] }
 }
 
 /// Judges the new version after its promotion, on its own: there is no second arm any more, so
@@ -59,6 +61,10 @@ pub fn judge_watch(rule: &JudgeRule, readings: &Readings) -> Verdict {
 fn errors_within(rule: &JudgeRule, canary: &Arm) -> Reason {
     let max = rule.error_rate.max;
     Reason::ErrorsWithin { errors: canary.errors, requests: canary.requests, max }
+}
+
+fn missing_guards(readings: &Readings) -> Vec<Reason> {
+    readings.missing_guards.iter().cloned().map(|alarm| Reason::GuardMissing { alarm }).collect()
 }
 
 fn guards(readings: &Readings) -> Vec<Reason> {

@@ -61,6 +61,13 @@ pub enum Reason {
         /// The guard.
         alarm: AlarmName,
     },
+    /// A guard was deleted: nothing passes without it.
+    GuardMissing {
+        /// The guard.
+        alarm: AlarmName,
+    },
+    /// No latency was read after the warm-up, on one of the arms.
+    NoLatency,
     /// More requests failed than the limit allows.
     ErrorsAbove {
         /// Failed requests of the canary.
@@ -119,6 +126,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::GuardInAlarm { alarm } => write!(f, "guard {alarm} is in ALARM"),
+            Reason::GuardMissing { alarm } => write!(f, "guard {alarm} does not exist any more"),
+            Reason::NoLatency => f.write_str("no latency after the warm-up yet"),
             Reason::ErrorsAbove { errors, requests, max } => {
                 write!(
                     f,

@@ -81,6 +81,19 @@ impl Target {
                 );
             }
         }
+        let warm_up = self.judge.latency.warm_up;
+        if let (Some(warm_up), Some(first)) = (warm_up, self.rollout.steps().first())
+            && warm_up >= first.bake
+        {
+            problem(
+                "judge.latency.warmUp",
+                format!(
+                    "a warm-up of {warm_up} leaves nothing of the first bake of {}: latency would \
+                     never be compared; make it shorter",
+                    first.bake
+                ),
+            );
+        }
         if let Some(deadline) = self.deadline {
             let bakes: u64 = self.rollout.steps().iter().map(|s| s.bake.as_secs()).sum();
             if deadline.as_secs() <= bakes {

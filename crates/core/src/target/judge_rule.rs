@@ -66,6 +66,10 @@ pub struct LatencyRule {
     pub max_increase: Percent,
     /// Differences up to this many milliseconds never fail a canary, whatever their percentage.
     pub tolerance: Span,
+    /// The time from the first shift in which latency is not compared: a new version starts cold.
+    /// Without it: one judge interval, or none where the first bake is not longer than that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<Span>,
 }
 
 impl Default for LatencyRule {
@@ -74,6 +78,7 @@ impl Default for LatencyRule {
             quantile: Quantile::P99,
             max_increase: Percent::whole(20),
             tolerance: Span::seconds(0),
+            warm_up: None,
         }
     }
 }

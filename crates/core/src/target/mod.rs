@@ -3,12 +3,14 @@
 
 mod check;
 mod judge_rule;
+mod policy;
 mod preset;
 mod rollout;
 mod service;
 
 pub use check::{MetricResolution, Problem};
 pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile};
+pub use policy::{AlarmAtStart, WhileReleasing};
 pub use preset::Preset;
 pub use rollout::{InvalidRollout, Rollout, Step};
 pub use service::{ImageSource, Lambda, PackageSource, Service, Sources};
@@ -41,6 +43,12 @@ pub struct Target {
     /// CloudWatch alarms that roll back a release from the first shift to the end of the watch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<AlarmName>,
+    /// What happens when a guard is in ALARM at the start of a release.
+    #[serde(default)]
+    pub alarm_at_start: AlarmAtStart,
+    /// What happens to an artifact that comes while a release of an older one runs.
+    #[serde(default)]
+    pub while_releasing: WhileReleasing,
     /// The time after promotion in which a guard or the judge still rolls back.
     #[serde(default = "default_watch")]
     pub watch: Span,

@@ -1,0 +1,153 @@
+//! Releases that a person starts: of any artifact, or of a version that served before.
+
+use jiff::Timestamp;
+use perch_core::artifact::Artifact;
+use perch_core::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
+use perch_core::release::Cause;
+use perch_core::target::Target;
+
+use super::OrderError;
+use crate::announce::Answer;
+use crate::ports::{
+    KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget, PlanRelease,
+    PortError, ReadAlias, ReadFunction, Route, StartExecution, WaitForTurn,
+};
+use crate::start_release;
+
+/// What a person wants to be released, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// To what.
+    pub target: TargetName,
+    /// What.
+    pub artifact: Artifact,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Guards that may be in ALARM at the start; each counts again once it was seen OK.
+    pub overrides: Vec<AlarmName>,
+    /// Whether it may have been rolled back before.
+    pub allow_quarantined: bool,
+}
+
+/// Starts the release of an artifact, whatever was released since.
+///
+/// # Errors
+/// [`OrderError`] when a stop stands, a release holds the target, or the artifact is quarantined.
+pub async fn start(
+    store: &(
+         impl LoadTarget
+         + LoadHead
+         + LoadStanding
+         + LoadArtifact
+         + LoadRelease
+         + PlanRelease
+         + WaitForTurn
+         + KeepNote
+     ),
+    executions: &impl StartExecution,
+    wanted: &Start,
+    now: Timestamp,
+) -> Result<ReleaseId, OrderError> {
+    let name = &wanted.target;
+    let target =
+        store.target(name).await?.ok_or_else(|| OrderError::UnknownTarget(name.clone()))?;
+    for alarm in &wanted.overrides {
+        refuse_no_guard(&target, alarm)?;
+    }
+    let standing = store.standing(name).await?;
+    if let Some(stop) = standing.stop {
+        return Err(OrderError::Stopped { target: name.clone(), stop });
+    }
+    if let Some(active) = standing.head.and_then(|head| head.active) {
+        return Err(OrderError::Busy { target: name.clone(), active });
+    }
+    if let Some(known) = store.artifact(name, &wanted.artifact).await? {
+        let artifact = wanted.artifact.to_string();
+        if known.outcome.is_none() {
+            return Err(OrderError::InFlight { artifact, by: known.release });
+        }
+        // A version that a person goes back to is chosen by its number, not by what it once was.
+        let chosen = wanted.allow_quarantined || wanted.artifact.is_version();
+        if known.is_quarantined() && !chosen {
+            return Err(OrderError::Quarantined { artifact, by: known.release });
+        }
+    }
+    let cause = Cause::Person {
+        by: wanted.by.clone(),
+        reason: wanted.reason.clone(),
+        at: now,
+        overrides: wanted.overrides.clone(),
+    };
+    match start_release::start(store, executions, &target, &wanted.artifact, cause, now).await? {
+        Answer::Started(id) => Ok(id),
+        // Something came between the look and the start.
+        Answer::Waits { behind: found } | Answer::Ignored(found) => Err(PortError::Conflict {
+            what: format!("target {name}"),
+            expected: "it free".to_owned(),
+            found,
+        }
+        .into()),
+    }
+}
+
+fn refuse_no_guard(target: &Target, alarm: &AlarmName) -> Result<(), OrderError> {
+    if target.guards.contains(alarm) {
+        return Ok(());
+    }
+    let guards: Vec<&str> = target.guards.iter().map(AlarmName::as_str).collect();
+    Err(OrderError::NoGuard {
+        alarm: alarm.to_string(),
+        target: target.name.clone(),
+        guards: if guards.is_empty() { "none".to_owned() } else { guards.join(", ") },
+    })
+}
+
+/// Starts the release of a version that exists: all traffic at once, without guards and watch,
+/// because nothing automatic may take a person's way back away.
+///
+/// # Errors
+/// [`OrderError`] as for [`start`], and when the version does not exist or serves already.
+pub async fn go_back_to(
+    store: &(
+         impl LoadTarget
+         + LoadHead
+         + LoadStanding
+         + LoadArtifact
+         + LoadRelease
+         + PlanRelease
+         + WaitForTurn
+         + KeepNote
+     ),
+    lambda: &(impl ReadAlias + ReadFunction),
+    executions: &impl StartExecution,
+    (target, version): (&TargetName, &FunctionVersion),
+    (by, reason): (&str, &str),
+    now: Timestamp,
+) -> Result<ReleaseId, OrderError> {
+    let known = store.target(target).await?;
+    let known = known.ok_or_else(|| OrderError::UnknownTarget(target.clone()))?;
+    let service = &known.service.lambda;
+    match lambda.version(&service.function, version).await {
+        Ok(_) => {}
+        Err(PortError::NotFound { .. }) => {
+            let (function, version) = (service.function.clone(), version.clone());
+            return Err(OrderError::UnknownVersion { function, version });
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if lambda.alias(service).await?.route == Route::all_on(version) {
+        let (target, version) = (target.clone(), version.clone());
+        return Err(OrderError::ServesAlready { target, version });
+    }
+    let wanted = Start {
+        target: target.clone(),
+        artifact: Artifact::Version { version: version.clone() },
+        by: by.to_owned(),
+        reason: reason.to_owned(),
+        overrides: Vec::new(),
+        allow_quarantined: true,
+    };
+    start(store, executions, &wanted, now).await
+}

@@ -1,0 +1,102 @@
+//! People's decisions. Each is recorded with who and why, and automation never moves past it.
+
+mod going_back;
+mod in_flight;
+mod line;
+
+pub use going_back::{Start, go_back_to, start};
+pub use in_flight::{active, continue_now, hold, promote, roll_back};
+pub use line::{resume, stop};
+
+use perch_core::names::{FunctionVersion, ReleaseId, TargetName};
+use perch_core::stop::Stop;
+
+use crate::ports::PortError;
+
+/// Why a person's decision can't be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// There is no such target.
+    #[error("target {0} does not exist; `perch targets` lists them")]
+    UnknownTarget(TargetName),
+    /// Nothing runs that could be promoted or rolled back.
+    #[error("nothing is in flight for target {0}; `perch releases --target {0}` lists what was")]
+    NothingInFlight(TargetName),
+    /// The release is past the point.
+    #[error("release {release} is in phase {phase} and can't be {what} now")]
+    TooLate {
+        /// The release.
+        release: ReleaseId,
+        /// Its phase.
+        phase: &'static str,
+        /// What it can't be.
+        what: &'static str,
+    },
+    /// A stop stands.
+    #[error("target {target} is {stop}; `perch resume` ends the stop")]
+    Stopped {
+        /// The target.
+        target: TargetName,
+        /// The stop.
+        stop: Stop,
+    },
+    /// A release holds the target.
+    #[error("release {active} holds target {target}; abort it or wait for its end")]
+    Busy {
+        /// The target.
+        target: TargetName,
+        /// The release.
+        active: ReleaseId,
+    },
+    /// The artifact was rolled back before.
+    #[error(
+        "{artifact} is quarantined: release {by} of it was rolled back; \
+         `perch release {by}` says why. To release it all the same: --allow-quarantined"
+    )]
+    Quarantined {
+        /// The artifact.
+        artifact: String,
+        /// Its release.
+        by: ReleaseId,
+    },
+    /// The artifact has a release that has not ended.
+    #[error("{artifact} has a release that has not ended: {by}")]
+    InFlight {
+        /// The artifact.
+        artifact: String,
+        /// Its release.
+        by: ReleaseId,
+    },
+    /// An alarm that does not guard the target.
+    #[error("alarm {alarm} does not guard target {target}; its guards are: {guards}")]
+    NoGuard {
+        /// The alarm.
+        alarm: String,
+        /// The target.
+        target: TargetName,
+        /// The target's guards.
+        guards: String,
+    },
+    /// The version serves already.
+    #[error("version {version} has all traffic of target {target} already")]
+    ServesAlready {
+        /// The target.
+        target: TargetName,
+        /// The version.
+        version: FunctionVersion,
+    },
+    /// The version does not exist.
+    #[error(
+        "version {version} of {function} does not exist (any more); \
+         `aws lambda list-versions-by-function --function-name {function}` lists those that do"
+    )]
+    UnknownVersion {
+        /// The function.
+        function: perch_core::names::FunctionName,
+        /// The version.
+        version: FunctionVersion,
+    },
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}

@@ -1,0 +1,142 @@
+//! The look-back: what no event announced and nobody carried on, and what to do about it.
+//!
+//! Everything that the protocol needs can get lost: an event, an execution, a function in the middle
+//! of its work. The sweep looks at each target from time to time and finds what is left behind.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::artifact::Artifact;
+use crate::head::{Fence, Head};
+use crate::names::FunctionVersion;
+use crate::phase::Phase;
+use crate::release::Release;
+
+/// How late the next step of a release may be before its execution counts as lost. All retries of a
+/// step take less (`statemachines/canary-deploy.asl.json`: 7 attempts of 40 s, 45 s of waits).
+pub const GRACE: Duration = Duration::from_secs(360);
+
+/// What was found of one target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Situation {
+    /// Its head.
+    pub head: Head,
+    /// The record of the active release.
+    pub active: Option<Release>,
+    /// Whether a stop keeps anything from starting.
+    pub stopped: bool,
+    /// What its alias sends; nothing if it could not be read.
+    pub route: Option<Found>,
+    /// The newest artifact that the target takes.
+    pub newest: Option<Pushed>,
+}
+
+/// What an alias sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The only version that it sends to; nothing while it is split.
+    pub alone: Option<FunctionVersion>,
+    /// In words.
+    pub text: String,
+}
+
+/// An artifact as its source lists it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pushed {
+    /// The artifact.
+    pub artifact: Artifact,
+    /// When it was pushed.
+    pub at: Timestamp,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Remedy {
+    /// The head names a release that is over or does not exist: free it.
+    FreeTarget,
+    /// A rollback took the fence and never wrote down its end: start it again.
+    FinishRollback {
+        /// The fence that it took.
+        fence: Fence,
+    },
+    /// The next step of the release is overdue: start an execution that goes on.
+    Revive,
+    /// A person has put right what was Stuck: close it.
+    CloseStuck,
+    /// An artifact waits and nothing runs: start its release.
+    StartWaiting,
+    /// No event announced this artifact: start its release.
+    StartMissed(Pushed),
+    /// The alias sends something else than what was promoted last: tell people.
+    TellDrift {
+        /// What it sends.
+        found: String,
+    },
+    /// The alias sends again what was promoted last.
+    ForgetDrift,
+}
+
+/// What to do about a target, in this order.
+pub fn remedies(situation: &Situation, now: Timestamp) -> Vec<Remedy> {
+    let head = &situation.head;
+    let mut remedies = Vec::new();
+    match (&head.active, &situation.active) {
+        (Some(_), Some(release)) if !release.phase.is_over() => {
+            remedies.extend(carry_on(situation, release, now));
+        }
+        (Some(_), _) => remedies.push(Remedy::FreeTarget),
+        (None, _) => {
+            remedies.extend(drift(situation));
+            if head.waiting.is_some() && !situation.stopped {
+                remedies.push(Remedy::StartWaiting);
+            }
+        }
+    }
+    if let Some(newest) = &situation.newest
+        && is_missed(situation, newest)
+    {
+        remedies.push(Remedy::StartMissed(newest.clone()));
+    }
+    remedies
+}
+
+fn carry_on(situation: &Situation, release: &Release, now: Timestamp) -> Option<Remedy> {
+    let fence = situation.head.fence;
+    if let (Phase::Stuck { .. }, Some(ledger)) = (&release.phase, &release.ledger) {
+        let back =
+            situation.route.as_ref().is_some_and(|r| r.alone.as_ref() == Some(&ledger.baseline));
+        return back.then_some(Remedy::CloseStuck);
+    }
+    if fence > release.fence {
+        return Some(Remedy::FinishRollback { fence });
+    }
+    let overdue = release.due.saturating_add(GRACE).is_ok_and(|late| now > late);
+    overdue.then_some(Remedy::Revive)
+}
+
+fn drift(situation: &Situation) -> Option<Remedy> {
+    let (serving, found) = (situation.head.serving.as_ref()?, situation.route.as_ref()?);
+    let told = situation.head.drift.as_ref();
+    if found.alone.as_ref() == Some(&serving.version) {
+        return told.map(|_| Remedy::ForgetDrift);
+    }
+    (told != Some(&found.text)).then(|| Remedy::TellDrift { found: found.text.clone() })
+}
+
+/// Whether the artifact is newer than all that the target has seen. Whether it had its release
+/// already is for the table to say.
+fn is_missed(situation: &Situation, newest: &Pushed) -> bool {
+    let Situation { head, active, .. } = situation;
+    let newer = |seen: Option<Timestamp>| seen.is_none_or(|seen| newest.at > seen);
+    let same = |artifact: &Artifact| artifact.identity() == newest.artifact.identity();
+    newer(head.seen)
+        && newer(head.horizon)
+        && newer(head.waiting.as_ref().map(|waiting| waiting.pushed_at))
+        && !head.waiting.as_ref().is_some_and(|waiting| same(&waiting.artifact))
+        && !head.serving.as_ref().is_some_and(|serving| same(&serving.artifact))
+        && !active.as_ref().is_some_and(|release| same(&release.artifact))
+}
+
+#[cfg(test)]
+mod tests;
