@@ -18,10 +18,7 @@ pub fn broken_always(world: &World) -> Vec<String> {
         holder(world, release, &mut broken);
     }
     for target in world.store.read(|items| items.targets.values().cloned().collect::<Vec<_>>()) {
-        let of = |release: &&Release| {
-            release.target == target.name
-                && (!release.phase.is_final() || matches!(release.phase, Phase::Stuck { .. }))
-        };
+        let of = |release: &&Release| release.target == target.name && !release.phase.is_over();
         if releases.iter().filter(of).count() > 1 {
             broken.push(format!("{} has more than one active release", target.name));
         }
@@ -79,11 +76,11 @@ fn journal(world: &World, release: &Release, broken: &mut Vec<String>) {
 fn holder(world: &World, release: &Release, broken: &mut Vec<String>) {
     let head = world.head(&release.target);
     let holds = head.active.as_ref() == Some(&release.id);
-    let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
+    let over = release.phase.is_over();
     if holds == over {
         broken.push(format!("{} in {} holds: {holds}", release.id, release.phase.name()));
     }
-    if holds && head.exposed != release.phase.is_exposed() {
+    if holds && head.exposed != release.is_guarded() {
         broken.push(format!("head of {} says exposed: {}", release.target, head.exposed));
     }
     if holds && head.ledger != release.ledger {

@@ -6,15 +6,15 @@ use perch_app::ports::Route;
 use perch_core::head::Head;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName};
-use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::{Lambda, Target};
 
-use crate::build::{digest, target};
+use crate::build::{at, digest, target};
 use crate::calls::Calls;
 use crate::executions::MemoryExecutions;
 use crate::lambda::MemoryLambda;
 use crate::people::{MemorySlack, MemoryTopic};
+use crate::registry::MemoryRegistry;
 use crate::store::ArtifactItem;
 use crate::store::MemoryStore;
 use crate::watching::{MemoryAlarms, MemoryMetrics};
@@ -32,6 +32,8 @@ pub struct World {
     pub metrics: MemoryMetrics,
     /// The alarms.
     pub alarms: MemoryAlarms,
+    /// ECR.
+    pub registry: MemoryRegistry,
     /// Step Functions.
     pub executions: MemoryExecutions,
     /// The installation's topic.
@@ -49,6 +51,7 @@ impl World {
             lambda: MemoryLambda::new(&calls),
             metrics: MemoryMetrics::new(&calls),
             alarms: MemoryAlarms::new(&calls),
+            registry: MemoryRegistry::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
             slack: MemorySlack::new(&calls),
@@ -84,6 +87,7 @@ impl World {
             lambda: self.lambda.fork(&calls),
             metrics: self.metrics.fork(&calls),
             alarms: self.alarms.fork(&calls),
+            registry: self.registry.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
             slack: self.slack.fork(&calls),
@@ -94,7 +98,8 @@ impl World {
     /// Applies the target; its function serves version 1 behind the alias, its guards are OK.
     pub fn add(&self, target: &Target) {
         let lambda = &target.service.lambda;
-        crate::run(perch_app::ports::SaveTarget::save_target(&self.store, target, None)).unwrap();
+        crate::run(perch_app::ports::SaveTarget::save_target(&self.store, target, None, at(0)))
+            .unwrap();
         self.lambda.change(|account| {
             let (is_image, code) = match target.sources.image {
                 Some(_) => (true, digest('a').to_string()),
@@ -134,15 +139,10 @@ impl World {
     }
 
     fn record(&self, release: &Release) {
-        let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
-        let head = Head {
-            target: release.target.clone(),
-            fence: release.fence,
-            active: Some(release.id.clone()).filter(|_| !over),
-            exposed: release.phase.is_exposed() && !over,
-            ledger: release.ledger.clone().filter(|_| !over),
-            waiting: None,
-        };
+        let head = self.store.read(|items| items.heads.get(&release.target).cloned());
+        let mut head = head.unwrap_or_else(|| Head::new(release.target.clone()));
+        (head.fence, head.active) = (release.fence, Some(release.id.clone()));
+        head.follow(release);
         let artifact = (release.target.clone(), release.artifact.identity());
         let outcome = release.phase.is_final().then(|| release.phase.name());
         self.store.change(|items| {
@@ -189,14 +189,7 @@ fn serving(release: &Release) -> Route {
     let (Some(ledger), Some(canary)) = (&release.ledger, &release.canary) else {
         unreachable!("a release with a canary has a ledger")
     };
-    match release.weight().percent() {
-        0 => Route::all_on(&ledger.baseline),
-        100 => Route::all_on(canary),
-        _ => Route {
-            primary: ledger.baseline.clone(),
-            split: Some((canary.clone(), release.weight())),
-        },
-    }
+    Route::at(ledger, canary, release.weight())
 }
 
 fn filler(release: &Release, seq: u64) -> JournalEntry {

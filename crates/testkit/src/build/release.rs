@@ -34,9 +34,11 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         cause: Cause::Event { id: "event-1".to_owned(), pushed_at: at(0) },
         started_at: at(0),
         deadline,
+        due: at(0),
         ended_at: None,
         verdict: None,
         order: None,
+        ignored_guards: Vec::new(),
     })
 }
 
@@ -53,6 +55,7 @@ impl ReleaseBuilder {
             baseline: "1".parse().unwrap(),
             code: digest('a').to_string(),
             revision: "r2".to_owned(),
+            canary: None,
             taken_at: at(0),
         });
         self.in_phase(Phase::Preparing, 2)
@@ -60,8 +63,9 @@ impl ReleaseBuilder {
 
     /// Version 2 is published, and the alias is about to move to the weight of this step.
     pub fn shifting(self, step: usize) -> Self {
-        let weight = self.0.plan.steps[step].weight;
-        self.published().in_phase(Phase::Shifting { step, weight }, 4 + 2 * step as u64)
+        let weight_of = |step: usize| self.0.plan.steps[step].weight;
+        let (weight, from) = (weight_of(step), step.checked_sub(1).map_or(Weight::ZERO, weight_of));
+        self.published().in_phase(Phase::Shifting { step, weight, from }, 4 + 2 * step as u64)
     }
 
     /// Baking at the weight of this step, since the test's start.
@@ -73,7 +77,8 @@ impl ReleaseBuilder {
 
     /// Every bake passed, and the alias is about to move to the canary alone.
     pub fn promoting(self) -> Self {
-        self.published().in_phase(Phase::Promoting, 10)
+        let from = self.0.plan.steps.last().map_or(Weight::ZERO, |step| step.weight);
+        self.published().in_phase(Phase::Promoting { from }, 10)
     }
 
     /// Promoted at the test's start, and watched.
@@ -92,7 +97,8 @@ impl ReleaseBuilder {
     /// The rollback could not be done.
     pub fn stuck(self) -> Self {
         let why = "traffic could not be restored".to_owned();
-        self.published().in_phase(Phase::Stuck { why }, 8).ended(60)
+        let from = self.0.plan.steps[0].weight;
+        self.published().in_phase(Phase::Stuck { why, from }, 8).ended(60)
     }
 
     /// Promoted, and the watch is over.
@@ -121,6 +127,9 @@ impl ReleaseBuilder {
         let mut this = self.preparing();
         this.0.code = Some(digest('b').hex().to_owned());
         this.0.canary = Some("2".parse().unwrap());
+        if let Some(ledger) = &mut this.0.ledger {
+            ledger.canary.clone_from(&this.0.canary);
+        }
         this
     }
 

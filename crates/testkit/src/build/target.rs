@@ -2,8 +2,8 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    ApiVersion, ImageSource, JudgeRule, Kind, Lambda, NoData, Notify, PackageSource, Rollout,
-    Service, Slack, Sources, Step, Target,
+    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, NoData, Notify, PackageSource,
+    Rollout, Service, Slack, Sources, Step, Target, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -26,6 +26,8 @@ pub fn target() -> TargetBuilder {
         rollout: Rollout::Steps(vec![step(10, 120), step(50, 120)]),
         judge: JudgeRule::default(),
         guards: vec!["errors".parse().unwrap()],
+        alarm_at_start: AlarmAtStart::default(),
+        while_releasing: WhileReleasing::default(),
         watch: Span::minutes(10),
         deadline: None,
         notify: Notify::default(),
@@ -58,6 +60,18 @@ impl TargetBuilder {
     /// With these guards.
     pub fn guarded_by(mut self, guards: &[&str]) -> Self {
         self.0.guards = guards.iter().map(|guard| guard.parse().unwrap()).collect();
+        self
+    }
+
+    /// With this answer to an artifact that comes while a release runs.
+    pub fn while_releasing(mut self, policy: WhileReleasing) -> Self {
+        self.0.while_releasing = policy;
+        self
+    }
+
+    /// Starting although a guard is in ALARM.
+    pub fn ignoring_alarms_at_start(mut self) -> Self {
+        self.0.alarm_at_start = AlarmAtStart::IgnoreUntilOk;
         self
     }
 

@@ -3,12 +3,17 @@
 use std::collections::BTreeMap;
 
 use perch_app::ports::{
-    CodeState, FunctionState, PortError, PublishVersion, ReadFunction, UpdateCode, VersionState,
+    CodeState, FindImage, FunctionState, ImageState, PortError, PublishVersion, ReadFunction,
+    UpdateCode, VersionState,
 };
 use perch_core::artifact::Artifact;
 use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::target::Lambda;
 
 use super::{Account, Function, MemoryLambda, Progress, Version};
+
+/// The registry of every image.
+const REGISTRY: &str = "000000000000.dkr.ecr.us-east-1.amazonaws.com";
 
 /// Lambda's `CodeSha256`: the bare hex digits of an image's digest, else a hash of the zip, which
 /// its identity stands for here.
@@ -37,7 +42,27 @@ impl ReadFunction for MemoryLambda {
     ) -> Result<VersionState, PortError> {
         self.port("version", |account| {
             let found = account.version_mut(function, version)?;
-            Ok(VersionState { code: found.code.clone(), state: found.state.look() })
+            let image = found
+                .code
+                .starts_with("sha256:")
+                .then(|| format!("{REGISTRY}/{function}@{}", found.code));
+            Ok(VersionState { code: found.code.clone(), image, state: found.state.look() })
+        })
+        .await
+    }
+
+    async fn has_provisioned_concurrency(&self, lambda: &Lambda) -> Result<bool, PortError> {
+        let key = format!("{}:{}", lambda.function, lambda.alias);
+        self.port("has_provisioned_concurrency", |account| Ok(account.provisioned.contains(&key)))
+            .await
+    }
+}
+
+impl FindImage for MemoryLambda {
+    async fn image(&self, uri: &str) -> Result<ImageState, PortError> {
+        self.port("image", |account| {
+            let digest = uri.rsplit_once('@').map_or(uri, |(_, digest)| digest);
+            Ok(if account.gone.contains(digest) { ImageState::Gone } else { ImageState::Present })
         })
         .await
     }

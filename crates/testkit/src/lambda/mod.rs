@@ -28,6 +28,8 @@ pub struct MemoryLambda {
 pub struct Account {
     /// The functions by name.
     pub functions: BTreeMap<FunctionName, Function>,
+    /// Aliases (`function:alias`) with provisioned concurrency.
+    pub provisioned: BTreeSet<String>,
     /// Artifacts, by identity, that the registry or bucket does not have (any more).
     pub gone: BTreeSet<String>,
     /// How many looks find new code in progress.

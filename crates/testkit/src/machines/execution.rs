@@ -127,15 +127,16 @@ impl Execution {
 
     async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
         let World { store, lambda, metrics, alarms, executions, .. } = world;
+        let checks = (lambda, alarms);
         Ok(match &self.state {
             State::Prepare(input) => {
-                Answer::Step(prepare_canary::run(store, lambda, alarms, input, now).await?)
+                Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)
             }
             State::Shift(input) => {
                 Answer::Step(shift_weight::run(store, lambda, input, now).await?)
             }
             State::Judge(input) => {
-                Answer::Step(judge_canary::run(store, metrics, alarms, input, now).await?)
+                Answer::Step(judge_canary::run(store, lambda, (metrics, alarms), input, now).await?)
             }
             State::Promote(input) => {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)

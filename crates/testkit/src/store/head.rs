@@ -1,11 +1,13 @@
 //! The head: reading it, taking the fence, and the artifact that waits.
 
 use jiff::Timestamp;
-use perch_app::ports::{LoadHead, PortError, TakeFence, WaitForTurn};
+use perch_app::ports::{
+    Behind, Claim, LoadHead, LoadStanding, PortError, Standing, TakeFence, Turn, WaitForTurn,
+};
 use perch_core::head::{Head, Waiting};
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::TargetName;
 
-use super::MemoryStore;
+use super::{Items, MemoryStore};
 
 impl LoadHead for MemoryStore {
     async fn head(&self, target: &TargetName) -> Result<Option<Head>, PortError> {
@@ -13,18 +15,34 @@ impl LoadHead for MemoryStore {
     }
 }
 
+impl LoadStanding for MemoryStore {
+    async fn standing(&self, target: &TargetName) -> Result<Standing, PortError> {
+        self.port("standing", |items| {
+            let head = items.heads.get(target).cloned();
+            let own = head.as_ref().and_then(|head| head.stopped.clone());
+            Ok(Standing { head, stop: own.or_else(|| items.stop_of_all.clone()) })
+        })
+        .await
+    }
+}
+
 impl TakeFence for MemoryStore {
     async fn take_fence(
         &self,
         target: &TargetName,
-        holder: Option<&ReleaseId>,
+        claim: Claim<'_>,
     ) -> Result<Option<Head>, PortError> {
         self.port("take_fence", |items| {
-            let free = |head: &&mut Head| match holder {
-                None => head.active.is_some() && head.exposed,
-                Some(id) => head.active.as_ref() == Some(id),
+            let holds = |head: &&mut Head| match claim {
+                Claim::Guard { at } => {
+                    let in_time = |ledger: &perch_core::head::Ledger| ledger.taken_at <= at;
+                    head.active.is_some()
+                        && head.exposed
+                        && head.ledger.as_ref().is_some_and(in_time)
+                }
+                Claim::Holder(id) => head.active.as_ref() == Some(id),
             };
-            let Some(head) = items.heads.get_mut(target).filter(free) else {
+            let Some(head) = items.heads.get_mut(target).filter(holds) else {
                 return Ok(None);
             };
             head.fence += 1;
@@ -39,19 +57,9 @@ impl WaitForTurn for MemoryStore {
         &self,
         target: &TargetName,
         waiting: &Waiting,
-    ) -> Result<bool, PortError> {
-        self.port("wait_for_turn", |items| {
-            let Some(head) = items.heads.get_mut(target) else {
-                return Ok(false);
-            };
-            let newer = |other: &Waiting| other.pushed_at > waiting.pushed_at;
-            if head.waiting.as_ref().is_some_and(newer) {
-                return Ok(false);
-            }
-            head.waiting = Some(waiting.clone());
-            Ok(true)
-        })
-        .await
+        behind: Behind<'_>,
+    ) -> Result<Turn, PortError> {
+        self.port("wait_for_turn", |items| Ok(items.wait_for_turn(target, waiting, behind))).await
     }
 
     async fn forget_waiting(
@@ -69,5 +77,40 @@ impl WaitForTurn for MemoryStore {
             Ok(())
         })
         .await
+    }
+
+    async fn mark_seen(&self, target: &TargetName, pushed_at: Timestamp) -> Result<(), PortError> {
+        self.port("mark_seen", |items| {
+            if let Some(head) = items.heads.get_mut(target) {
+                head.seen = head.seen.max(Some(pushed_at));
+            }
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl Items {
+    fn wait_for_turn(
+        &mut self,
+        target: &TargetName,
+        waiting: &Waiting,
+        behind: Behind<'_>,
+    ) -> Turn {
+        let Some(head) = self.heads.get_mut(target) else { return Turn::Free };
+        let stands = match behind {
+            Behind::Release(id) => head.active.as_ref() == Some(id),
+            // The stop of all is another item, which the condition of one write can't see.
+            Behind::Stop => true,
+        };
+        if !stands {
+            return Turn::Free;
+        }
+        match &head.waiting {
+            Some(newer) if newer.pushed_at > waiting.pushed_at => {
+                Turn::Overtaken { by: newer.clone() }
+            }
+            _ => Turn::Waits { instead_of: head.waiting.replace(waiting.clone()) },
+        }
     }
 }

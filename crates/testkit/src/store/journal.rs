@@ -1,6 +1,6 @@
 //! Journals and notes.
 
-use perch_app::ports::{KeepNote, Note, PortError, ReadJournal};
+use perch_app::ports::{EventTrace, KeepNote, Note, PortError, ReadJournal};
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
 
@@ -25,6 +25,15 @@ impl KeepNote for MemoryStore {
         self.port("note", |items| {
             let key = (note.target.clone(), note.at, note.event.clone());
             items.notes.insert(key, note.clone());
+            let trace = EventTrace {
+                event: note.event.clone(),
+                target: note.target.clone(),
+                at: note.at,
+                subject: note.subject.clone(),
+                release: None,
+                why: Some(note.text.clone()),
+            };
+            items.traces.insert((note.event.clone(), note.target.clone()), trace);
             Ok(())
         })
         .await

@@ -2,19 +2,22 @@
 
 mod head;
 mod journal;
+mod line;
 mod plan;
 mod releases;
+mod sweep;
 mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use perch_app::ports::{Note, PortError};
+use perch_app::ports::{EventTrace, Note, PortError, SweepRun};
 use perch_core::head::Head;
-use perch_core::journal::JournalEntry;
+use perch_core::journal::{JournalEntry, Notice};
 use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::release::Release;
+use perch_core::stop::Stop;
 use perch_core::target::Target;
 
 use crate::calls::Calls;
@@ -34,6 +37,16 @@ pub struct Items {
     pub artifacts: BTreeMap<(TargetName, String), ArtifactItem>,
     /// Why events led to nothing, by target, time and event.
     pub notes: BTreeMap<(Option<TargetName>, Timestamp, String), Note>,
+    /// What became of events, by event and target.
+    pub traces: BTreeMap<(String, Option<TargetName>), EventTrace>,
+    /// What happened outside of releases, oldest first.
+    pub notices: Vec<Notice>,
+    /// The stop of the whole installation.
+    pub stop_of_all: Option<Stop>,
+    /// When each target is due for the sweep.
+    pub due: BTreeMap<TargetName, Timestamp>,
+    /// The runs of the sweep, oldest first.
+    pub runs: Vec<SweepRun>,
     /// Index: source to targets and their globs.
     pub sources: BTreeMap<String, BTreeMap<TargetName, Vec<String>>>,
     /// Index: guard to targets.

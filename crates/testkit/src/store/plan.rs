@@ -1,6 +1,7 @@
 //! A new release: its record, first journal entry, artifact item and the head, all or nothing.
 
-use perch_app::ports::{PlanRelease, Planned, PortError};
+use perch_app::ports::{EventTrace, PlanRelease, Planned, PortError};
+use perch_app::reconcile::ACTIVE;
 use perch_core::head::Head;
 use perch_core::journal::JournalEntry;
 use perch_core::release::Release;
@@ -23,13 +24,17 @@ impl Items {
         }
         let artifact = (release.target.clone(), release.artifact.identity());
         if let Some(known) = self.artifacts.get(&artifact)
-            && !known.outcome.is_some_and(|outcome| OPEN_AGAIN.contains(&outcome))
+            && !known.outcome.is_some_and(|o| release.cause.is_person() || OPEN_AGAIN.contains(&o))
         {
             let ended = |outcome| format!("ended {outcome}");
             let outcome = known.outcome.map_or_else(|| "not ended yet".to_owned(), ended);
             return Ok(Planned::AlreadyReleased { by: known.release.clone(), outcome });
         }
         let head = self.heads.get(&release.target);
+        let own = head.and_then(|head| head.stopped.clone());
+        if let Some(stop) = own.or_else(|| self.stop_of_all.clone()) {
+            return Ok(Planned::Stopped(stop));
+        }
         if let Some(active) = head.and_then(|head| head.active.clone()) {
             return Ok(Planned::Busy { active });
         }
@@ -38,18 +43,21 @@ impl Items {
             let expected = release.fence.saturating_sub(1).to_string();
             return Err(conflict(what, expected, head.fence.to_string()));
         }
-        let waiting = head.and_then(|head| head.waiting.clone());
-        self.heads.insert(
-            release.target.clone(),
-            Head {
-                target: release.target.clone(),
-                fence: release.fence,
-                active: Some(release.id.clone()),
-                exposed: false,
-                ledger: None,
-                waiting,
-            },
-        );
+        let head = head.cloned().unwrap_or_else(|| Head::new(release.target.clone()));
+        let (active, fence) = (Some(release.id.clone()), release.fence);
+        let head = Head { fence, active, exposed: false, ledger: None, ..head };
+        self.heads.insert(release.target.clone(), head);
+        let soon = release.started_at.saturating_add(ACTIVE).unwrap_or(release.started_at);
+        self.due.insert(release.target.clone(), soon);
+        let trace = EventTrace {
+            event: release.cause.id(),
+            target: Some(release.target.clone()),
+            at: release.cause.pushed_at(),
+            subject: release.artifact.to_string(),
+            release: Some(release.id.clone()),
+            why: None,
+        };
+        self.traces.insert((trace.event.clone(), trace.target.clone()), trace);
         self.artifacts
             .insert(artifact, ArtifactItem { release: release.id.clone(), outcome: None });
         self.journal.insert((entry.release.clone(), entry.seq), entry.clone());

@@ -1,8 +1,10 @@
 //! Releases: reading, committing a transition, listing.
 
-use perch_app::ports::{CommitRelease, ListReleases, LoadRelease, PortError, Transition};
+use perch_app::ports::{
+    CommitRelease, KnownArtifact, ListReleases, LoadArtifact, LoadRelease, PortError, Transition,
+};
+use perch_core::artifact::Artifact;
 use perch_core::names::{ReleaseId, TargetName};
-use perch_core::phase::Phase;
 use perch_core::release::Release;
 
 use super::{ArtifactItem, Items, MemoryStore, conflict};
@@ -10,6 +12,23 @@ use super::{ArtifactItem, Items, MemoryStore, conflict};
 impl LoadRelease for MemoryStore {
     async fn release(&self, id: &ReleaseId) -> Result<Option<Release>, PortError> {
         self.port("release", |items| Ok(items.releases.get(id).cloned())).await
+    }
+}
+
+impl LoadArtifact for MemoryStore {
+    async fn artifact(
+        &self,
+        target: &TargetName,
+        artifact: &Artifact,
+    ) -> Result<Option<KnownArtifact>, PortError> {
+        self.port("artifact", |items| {
+            let known = items.artifacts.get(&(target.clone(), artifact.identity()));
+            Ok(known.map(|item| KnownArtifact {
+                release: item.release.clone(),
+                outcome: item.outcome.map(str::to_owned),
+            }))
+        })
+        .await
     }
 }
 
@@ -49,11 +68,8 @@ impl Items {
 
     fn write(&mut self, transition: &Transition) {
         let release = &transition.release;
-        let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
         if let Some(head) = self.heads.get_mut(&release.target) {
-            head.exposed = release.phase.is_exposed() && !over;
-            head.ledger = release.ledger.clone().filter(|_| !over);
-            head.active = head.active.take().filter(|_| !over);
+            head.follow(release);
         }
         if release.phase.is_final() {
             let key = (release.target.clone(), release.artifact.identity());

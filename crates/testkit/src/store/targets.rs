@@ -1,7 +1,9 @@
 //! Targets and the index items that lead to them.
 
+use jiff::Timestamp;
 use perch_app::ports::{FindTargets, LoadTarget, PortError, SaveTarget, SourceMatch};
 use perch_core::artifact::Artifact;
+use perch_core::head::Head;
 use perch_core::names::{AlarmName, TargetName};
 use perch_core::target::Target;
 
@@ -18,8 +20,13 @@ impl LoadTarget for MemoryStore {
 }
 
 impl SaveTarget for MemoryStore {
-    async fn save_target(&self, target: &Target, before: Option<&Target>) -> Result<(), PortError> {
-        self.port("save_target", |items| items.save(target, before)).await
+    async fn save_target(
+        &self,
+        target: &Target,
+        before: Option<&Target>,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.port("save_target", |items| items.save(target, before, now)).await
     }
 }
 
@@ -28,6 +35,7 @@ impl FindTargets for MemoryStore {
         let source = match artifact {
             Artifact::Image { repository, .. } => format!("ecr#{repository}"),
             Artifact::Package { bucket, .. } => format!("s3#{bucket}"),
+            Artifact::Version { .. } => return Ok(Vec::new()),
         };
         self.port("by_source", |items| {
             let found = items.sources.get(&source).into_iter().flatten();
@@ -48,7 +56,12 @@ impl FindTargets for MemoryStore {
 
 impl Items {
     /// Writes a target and its index items; an alias belongs to one target.
-    fn save(&mut self, target: &Target, before: Option<&Target>) -> Result<(), PortError> {
+    fn save(
+        &mut self,
+        target: &Target,
+        before: Option<&Target>,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
         let service = service(target);
         if let Some(owner) = self.services.get(&service).filter(|owner| **owner != target.name) {
             let what = format!("alias {} of function {}", service.1, service.0);
@@ -63,6 +76,12 @@ impl Items {
         for guard in &target.guards {
             self.guards.entry(guard.clone()).or_default().insert(target.name.clone());
         }
+        let name = target.name.clone();
+        let head = self.heads.entry(name.clone()).or_insert_with(|| Head::new(name));
+        if before.is_none_or(|before| before.sources != target.sources) {
+            head.seen = head.seen.max(Some(now));
+        }
+        self.due.insert(target.name.clone(), now);
         self.services.insert(service, target.name.clone());
         self.targets.insert(target.name.clone(), target.clone());
         Ok(())
