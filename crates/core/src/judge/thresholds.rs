@@ -110,7 +110,14 @@ mod tests {
 
     fn readings(canary: Arm, baseline: Arm) -> Readings {
         let now = Timestamp::UNIX_EPOCH;
-        Readings { from: now, to: now, canary, baseline, alarms: Vec::new() }
+        Readings {
+            from: now,
+            to: now,
+            canary,
+            baseline,
+            alarms: Vec::new(),
+            missing_guards: Vec::new(),
+        }
     }
 
     fn outcome(canary: Arm, baseline: Arm) -> Outcome {
