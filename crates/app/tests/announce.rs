@@ -5,6 +5,8 @@ use perch_core::artifact::Artifact;
 use perch_core::journal::What;
 use perch_core::names::TargetName;
 use perch_core::phase::Phase;
+use perch_core::release::Release;
+use perch_core::target::WhileReleasing;
 use perch_testkit::invariants::broken_always;
 use perch_testkit::{Fault, World, announcement, at, digest, image, release, target};
 
@@ -57,7 +59,7 @@ async fn what_no_target_takes_leaves_a_note_and_starts_nothing() {
         (announcement().untagged(), Some(news()), "the push has no tag"),
     ] {
         let world = World::usual();
-        let announcement = announcement.build();
+        let (announcement, untouched) = (announcement.build(), world.head(&news()));
         for _ in 0..2 {
             let answers = announce(&world, &announcement).await;
             assert!(matches!(&answers[..], [Answer::Ignored(_)]), "{answers:?}");
@@ -66,7 +68,8 @@ async fn what_no_target_takes_leaves_a_note_and_starts_nothing() {
         assert_eq!(notes.len(), 1, "the same event is the same note");
         assert_eq!(notes[0].0, target);
         assert!(notes[0].1.contains(why), "{}", notes[0].1);
-        assert!(world.store.read(|i| i.releases.is_empty() && i.heads.is_empty()));
+        assert!(world.store.read(|i| i.releases.is_empty()));
+        assert_eq!(world.head(&news()), untouched);
         assert_eq!(world.executions.started(), []);
     }
 }
@@ -117,11 +120,9 @@ async fn a_start_that_failed_is_made_up_for_under_the_same_fence() {
 #[tokio::test]
 async fn the_same_artifact_has_one_release_whatever_tag_or_event() {
     let again = announcement().of(image('b', "v2-again")).event("event-2").build();
-    for (placed, outcome) in [
-        (release().baking(0), "not ended yet"),
-        (release().promoted(), "ended Promoted"),
-        (release().stuck(), "ended Stuck"),
-    ] {
+    for (placed, outcome) in
+        [(release().baking(0), "not ended yet"), (release().stuck(), "ended Stuck")]
+    {
         let world = World::amid(&placed.build());
         let answers = announce(&world, &again).await;
         let why = format!("the artifact had its release already: news-1, {outcome}");
@@ -139,24 +140,31 @@ async fn a_rejected_artifact_may_be_tried_again() {
     perch_testkit::Machines::new(at(1)).run(&world).await;
     let again = announcement().event("event-2").build();
     assert!(matches!(announce(&world, &again).await[..], [Answer::Started(_)]));
-    assert_eq!(world.executions.started()[1].input["fence"], 2);
+    assert_eq!(world.executions.started()[1].input["fence"], 3, "an end raises the fence, too");
+}
+
+/// The release, to a target whose newer artifacts wait for its end.
+fn queueing(placed: &Release) -> World {
+    let world = World::with(&target().while_releasing(WhileReleasing::Queue).build());
+    world.place(placed);
+    world
 }
 
 #[tokio::test]
 async fn while_a_release_runs_the_newest_artifact_waits() {
-    let world = World::amid(&release().baking(0).build());
+    let world = queueing(&release().baking(0).build());
     let push = |hex, tag: &str, seconds| {
         announcement().of(image(hex, tag)).event(tag).pushed_at(seconds).build()
     };
-    let waits = [Answer::Waits { active: "news-1".parse().unwrap() }];
+    let waits = [Answer::Waits { behind: "the end of release news-1".to_owned() }];
     assert_eq!(announce(&world, &push('c', "v3", 30)).await, waits);
     assert_eq!(announce(&world, &push('d', "v4", 50)).await, waits);
     let late = announce(&world, &push('e', "v3.1", 40)).await;
-    let why = "a newer artifact waits for release news-1 already".to_owned();
+    let why = "a newer artifact waits already: news:v4 (dddddddddddd)".to_owned();
     assert_eq!(late, [Answer::Ignored(why)]);
     let waiting = world.head(&news()).waiting.unwrap();
     assert_eq!((waiting.event.as_str(), waiting.pushed_at), ("v4", at(50)));
-    assert_eq!(notes(&world).len(), 3);
+    assert_eq!(notes(&world).len(), 3, "one is of what was skipped");
     assert_eq!(world.executions.started(), []);
     assert_eq!(broken_always(&world), [""; 0]);
 }
@@ -210,9 +218,7 @@ async fn an_announcement_that_another_overtook_is_a_conflict_and_changes_nothing
         .before("plan");
     // Between its read of the head and its plan another release came and ended.
     store.change(|items| {
-        let mut ended = World::amid(&release().promoted().fence(3).build()).head(&news());
-        ended.fence = 3;
-        items.heads.insert(news(), ended);
+        items.heads.get_mut(&news()).unwrap().fence = 3;
     });
     paused.finish().unwrap_err();
     assert!(store.read(|items| items.releases.is_empty() && items.artifacts.is_empty()));

@@ -60,7 +60,7 @@ async fn an_applied_target_takes_artifacts_and_is_guarded() {
     let world = World::empty();
     let change = plan(&world, target().build()).await;
     for _ in 0..2 {
-        apply_target::run(&world.store, &change).await.unwrap();
+        apply_target::run(&world.store, &change, at(0)).await.unwrap();
     }
     let event = announcement().build();
     let found = world.store.by_source(&event.artifact).await.unwrap();
@@ -77,7 +77,7 @@ async fn index_items_that_the_change_takes_away_lead_nowhere() {
     let mut changed = target().guarded_by(&["latency"]).build();
     changed.sources.image.as_mut().unwrap().repository = "news-next".parse().unwrap();
     let change = plan(&world, changed).await;
-    apply_target::run(&world.store, &change).await.unwrap();
+    apply_target::run(&world.store, &change, at(0)).await.unwrap();
     let World { store, executions, .. } = &world;
     let answers = announce::run(store, executions, &announcement().build(), at(1)).await.unwrap();
     assert_eq!(answers[0].0, None, "{answers:?}");
@@ -89,7 +89,7 @@ async fn index_items_that_the_change_takes_away_lead_nowhere() {
 async fn an_alias_belongs_to_one_target() {
     let world = World::usual();
     let change = plan(&world, target().named("rival").build()).await;
-    let error = apply_target::run(&world.store, &change).await.unwrap_err();
+    let error = apply_target::run(&world.store, &change, at(0)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "alias live of function news belongs to another target; two targets can't move one alias"
@@ -103,8 +103,8 @@ async fn an_apply_whose_answer_was_lost_can_be_repeated() {
         let world = World::empty();
         let change = plan(&world, target().build()).await;
         world.calls.inject(fault);
-        apply_target::run(&world.store, &change).await.unwrap_err();
-        apply_target::run(&world.store, &change).await.unwrap();
+        apply_target::run(&world.store, &change, at(0)).await.unwrap_err();
+        apply_target::run(&world.store, &change, at(0)).await.unwrap();
         assert_eq!(plan(&world, target().build()).await.kind, TargetChange::None);
     }
 }
@@ -114,7 +114,7 @@ async fn a_change_leaves_the_plan_of_a_running_release_alone() {
     let running = release().baking(0).build();
     let world = World::amid(&running);
     let change = plan(&world, target().steps(&[(1, 600)]).build()).await;
-    apply_target::run(&world.store, &change).await.unwrap();
+    apply_target::run(&world.store, &change, at(0)).await.unwrap();
     assert_eq!(world.release(&running.id).plan, running.plan);
 }
 

@@ -48,7 +48,7 @@ async fn what_waited_gets_its_release() {
     }
     let [started] = &world.executions.started()[..] else { panic!("not one") };
     assert_eq!(started.machine, Machine::CanaryDeploy);
-    assert_eq!(started.input["fence"], 2);
+    assert_eq!(started.input["fence"], 3);
     let next = world.release(&started.name);
     assert_eq!(next.artifact, later().artifact);
     assert_eq!(next.cause, Cause::Waited { id: "event-2".to_owned(), pushed_at: at(60) });
@@ -76,7 +76,7 @@ async fn each_call_failing_in_turn_loses_nothing_and_starts_nothing_twice() {
             close(&world).await.ok();
             close(&world).await.unwrap();
             assert_eq!(world.executions.started().len(), 1, "call {call}");
-            assert_eq!(world.executions.started()[0].input["fence"], 2, "call {call}");
+            assert_eq!(world.executions.started()[0].input["fence"], 3, "call {call}");
             assert_eq!(world.head(&news()).waiting, None, "call {call}");
             assert_eq!(broken_always(&world), [""; 0], "call {call}");
         }
@@ -107,7 +107,7 @@ async fn an_artifact_that_had_its_release_meanwhile_is_forgotten_with_a_note() {
     close(&world).await.unwrap();
     assert_eq!(world.executions.started(), []);
     assert_eq!(world.head(&news()).waiting, None);
-    assert_eq!(notes(&world), ["the artifact had its release already: news-1, ended Promoted"]);
+    assert_eq!(notes(&world), ["it serves already, as version 2 by release news-1"]);
 }
 
 #[tokio::test]
@@ -117,7 +117,13 @@ async fn an_older_artifact_has_no_turn_after_a_newer_one_was_promoted() {
     close(&world).await.unwrap();
     assert_eq!(world.executions.started(), []);
     assert_eq!(world.head(&news()).waiting, None);
-    assert_eq!(notes(&world), ["release news-1 of a newer artifact was promoted"]);
+    assert_eq!(
+        notes(&world),
+        [
+            "it was pushed before what was promoted last, and the newest wins; `perch release start` \
+         releases it all the same"
+        ]
+    );
 }
 
 #[tokio::test]

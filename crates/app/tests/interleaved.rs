@@ -9,9 +9,11 @@ use perch_app::{announce, judge_canary, order, prepare_canary, promote_canary, s
 use perch_core::head::Waiting;
 use perch_core::phase::RollbackCause;
 use perch_core::release::Release;
+use perch_core::target::WhileReleasing;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{
     Machines, Paused, Schedule, World, announcement, at, healthy, image, interleave, release,
+    target,
 };
 use serde_json::json;
 
@@ -76,7 +78,7 @@ async fn step_against(
 
 async fn prepare(world: &World, input: &StepInput) {
     let World { store, lambda, alarms, .. } = world;
-    prepare_canary::run(store, lambda, alarms, input, at(120)).await.ok();
+    prepare_canary::run(store, lambda, (lambda, alarms), input, at(120)).await.ok();
 }
 
 async fn shift(world: &World, input: &StepInput) {
@@ -84,8 +86,8 @@ async fn shift(world: &World, input: &StepInput) {
 }
 
 async fn judge(world: &World, input: &StepInput) {
-    let World { store, metrics, alarms, .. } = world;
-    judge_canary::run(store, metrics, alarms, input, at(120)).await.ok();
+    let World { store, lambda, metrics, alarms, .. } = world;
+    judge_canary::run(store, lambda, (metrics, alarms), input, at(120)).await.ok();
 }
 
 async fn promote(world: &World, input: &StepInput) {
@@ -148,11 +150,14 @@ async fn an_order_during_a_look_is_never_lost() {
     loop {
         let world = World::amid(&placed);
         let now = at(60);
-        let World { store, metrics, alarms, .. } = &world;
+        let World { store, lambda, metrics, alarms, .. } = &world;
         let input = step_of(&placed);
         let (looked, ordered) = interleave(
             &mut schedule,
-            Paused::new(&world.calls, judge_canary::run(store, metrics, alarms, &input, now)),
+            Paused::new(
+                &world.calls,
+                judge_canary::run(store, lambda, (metrics, alarms), &input, now),
+            ),
             Paused::new(&world.calls, order::promote(store, &placed.target, "kim", "go", now)),
         );
         let log = world.calls.log();
@@ -163,7 +168,7 @@ async fn an_order_during_a_look_is_never_lost() {
         }
         let next = match looked {
             Ok(output) if output.next == "Promote" => output,
-            _ => judge_canary::run(store, metrics, alarms, &input, now).await.unwrap(),
+            _ => judge_canary::run(store, lambda, (metrics, alarms), &input, now).await.unwrap(),
         };
         assert_eq!(next.next, "Promote", "{log:?}");
         if !schedule.advance() {
@@ -176,7 +181,7 @@ async fn an_order_during_a_look_is_never_lost() {
 async fn two_artifacts_at_once_are_one_release_and_one_that_waits() {
     let mut schedule = Schedule::first();
     loop {
-        let world = World::usual();
+        let world = World::with(&target().while_releasing(WhileReleasing::Queue).build());
         let World { store, executions, .. } = &world;
         let first = announcement().build();
         let second = announcement().of(image('c', "v3")).event("event-2").pushed_at(60).build();

@@ -10,9 +10,9 @@ use perch_testkit::invariants::broken_always;
 use perch_testkit::{Fault, World, at, failing, healthy, release, silent, slow, target};
 
 async fn judge(world: &World, seconds: i64) -> Result<StepOutput, StepError> {
-    let World { store, metrics, alarms, .. } = world;
+    let World { store, lambda, metrics, alarms, .. } = world;
     let input = StepInput { release_id: "news-1".parse().unwrap(), fence: 1 };
-    judge_canary::run(store, metrics, alarms, &input, at(seconds)).await
+    judge_canary::run(store, lambda, (metrics, alarms), &input, at(seconds)).await
 }
 
 fn current(world: &World) -> Release {
@@ -176,5 +176,5 @@ async fn a_look_under_a_taken_fence_ends_and_decides_nothing() {
 async fn a_look_takes_the_same_few_calls() {
     let world = reading(&release().baking(0).build(), healthy());
     judge(&world, 90).await.unwrap();
-    assert_eq!(world.calls.log(), ["release", "versions", "alarms", "commit"]);
+    assert_eq!(world.calls.log(), ["release", "alias", "standing", "versions", "alarms", "commit"]);
 }

@@ -10,14 +10,19 @@
 
 mod announce;
 mod apply_target;
+mod by_hand;
 mod close_release;
 mod interleaved;
 mod judge_canary;
+mod line;
 mod notify;
 mod on_alarm;
 mod order;
 mod prepare_canary;
 mod promote_canary;
+mod reconcile;
+mod replace;
 mod restore_traffic;
 mod shift_weight;
+mod taken_over;
 mod whole_release;

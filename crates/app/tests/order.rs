@@ -96,7 +96,7 @@ async fn an_abort_starts_the_rollback_with_who_and_why() {
         order::roll_back(store, executions, &news(), "kim", "looks odd").await.unwrap();
     }
     let [started] = &executions.started()[..] else { panic!("not one") };
-    let name = format!("news-1-{}", watching.seq);
+    let name = format!("news-1-{}-abort", watching.seq);
     assert_eq!((started.machine, started.name.as_str()), (Machine::Rollback, name.as_str()));
     let cause = json!({ "kind": "abort", "by": "kim", "reason": "looks odd" });
     assert_eq!(started.input, json!({ "releaseId": "news-1", "cause": cause }));
@@ -110,7 +110,7 @@ async fn a_rollback_of_a_stuck_release_gets_a_name_that_is_free() {
         order::roll_back(store, executions, &news(), "kim", "again").await.unwrap();
     }
     let names: Vec<_> = executions.started().into_iter().map(|s| s.name.to_string()).collect();
-    assert_eq!(names, ["news-1-8"]);
+    assert_eq!(names, ["news-1-8-abort"]);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use perch_testkit::{Failure, Fault, Paused, World, at, digest, image, release, t
 async fn prepare(world: &World, seconds: i64) -> Result<StepOutput, StepError> {
     let World { store, lambda, alarms, .. } = world;
     let input = StepInput { release_id: "news-1".parse().unwrap(), fence: 1 };
-    prepare_canary::run(store, lambda, alarms, &input, at(seconds)).await
+    prepare_canary::run(store, lambda, (lambda, alarms), &input, at(seconds)).await
 }
 
 fn current(world: &World) -> Release {
@@ -57,7 +57,10 @@ async fn the_ledger_comes_first_then_the_code_then_the_version() {
 async fn the_ledger_is_durable_before_anything_is_changed() {
     let world = World::amid(&release().build());
     prepare(&world, 0).await.unwrap();
-    assert_eq!(world.calls.log(), ["release", "alias", "alarms", "version", "commit"]);
+    assert_eq!(
+        world.calls.log(),
+        ["release", "alias", "has_provisioned_concurrency", "alarms", "version", "image", "commit"]
+    );
     let head = world.head(&"news".parse().unwrap());
     assert_eq!(head.ledger, current(&world).ledger);
     assert!(head.ledger.is_some() && !head.exposed);
@@ -68,7 +71,7 @@ type Spoil = fn(&World);
 
 #[tokio::test]
 async fn a_release_that_can_not_be_put_back_is_rejected_with_what_to_do() {
-    let cases: [(Spoil, &str); 9] = [
+    let cases: [(Spoil, &str); 11] = [
         (
             |world| world.lambda.change(|account| account.functions.clear()),
             "function news has no alias live: publish a version and create the alias first, with \
@@ -98,7 +101,19 @@ async fn a_release_that_can_not_be_put_back_is_rejected_with_what_to_do() {
                     account.functions.values_mut().for_each(|f| f.versions = vec![None]);
                 });
             },
-            "version 1 of news does not exist",
+            "there is no way back: alias live points at version 1, which does not exist any more",
+        ),
+        (
+            |world| {
+                world.lambda.change(|a| a.gone.insert(digest('a').to_string()));
+            },
+            "is not in the registry any more; push it again or go to a version whose image exists",
+        ),
+        (
+            |world| {
+                world.lambda.change(|a| a.provisioned.insert("news:live".to_owned()));
+            },
+            "alias live of news has provisioned concurrency",
         ),
         (
             |world| world.calls.inject(Fault::of("alias").with(Failure::Denied)),

@@ -25,7 +25,7 @@ async fn one_update_gives_the_canary_everything_and_it_is_read_back() {
     let world = World::amid(&release().promoting().build());
     let output = promote(&world).await.unwrap();
     assert_eq!((output.next.as_str(), output.wait_seconds), ("Judge", 60));
-    assert_eq!(world.calls.log(), ["release", "alias", "head", "shift", "alias", "commit"]);
+    assert_eq!(world.calls.log(), ["release", "alias", "standing", "shift", "alias", "commit"]);
     assert_eq!(routes(&world).last(), Some(&canary()));
     let release = world.release(&"news-1".parse().unwrap());
     assert_eq!(release.phase, Phase::Watching { since: at(300), until: at(900) });
@@ -42,7 +42,7 @@ async fn a_promotion_is_not_called_done_before_it_was_read_back() {
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     let error = paused.finish().unwrap_err();
     assert!(matches!(error, StepError::NotAsSet { .. }), "{error}");
-    assert_eq!(world.release(&"news-1".parse().unwrap()).phase, Phase::Promoting);
+    assert_eq!(world.release(&"news-1".parse().unwrap()).phase.name(), "Promoting");
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_promotion_whose_answer_was_lost_is_not_made_twice() {
 async fn a_promotion_under_a_taken_fence_moves_nothing() {
     let world = World::amid(&release().promoting().build());
     let before = routes(&world);
-    let paused = Paused::new(&world.calls, promote(&world)).before("head");
+    let paused = Paused::new(&world.calls, promote(&world)).before("standing");
     world.store.change(|items| items.heads.values_mut().for_each(|head| head.fence += 1));
     assert_eq!(paused.finish().unwrap().next, "End");
     assert_eq!(routes(&world), before);

@@ -32,7 +32,7 @@ async fn the_alias_is_moved_read_back_and_then_called_shifted() {
     let world = World::amid(&release().shifting(0).build());
     let output = shift(&world).await.unwrap();
     assert_eq!((output.next.as_str(), output.wait_seconds), ("Judge", 60));
-    let calls = ["release", "alias", "head", "shift", "alias", "commit"];
+    let calls = ["release", "alias", "standing", "shift", "alias", "commit"];
     assert_eq!(world.calls.log(), calls, "the fence is checked after the alias was read");
     assert_eq!(route(&world), split(10));
     let release = world.release(&"news-1".parse().unwrap());
@@ -71,7 +71,7 @@ async fn a_shift_whose_answer_was_lost_is_not_made_twice() {
 
 #[tokio::test]
 async fn a_shift_under_a_taken_fence_ends_and_moves_nothing() {
-    for before in ["release", "alias", "head"] {
+    for before in ["release", "alias", "standing"] {
         let world = World::amid(&release().shifting(0).build());
         let paused = Paused::new(&world.calls, shift(&world)).before(before);
         world.store.change(|items| items.heads.values_mut().for_each(|head| head.fence += 1));

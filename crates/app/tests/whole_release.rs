@@ -1,10 +1,12 @@
 //! Whole releases through both state machines: how each ends, also when any call fails.
 
+use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
 use perch_app::on_alarm::{self, Alarm};
 use perch_app::order;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::target::WhileReleasing;
 use perch_testkit::invariants::{broken_always, broken_at_rest, skipped_steps};
 use perch_testkit::{
     Failure, Fault, Machines, World, announcement, at, failing, healthy, image, silent, target,
@@ -23,12 +25,12 @@ async fn announce(world: &World, announcement: &Announcement, machines: &Machine
     panic!("the announcement failed {ASYNC_ATTEMPTS} times");
 }
 
-async fn alarm(world: &World) {
+async fn alarm(world: &World, at: Timestamp) {
     let alarm = Alarm {
         event: "alarm-1".to_owned(),
         name: "errors".parse().unwrap(),
         reason: "threshold crossed".to_owned(),
-        at: at(0),
+        at,
     };
     for _ in 0..ASYNC_ATTEMPTS {
         let World { store, lambda, executions, .. } = world;
@@ -51,9 +53,10 @@ enum Story {
     Abort,
     OrderedOn,
     AnotherWaits,
+    AnotherReplaces,
 }
 
-const STORIES: [(Story, &[&str]); 9] = [
+const STORIES: [(Story, &[&str]); 10] = [
     (Story::Healthy, &["Promoted"]),
     (Story::Failing, &["RolledBack"]),
     (Story::Silent, &["RolledBack"]),
@@ -63,7 +66,17 @@ const STORIES: [(Story, &[&str]); 9] = [
     (Story::Abort, &["RolledBack"]),
     (Story::OrderedOn, &["Promoted"]),
     (Story::AnotherWaits, &["Promoted", "Promoted"]),
+    (Story::AnotherReplaces, &["Superseded", "Promoted"]),
 ];
+
+fn world_of(story: Story) -> World {
+    match story {
+        Story::AnotherWaits => {
+            World::with(&target().while_releasing(WhileReleasing::Queue).build())
+        }
+        _ => World::usual(),
+    }
+}
 
 fn phase_is(name: &'static str) -> impl Fn(&World) -> bool {
     move |world| world.store.read(|items| items.releases.values().any(|r| r.phase.name() == name))
@@ -88,7 +101,7 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
         Story::AlarmInTheBake | Story::AlarmInTheWatch => {
             let phase = if story == Story::AlarmInTheBake { "Baking" } else { "Watching" };
             machines.run_until(world, phase_is(phase)).await;
-            alarm(world).await;
+            alarm(world, machines.now()).await;
         }
         Story::Abort => {
             machines.run_until(world, phase_is("Baking")).await;
@@ -109,7 +122,7 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
                 }
             }
         }
-        Story::AnotherWaits => {
+        Story::AnotherWaits | Story::AnotherReplaces => {
             machines.run_until(world, phase_is("Baking")).await;
             let later = announcement().of(image('c', "v3")).event("event-2").pushed_at(60).build();
             announce(world, &later, machines).await;
@@ -118,7 +131,7 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
     while machines.step(world).await {
         assert_eq!(broken_always(world), [""; 0], "{story:?}");
     }
-    let orders = [Story::OrderedOn, Story::AnotherWaits];
+    let orders = [Story::OrderedOn, Story::AnotherWaits, Story::AnotherReplaces];
     if !orders.contains(&story) {
         assert_eq!(skipped_steps(world, &target().build()), [""; 0], "{story:?}");
     }
@@ -135,7 +148,7 @@ fn ends(world: &World) -> Vec<&'static str> {
 #[tokio::test]
 async fn every_story_ends_as_it_should() {
     for (story, end) in STORIES {
-        let (world, mut machines) = (World::usual(), Machines::new(at(0)));
+        let (world, mut machines) = (world_of(story), Machines::new(at(0)));
         tell(story, &world, &mut machines).await;
         assert_eq!(broken_at_rest(&world), [""; 0], "{story:?}");
         assert_eq!(ends(&world), end, "{story:?}");
@@ -145,7 +158,7 @@ async fn every_story_ends_as_it_should() {
 #[tokio::test]
 async fn every_story_ends_the_same_when_every_function_runs_twice() {
     for (story, end) in STORIES {
-        let (world, mut machines) = (World::usual(), Machines::new(at(0)).delivering_twice());
+        let (world, mut machines) = (world_of(story), Machines::new(at(0)).delivering_twice());
         tell(story, &world, &mut machines).await;
         assert_eq!(broken_at_rest(&world), [""; 0], "{story:?}");
         assert_eq!(ends(&world), end, "{story:?}");
@@ -160,7 +173,7 @@ fn few_calls((story, _): &(Story, &[&str])) -> bool {
 /// Runs the story again and again, each time with the next call failing, until none is left.
 async fn fail_each_call(story: Story, fault: fn(usize) -> Fault, check: impl Fn(&World, usize)) {
     for call in 0.. {
-        let (world, mut machines) = (World::usual(), Machines::new(at(0)));
+        let (world, mut machines) = (world_of(story), Machines::new(at(0)));
         world.calls.inject(fault(call));
         tell(story, &world, &mut machines).await;
         if !world.calls.faults_are_used_up() {
@@ -196,7 +209,7 @@ async fn a_call_that_is_refused_for_good_never_leaves_the_target_half_way() {
     for failure in [Failure::Denied, Failure::Invalid, Failure::NotFound] {
         for (story, _) in STORIES.into_iter().filter(few_calls) {
             for call in 0.. {
-                let (world, mut machines) = (World::usual(), Machines::new(at(0)));
+                let (world, mut machines) = (world_of(story), Machines::new(at(0)));
                 world.calls.inject(Fault::call(call).with(failure));
                 tell(story, &world, &mut machines).await;
                 if !world.calls.faults_are_used_up() {

@@ -8,15 +8,17 @@
 )]
 
 use perch_app::ports::{
-    CodeState, CommitRelease, ListReleases, LoadHead, LoadRelease, Machine, PlanRelease, Planned,
-    PortError, PublishVersion, ReadAlarms, ReadAlias, ReadFunction, ReadJournal, Route,
-    ShiftWeight, StartExecution, TakeFence, Transition, UpdateCode, WaitForTurn,
+    Behind, Claim, CodeState, CommitRelease, ListReleases, LoadHead, LoadRelease, Machine,
+    PlanRelease, Planned, PortError, PublishVersion, ReadAlarms, ReadAlias, ReadFunction,
+    ReadJournal, Route, ShiftWeight, StartExecution, TakeFence, Transition, Turn, UpdateCode,
+    WaitForTurn,
 };
 use perch_core::head::Waiting;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
 use perch_core::target::Lambda;
+use perch_core::weight::Weight;
 use perch_testkit::{
     Calls, Failure, Fault, Paused, Schedule, World, at, digest, image, interleave, release, run,
     target,
@@ -95,13 +97,14 @@ fn an_artifact_stays_closed_unless_its_release_was_rejected_or_superseded() {
         (Phase::Superseded { by: None }, true),
         (Phase::Promoted, false),
         (Phase::RolledBack { cause: back }, false),
-        (Phase::Stuck { why: "no".to_owned() }, false),
+        (Phase::Stuck { why: "no".to_owned(), from: Weight::ZERO }, false),
     ] {
         let world = World::usual();
         let first = release().build();
         plan(&world, &first).unwrap();
         run(world.store.commit(&step(&first, phase.clone()))).unwrap();
-        let mut again = release().fence(2).build();
+        let fence = world.head(&news()).fence + 1;
+        let mut again = release().fence(fence).build();
         again.id = "news-2".parse().unwrap();
         let planned = plan(&world, &again).unwrap();
         assert_eq!(planned == Planned::Created, admitted, "{}: {planned:?}", phase.name());
@@ -111,7 +114,7 @@ fn an_artifact_stays_closed_unless_its_release_was_rejected_or_superseded() {
 #[test]
 fn a_commit_needs_holder_fence_and_number() {
     let placed = release().baking(0).build();
-    let next = step(&placed, Phase::Promoting);
+    let next = step(&placed, Phase::Promoting { from: Weight::ZERO });
     let cases: [fn(&mut Transition); 4] = [
         |t| t.fence += 1,
         |t| t.expected_seq += 1,
@@ -135,34 +138,37 @@ fn a_commit_needs_holder_fence_and_number() {
 fn a_commit_tells_the_head_what_it_has_to_know() {
     let placed = release().baking(0).build();
     for (phase, holds, exposed) in [
-        (Phase::Promoting, true, true),
-        (Phase::Stuck { why: "no".to_owned() }, true, true),
+        (Phase::Promoting { from: Weight::ZERO }, true, true),
+        (Phase::Stuck { why: "no".to_owned(), from: Weight::ZERO }, true, true),
         (Phase::Promoted, false, false),
     ] {
         let world = World::amid(&placed);
         run(world.store.commit(&step(&placed, phase))).unwrap();
         let head = run(world.store.head(&news())).unwrap().unwrap();
         assert_eq!((head.active.is_some(), head.ledger.is_some()), (holds, holds));
-        assert_eq!((head.exposed, head.fence), (exposed, 1));
+        assert_eq!((head.exposed, head.fence), (exposed, if holds { 1 } else { 2 }));
     }
 }
 
 #[test]
 fn a_fence_is_taken_from_an_exposed_target_or_by_its_holder() {
     let (mine, other) = ("news-1".parse().unwrap(), "news-9".parse().unwrap());
-    for (placed, holder, fence) in [
-        (release().baking(0), None, Some(2)),
-        (release().baking(0), Some(&mine), Some(2)),
-        (release().baking(0), Some(&other), None),
-        (release().preparing(), None, None),
-        (release().preparing(), Some(&mine), Some(2)),
-        (release().promoted(), None, None),
-        (release().promoted(), Some(&mine), None),
+    let guard = |seconds| Claim::Guard { at: at(seconds) };
+    for (placed, claim, holds) in [
+        (release().baking(0), guard(0), true),
+        (release().baking(0), guard(-1), false),
+        (release().baking(0), Claim::Holder(&mine), true),
+        (release().baking(0), Claim::Holder(&other), false),
+        (release().preparing(), guard(9), false),
+        (release().preparing(), Claim::Holder(&mine), true),
+        (release().promoted(), guard(9), false),
+        (release().promoted(), Claim::Holder(&mine), false),
     ] {
         let world = World::amid(&placed.build());
-        let taken = run(world.store.take_fence(&news(), holder)).unwrap();
-        assert_eq!(taken.map(|head| head.fence), fence);
-        assert_eq!(world.head(&news()).fence, fence.unwrap_or(1));
+        let before = world.head(&news()).fence;
+        let taken = run(world.store.take_fence(&news(), claim)).unwrap();
+        assert_eq!(taken.map(|head| head.fence), holds.then_some(before + 1), "{claim:?}");
+        assert_eq!(world.head(&news()).fence, before + u64::from(holds), "{claim:?}");
     }
 }
 
@@ -173,11 +179,20 @@ fn the_newest_push_waits() {
         event: "event-2".to_owned(),
         pushed_at: at(seconds),
     };
-    let world = World::usual();
-    assert!(!run(world.store.wait_for_turn(&news(), &waiting(10))).unwrap(), "no head");
+    let id = "news-1".parse().unwrap();
+    let world = World::amid(&release().promoted().build());
+    let wait = |world: &World, seconds| {
+        run(world.store.wait_for_turn(&news(), &waiting(seconds), Behind::Release(&id))).unwrap()
+    };
+    assert_eq!(wait(&world, 10), Turn::Free, "that release is over");
     let world = World::amid(&release().baking(0).build());
-    for (seconds, kept) in [(10, true), (10, true), (9, false), (11, true)] {
-        assert_eq!(run(world.store.wait_for_turn(&news(), &waiting(seconds))).unwrap(), kept);
+    for (seconds, turn) in [
+        (10, Turn::Waits { instead_of: None }),
+        (10, Turn::Waits { instead_of: Some(waiting(10)) }),
+        (9, Turn::Overtaken { by: waiting(10) }),
+        (11, Turn::Waits { instead_of: Some(waiting(10)) }),
+    ] {
+        assert_eq!(wait(&world, seconds), turn);
     }
     run(world.store.forget_waiting(&news(), at(10))).unwrap();
     assert_eq!(world.head(&news()).waiting, Some(waiting(11)));
@@ -257,7 +272,7 @@ fn an_execution_is_started_once_per_machine_and_name() {
 #[test]
 fn calls_fail_as_told_on_either_side_of_their_effect() {
     let world = World::amid(&release().baking(0).build());
-    let take = || run(world.store.take_fence(&news(), None)).is_ok();
+    let take = || run(world.store.take_fence(&news(), Claim::Guard { at: at(9) })).is_ok();
     world.calls.inject(Fault::of("take_fence"));
     assert_eq!((take(), world.head(&news()).fence), (false, 1));
     world.calls.inject(Fault::of("take_fence").after());
@@ -272,7 +287,7 @@ fn calls_fail_as_told_on_either_side_of_their_effect() {
 fn a_fork_goes_its_own_way() {
     let world = World::amid(&release().baking(0).build());
     let fork = world.fork();
-    run(fork.store.take_fence(&news(), None)).unwrap();
+    run(fork.store.take_fence(&news(), Claim::Guard { at: at(9) })).unwrap();
     assert_eq!((world.head(&news()).fence, fork.head(&news()).fence), (1, 2));
     assert_eq!((world.calls.total(), fork.calls.total()), (0, 1));
 }
@@ -282,7 +297,7 @@ fn a_paused_future_stops_before_the_call() {
     let world = World::amid(&release().baking(0).build());
     let both = async {
         run(world.store.release(&"news-1".parse().unwrap())).unwrap();
-        world.store.take_fence(&news(), None).await.unwrap()
+        world.store.take_fence(&news(), Claim::Guard { at: at(9) }).await.unwrap()
     };
     let paused = Paused::new(&world.calls, both).before("take_fence");
     assert_eq!(world.head(&news()).fence, 1);

@@ -34,9 +34,10 @@ pub async fn stop(
     Ok(stop)
 }
 
-/// Ends the stop of a target, or that of all without one, and starts what waited for the target. What
-/// waited for the end of a stop of all is started by the sweep, which looks at every target within
-/// [`IDLE`](crate::reconcile::IDLE). `None` when no stop stood.
+/// Ends the stop of a target, or that of all without one, and starts what waited for the target.
+///
+/// `None` when no stop stood. What waited for the end of a stop of all is started by the sweep, which
+/// looks at every target within [`IDLE`](crate::reconcile::IDLE).
 ///
 /// # Errors
 /// [`OrderError`] when the target does not exist or a port failed; a repeated call does the rest.

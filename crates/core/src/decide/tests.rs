@@ -149,10 +149,10 @@ fn label(event: &Event) -> String {
 }
 
 fn name(phase: &Phase) -> &'static str {
-    match phase {
-        Phase::RollingBack { cause, .. } if cause.is_replaced() => "Replacing",
-        phase => phase.name(),
+    if matches!(phase, Phase::RollingBack { cause, .. } if cause.is_replaced()) {
+        return "Replacing";
     }
+    phase.name()
 }
 
 /// Every pair, at the end of the second step's bake. Review a change of this table line by line.
