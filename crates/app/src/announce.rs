@@ -1,4 +1,4 @@
-//! A new artifact: finds the targets that take it and starts a release of each.
+//! A new artifact: finds the targets that take it, starts a release of each, and logs the answers.
 //!
 //! The release id follows from the event, so a repeated event finds its own release and starts its
 //! execution again, which Step Functions answers as started. An artifact that comes while a release
@@ -60,7 +60,9 @@ pub async fn run(
                    file and apply it"
                 .to_owned();
         store.note(&announcement.note(None, &why)).await?;
-        return Ok(vec![(None, Answer::Ignored(why))]);
+        let answer = Answer::Ignored(why);
+        log(announcement, None, &answer);
+        return Ok(vec![(None, answer)]);
     }
     let mut answers = Vec::with_capacity(found.len());
     for candidate in found {
@@ -68,6 +70,7 @@ pub async fn run(
         if let Some(why) = answer.note() {
             store.note(&announcement.note(Some(&candidate.target), &why)).await?;
         }
+        log(announcement, Some(&candidate.target), &answer);
         answers.push((Some(candidate.target), answer));
     }
     Ok(answers)
@@ -88,6 +91,16 @@ async fn answer(
     }
     let cause = Cause::Event { id: announcement.event.clone(), pushed_at: announcement.pushed_at };
     start(store, executions, &target, &announcement.artifact, cause, now).await
+}
+
+fn log(announcement: &Announcement, target: Option<&TargetName>, answer: &Answer) {
+    tracing::info!(
+        event.id = announcement.event,
+        target.name = target.map_or("none", TargetName::as_str),
+        artifact = %announcement.artifact,
+        ?answer,
+        "Artifact announced"
+    );
 }
 
 fn not_admitted(target: &Target, artifact: &Artifact) -> Option<String> {

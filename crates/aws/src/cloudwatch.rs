@@ -65,7 +65,7 @@ impl ReadMetrics for CloudWatch {
             queries.extend(arm_queries(arm, &dimensions, window, quantile));
         }
         let results = self.read(queries, window).await?;
-        Ok([arm("a", &results), arm("b", &results)])
+        Ok([arm("a", &results, window), arm("b", &results, window)])
     }
 
     async fn alias_total(
@@ -75,7 +75,7 @@ impl ReadMetrics for CloudWatch {
         quantile: Quantile,
     ) -> Result<Arm, PortError> {
         let queries = arm_queries("a", &dimensions(lambda, None), window, quantile);
-        Ok(arm("a", &self.read(queries, window).await?))
+        Ok(arm("a", &self.read(queries, window).await?, window))
     }
 }
 
@@ -119,13 +119,15 @@ fn arm_queries(
 }
 
 /// One arm from the results of its queries. The latency is the mean of the periods' quantiles,
-/// weighted by requests: CloudWatch can't combine quantiles of several periods.
-fn arm(name: &str, results: &[MetricDataResult]) -> Arm {
+/// weighted by requests: CloudWatch can't combine quantiles of several periods. It counts from where
+/// the window says; requests and errors count all the time.
+fn arm(name: &str, results: &[MetricDataResult], window: Window) -> Arm {
     let requests = series(results, &format!("{name}_requests"));
     let errors = series(results, &format!("{name}_errors"));
     let latency = series(results, &format!("{name}_latency"));
     let weighted: Vec<(f64, f64)> = latency
         .iter()
+        .filter(|(at, _)| *at >= window.latency_from.as_second())
         .filter_map(|(at, value)| {
             let weight = requests.iter().find(|(other, _)| other == at)?.1;
             (weight > 0.0).then_some((*value, weight))

@@ -45,6 +45,8 @@ fn kind(code: &str) -> Kind {
         | "NotFound"
         | "NotFoundException"
         | "ParameterNotFound"
+        | "ImageNotFoundException"
+        | "RepositoryNotFoundException"
         | "StateMachineDoesNotExist"
         | "ExecutionDoesNotExist" => Kind::NotFound,
         "PreconditionFailedException"

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::error::SdkError;
+use aws_sdk_lambda::operation::get_provisioned_concurrency_config::GetProvisionedConcurrencyConfigError;
 use aws_sdk_lambda::types::{AliasRoutingConfiguration, LastUpdateStatus, PackageType, State};
 use perch_app::ports::{
     AliasState, CodeState, FunctionState, PortError, PublishVersion, ReadAlias, ReadFunction,
@@ -172,10 +174,35 @@ impl ReadFunction for Functions {
             _ => CodeState::Ready,
         };
         let resolved = found.code.and_then(|code| code.resolved_image_uri);
-        let digest = resolved.and_then(|uri| uri.split_once('@').map(|(_, d)| d.to_owned()));
+        let digest = resolved.as_ref().and_then(|uri| uri.split_once('@'));
+        let digest = digest.map(|(_, digest)| digest.to_owned());
         let code = digest.or(config.code_sha256).unwrap_or_default();
-        Ok(VersionState { code, state })
+        Ok(VersionState { code, image: resolved, state })
     }
+
+    async fn has_provisioned_concurrency(&self, lambda: &Lambda) -> Result<bool, PortError> {
+        let found = self
+            .client
+            .get_provisioned_concurrency_config()
+            .function_name(lambda.function.as_str())
+            .qualifier(lambda.alias.as_str())
+            .send()
+            .await;
+        match found {
+            Ok(_) => Ok(true),
+            Err(error) if has_none(&error) => Ok(false),
+            Err(error) => {
+                let what = format!("provisioned concurrency of {}", alias_of(lambda));
+                Err(port_error(what, error))
+            }
+        }
+    }
+}
+
+fn has_none<R>(error: &SdkError<GetProvisionedConcurrencyConfigError, R>) -> bool {
+    error.as_service_error().is_some_and(
+        GetProvisionedConcurrencyConfigError::is_provisioned_concurrency_config_not_found_exception,
+    )
 }
 
 trait OrInvalid<T> {
@@ -197,6 +224,7 @@ impl UpdateCode for Functions {
         function: &FunctionName,
         artifact: &Artifact,
     ) -> Result<String, PortError> {
+        let what = format!("code of function {function} from {artifact}");
         let request = self.client.update_function_code().function_name(function.as_str());
         let request = match artifact {
             Artifact::Image { repository, digest, .. } => {
@@ -205,8 +233,11 @@ impl UpdateCode for Functions {
             Artifact::Package { bucket, key, version } => {
                 request.s3_bucket(bucket.as_str()).s3_key(key).s3_object_version(version)
             }
+            Artifact::Version { .. } => {
+                let message = "a version is published already".to_owned();
+                return Err(PortError::Invalid { what, message });
+            }
         };
-        let what = format!("code of function {function} from {artifact}");
         let updated = request.send().await.map_err(|e| port_error(what, e))?;
         Ok(updated.code_sha256.unwrap_or_default())
     }

@@ -6,6 +6,7 @@ pub mod diagnostic;
 mod error;
 pub mod events;
 pub mod executions;
+pub mod images;
 pub mod lambda;
 pub mod runtime;
 pub mod slack;

@@ -5,22 +5,19 @@ use perch_app::judge_canary;
 use perch_app::step::{StepInput, StepOutput};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::diagnostic::Failed;
+use perch_aws::lambda::Functions;
 use perch_aws::store::Table;
 
 pub(crate) struct Handler {
     pub(crate) store: Table,
+    pub(crate) lambda: Functions,
     pub(crate) cloudwatch: CloudWatch,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
-        Ok(judge_canary::run(
-            &self.store,
-            &self.cloudwatch,
-            &self.cloudwatch,
-            &input,
-            Timestamp::now(),
-        )
-        .await?)
+        let (metrics, alarms) = (&self.cloudwatch, &self.cloudwatch);
+        let now = Timestamp::now();
+        Ok(judge_canary::run(&self.store, &self.lambda, (metrics, alarms), &input, now).await?)
     }
 }

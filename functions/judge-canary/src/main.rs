@@ -6,6 +6,7 @@ use handler::Handler;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::config::Env;
+use perch_aws::lambda::Functions;
 use perch_aws::store::Table;
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,6 +16,10 @@ async fn main() -> Result<(), Error> {
     let table = env.required("PERCH_TABLE");
     let table = env.finish(table)?;
     let sdk = perch_aws::sdk_config().await;
-    let handler = Handler { store: Table::new(&sdk, table), cloudwatch: CloudWatch::new(&sdk) };
+    let handler = Handler {
+        store: Table::new(&sdk, table),
+        lambda: Functions::new(&sdk),
+        cloudwatch: CloudWatch::new(&sdk),
+    };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

@@ -1,11 +1,11 @@
-//! Maps stream records to journal entries, tells people, and reports the records to try again.
+//! Maps stream records to journal entries and notices, tells people, and reports the records to try again.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use lambda_runtime::tracing;
 use perch_app::notify;
 use perch_aws::diagnostic::Failed;
-use perch_aws::events;
+use perch_aws::events::{self, Told};
 use perch_aws::slack::Slack;
 use perch_aws::store::Table;
 use perch_aws::topic::Topic;
@@ -24,7 +24,7 @@ impl Handler {
         for record in event.records {
             let number = record.change.sequence_number.clone();
             if let Err(error) = self.tell(record).await {
-                tracing::error!(error = %error, "A journal entry could not be told");
+                tracing::error!(error = %error, "An entry or notice could not be told");
                 let mut failure = DynamoDbBatchItemFailure::default();
                 failure.item_identifier = number;
                 response.batch_item_failures.push(failure);
@@ -35,9 +35,12 @@ impl Handler {
     }
 
     async fn tell(&self, record: EventRecord) -> Result<(), Failed> {
-        let Some(entry) = events::entry_of(record)? else {
-            return Ok(());
-        };
-        Ok(notify::run(&self.store, &self.topic, &self.slack, &entry).await?)
+        let (store, topic, slack) = (&self.store, &self.topic, &self.slack);
+        match events::told_of(record)? {
+            None => {}
+            Some(Told::Entry(entry)) => notify::run(store, topic, slack, &entry).await?,
+            Some(Told::Notice(notice)) => notify::notice::run(store, topic, slack, &notice).await?,
+        }
+        Ok(())
     }
 }

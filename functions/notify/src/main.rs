@@ -1,4 +1,4 @@
-//! Tells people about journal entries, from the table's stream.
+//! Tells people about journal entries and notices, from the table's stream.
 
 mod handler;
 

@@ -1,7 +1,6 @@
-//! Maps the event to the use case and logs what became of it.
+//! Maps the event to the use case.
 
 use jiff::Timestamp;
-use lambda_runtime::tracing;
 use perch_app::announce;
 use perch_app::ports::KeepNote;
 use perch_aws::diagnostic::Failed;
@@ -19,18 +18,7 @@ impl Handler {
         let Some(announcement) = events::image_of(&event)? else {
             return Ok(self.store.note(&events::not_a_push(&event)).await?);
         };
-        let answers =
-            announce::run(&self.store, &self.executions, &announcement, Timestamp::now()).await?;
-        for (target, answer) in answers {
-            let target = target.as_ref().map_or("none", |target| target.as_str());
-            tracing::info!(
-                event.id = announcement.event,
-                target.name = target,
-                artifact = %announcement.artifact,
-                ?answer,
-                "Artifact announced"
-            );
-        }
+        announce::run(&self.store, &self.executions, &announcement, Timestamp::now()).await?;
         Ok(())
     }
 }

@@ -14,8 +14,9 @@ async fn main() -> Result<(), Error> {
     let mut env = Env::default();
     let table = env.required("PERCH_TABLE");
     let canary_deploy = env.required("PERCH_CANARY_DEPLOY_ARN");
-    let (table, canary_deploy) = env.finish((table, canary_deploy))?;
-    let machines = Machines { canary_deploy, ..Machines::default() };
+    let rollback = env.required("PERCH_ROLLBACK_ARN");
+    let (table, canary_deploy, rollback) = env.finish((table, canary_deploy, rollback))?;
+    let machines = Machines { canary_deploy, rollback };
     let sdk = perch_aws::sdk_config().await;
     let handler =
         Handler { store: Table::new(&sdk, table), executions: Executions::new(&sdk, machines) };

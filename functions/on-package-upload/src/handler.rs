@@ -1,7 +1,6 @@
-//! Maps the event to the use case and logs what became of it.
+//! Maps the event to the use case.
 
 use jiff::Timestamp;
-use lambda_runtime::tracing;
 use perch_app::announce;
 use perch_aws::diagnostic::Failed;
 use perch_aws::events::{self, Delivered};
@@ -16,18 +15,7 @@ pub(crate) struct Handler {
 impl Handler {
     pub(crate) async fn handle(&self, event: Delivered) -> Result<(), Failed> {
         let announcement = events::package_of(&event)?;
-        let answers =
-            announce::run(&self.store, &self.executions, &announcement, Timestamp::now()).await?;
-        for (target, answer) in answers {
-            let target = target.as_ref().map_or("none", |target| target.as_str());
-            tracing::info!(
-                event.id = announcement.event,
-                target.name = target,
-                artifact = %announcement.artifact,
-                ?answer,
-                "Artifact announced"
-            );
-        }
+        announce::run(&self.store, &self.executions, &announcement, Timestamp::now()).await?;
         Ok(())
     }
 }

@@ -5,18 +5,20 @@ use perch_app::prepare_canary;
 use perch_app::step::{StepInput, StepOutput};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::diagnostic::Failed;
+use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::store::Table;
 
 pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
+    pub(crate) images: Images,
     pub(crate) alarms: CloudWatch,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
-        Ok(prepare_canary::run(&self.store, &self.lambda, &self.alarms, &input, Timestamp::now())
-            .await?)
+        let reads = (&self.images, &self.alarms);
+        Ok(prepare_canary::run(&self.store, &self.lambda, reads, &input, Timestamp::now()).await?)
     }
 }

@@ -6,6 +6,7 @@ use handler::Handler;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::config::Env;
+use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::store::Table;
 
@@ -20,6 +21,7 @@ async fn main() -> Result<(), Error> {
     let handler = Handler {
         store: Table::new(&sdk, table),
         lambda: Functions::with_registry(&sdk, registry),
+        images: Images::new(&sdk),
         alarms: CloudWatch::new(&sdk),
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

@@ -12,8 +12,6 @@ const SUBJECT_CHARACTERS: usize = 99;
 /// The message for a journal entry.
 pub fn message(entry: &JournalEntry, release: &Release) -> Message {
     let headline = headline(entry, release);
-    let printable = |c: &char| *c == ' ' || c.is_ascii_graphic();
-    let subject: String = headline.chars().filter(printable).take(SUBJECT_CHARACTERS).collect();
     let versions = match (&release.ledger, &release.canary) {
         (Some(ledger), Some(canary)) => {
             format!("Baseline: version {}. Canary: version {canary}.\n", ledger.baseline)
@@ -31,7 +29,13 @@ pub fn message(entry: &JournalEntry, release: &Release) -> Message {
         id = release.id,
         seq = entry.seq,
     );
-    Message { subject, text, attributes: attributes(entry) }
+    Message { subject: subject(&headline), text, attributes: attributes(entry) }
+}
+
+/// The headline as SNS takes it.
+pub(super) fn subject(headline: &str) -> String {
+    let printable = |c: &char| *c == ' ' || c.is_ascii_graphic();
+    headline.chars().filter(printable).take(SUBJECT_CHARACTERS).collect()
 }
 
 fn attributes(entry: &JournalEntry) -> Vec<(&'static str, String)> {

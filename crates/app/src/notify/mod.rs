@@ -1,9 +1,11 @@
-//! Tells people about a journal entry: the installation's topic always, Slack where the target says so.
+//! Tells people about journal entries and [notices](notice): the installation's topic always, Slack
+//! where the target says so.
 //!
 //! The topic must get it: a failure is returned and the stream delivers the entry again. Slack may
 //! miss it: a failing or slow Slack is logged and never holds anything up.
 
 mod message;
+pub mod notice;
 mod slack;
 
 use perch_core::journal::JournalEntry;

@@ -13,14 +13,10 @@ const SECTION_CHARACTERS: usize = 3000;
 
 /// A body for an incoming webhook: `text` is what notifications and old clients show.
 pub fn body(entry: &JournalEntry, release: &Release) -> Value {
-    let mark = match entry.what.severity() {
-        Severity::Info => ":large_green_circle:",
-        Severity::Warning => ":warning:",
-        Severity::Page => ":rotating_light:",
-    };
+    let mark = mark(entry.what.severity());
     let headline = headline(entry, release);
     let sentence = sentence(&entry.cause);
-    let cause = cut(&format!("{mark} {}", escaped(&sentence)), SECTION_CHARACTERS);
+    let cause = cut(&format!("{mark} {}", escaped(&sentence)));
     let field = |name: &str, value: String| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{value}") });
     let mut fields = vec![
         field("Artifact", escaped(&release.artifact.to_string())),
@@ -30,17 +26,33 @@ pub fn body(entry: &JournalEntry, release: &Release) -> Value {
         let canary = release.canary.as_ref().map_or("-", |version| version.as_str());
         fields.push(field("Baseline / canary version", format!("{} / {canary}", ledger.baseline)));
     }
-    json!({
-        "text": cut(&escaped(&format!("{headline}. {sentence}")), SECTION_CHARACTERS),
-        "blocks": [
-            { "type": "header", "text": { "type": "plain_text", "text": cut(&headline, HEADER_CHARACTERS) } },
-            { "type": "section", "text": { "type": "mrkdwn", "text": cause } },
-            { "type": "section", "fields": fields },
-            { "type": "context", "elements": [
-                { "type": "mrkdwn", "text": format!("`perch release {}` | {:.0}", release.id, entry.at) }
-            ] }
-        ]
-    })
+    let footer = format!("`perch release {}` | {:.0}", release.id, entry.at);
+    said(
+        &headline,
+        &sentence,
+        &[
+            json!({ "type": "section", "text": { "type": "mrkdwn", "text": cause } }),
+            json!({ "type": "section", "fields": fields }),
+            json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": footer }] }),
+        ],
+    )
+}
+
+/// The body: a text for old clients, a header, and what follows it.
+pub(super) fn said(headline: &str, sentence: &str, blocks: &[Value]) -> Value {
+    let header = cut_to(headline, HEADER_CHARACTERS);
+    let header = json!({ "type": "header", "text": { "type": "plain_text", "text": header } });
+    let blocks: Vec<&Value> = std::iter::once(&header).chain(blocks).collect();
+    json!({ "text": cut(&escaped(&format!("{headline}. {sentence}"))), "blocks": blocks })
+}
+
+/// What shows at a glance how much it matters.
+pub(super) fn mark(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => ":large_green_circle:",
+        Severity::Warning => ":warning:",
+        Severity::Page => ":rotating_light:",
+    }
 }
 
 /// The canary's share; nobody knows it of a release that is stuck.
@@ -52,11 +64,16 @@ fn traffic(release: &Release) -> String {
 }
 
 /// Slack's three control characters (Slack, "Formatting text for app surfaces").
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn cut(text: &str, limit: usize) -> String {
+/// The text as a section takes it.
+pub(super) fn cut(text: &str) -> String {
+    cut_to(text, SECTION_CHARACTERS)
+}
+
+fn cut_to(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }

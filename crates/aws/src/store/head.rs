@@ -1,15 +1,18 @@
-//! The head: reading it, taking the fence, and the artifact that waits.
+//! The head: reading it, alone or with the stop that holds, and taking the fence.
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
-use perch_app::ports::{LoadHead, PortError, TakeFence, WaitForTurn};
-use perch_core::head::{Head, Waiting};
-use perch_core::names::{ReleaseId, TargetName};
+use perch_app::ports::{Claim, LoadHead, LoadStanding, PortError, Standing, TakeFence};
+use perch_core::head::Head;
+use perch_core::names::TargetName;
+use perch_core::stamp;
 
-use super::Table;
-use super::item::{number, read_item, text, write_value};
-use super::keys;
+use super::item::{Change, Item, number, read_item, text};
+use super::keys::{self, Key};
+use super::{Table, text_of};
 use crate::error::port_error;
 
 impl LoadHead for Table {
@@ -18,93 +21,86 @@ impl LoadHead for Table {
     }
 }
 
+impl LoadStanding for Table {
+    async fn standing(&self, target: &TargetName) -> Result<Standing, PortError> {
+        let (head, stop) = (keys::head(target), keys::stop_of_all());
+        let what = format!("head and stop of target {target}");
+        let mut found = self.get_all(&what, vec![head.item(), stop.item()], true).await?;
+        let mut take = |key: &Key| {
+            let place = found.iter().position(|item| text_of(item, "pk") == key.pk);
+            place.map(|place| found.swap_remove(place))
+        };
+        let (head_item, stop_item) = (take(&head), take(&stop));
+        let head: Option<Head> = head_item.map(|item| read_item(&head, item)).transpose()?;
+        let own = head.as_ref().and_then(|head| head.stopped.clone());
+        let of_all = stop_item.map(|item| read_item(&stop, item)).transpose()?;
+        Ok(Standing { head, stop: own.or(of_all) })
+    }
+}
+
 impl TakeFence for Table {
     async fn take_fence(
         &self,
         target: &TargetName,
-        holder: Option<&ReleaseId>,
+        claim: Claim<'_>,
     ) -> Result<Option<Head>, PortError> {
         let key = keys::head(target);
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
+            .change(&key)
             .update_expression("SET fence = fence + :one")
             .expression_attribute_values(":one", number(1))
             .return_values(ReturnValue::AllNew);
-        let update = match holder {
-            Some(id) => update
+        let update = match claim {
+            Claim::Holder(id) => update
                 .condition_expression("active = :holder")
                 .expression_attribute_values(":holder", text(id.as_str())),
-            None => update
-                .condition_expression("attribute_exists(active) AND exposed = :yes")
-                .expression_attribute_values(":yes", true_value()),
+            Claim::Guard { at } => update
+                .condition_expression(
+                    "attribute_exists(active) AND exposed = :yes AND ledger.takenAt <= :at",
+                )
+                .expression_attribute_values(":yes", AttributeValue::Bool(true))
+                .expression_attribute_values(":at", text(stamp::text(end_of_second(at)))),
         };
         match update.send().await {
             Ok(updated) => updated.attributes.map(|item| read_item(&key, item)).transpose(),
-            Err(error) if refused(&error) => Ok(None),
+            Err(error) if refused(&error).is_some() => Ok(None),
             Err(error) => Err(port_error(key.to_string(), error)),
         }
     }
 }
 
-impl WaitForTurn for Table {
-    async fn wait_for_turn(
-        &self,
-        target: &TargetName,
-        waiting: &Waiting,
-    ) -> Result<bool, PortError> {
-        let key = keys::head(target);
-        let kept = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
-            .update_expression("SET waiting = :waiting")
-            .condition_expression(
-                "attribute_exists(pk) AND (attribute_not_exists(waiting) OR waiting.pushedAt <= :at)",
-            )
-            .expression_attribute_values(":waiting", write_value(&key, waiting)?)
-            .expression_attribute_values(":at", write_value(&key, &waiting.pushed_at)?)
-            .send()
-            .await;
-        match kept {
-            Ok(_) => Ok(true),
-            Err(error) if refused(&error) => Ok(false),
-            Err(error) => Err(port_error(key.to_string(), error)),
-        }
-    }
+/// The second after the one that `at` is in. Events tell times in whole seconds: a ledger that was
+/// taken in the second of the alarm may be older than the alarm, so it counts as older.
+fn end_of_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second() + 1).unwrap_or(Timestamp::MAX)
+}
 
-    async fn forget_waiting(
-        &self,
-        target: &TargetName,
-        pushed_at: Timestamp,
-    ) -> Result<(), PortError> {
-        let key = keys::head(target);
-        let forgotten = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
-            .update_expression("REMOVE waiting")
-            .condition_expression("waiting.pushedAt = :at")
-            .expression_attribute_values(":at", write_value(&key, &pushed_at)?)
-            .send()
-            .await;
-        match forgotten {
-            Ok(_) => Ok(()),
-            // A newer artifact waits by now, or none does.
-            Err(error) if refused(&error) => Ok(()),
-            Err(error) => Err(port_error(key.to_string(), error)),
-        }
+impl Table {
+    /// An update of one item.
+    pub(super) fn change(&self, key: &Key) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).set_key(Some(key.item()))
     }
 }
 
-fn true_value() -> aws_sdk_dynamodb::types::AttributeValue {
-    aws_sdk_dynamodb::types::AttributeValue::Bool(true)
+impl Change {
+    /// Makes a target due for the sweep at this time.
+    pub(super) fn due_at(self, at: Timestamp) -> Self {
+        self.set("due", text(keys::DUE)).set("dueAt", text(stamp::text(at)))
+    }
+
+    /// What a head has to have, where there is none yet.
+    pub(super) fn on_head_of(self, target: &TargetName) -> Self {
+        self.set("target", text(target.as_str())).set_new("fence", number(0))
+    }
 }
 
-fn refused<R>(error: &aws_sdk_dynamodb::error::SdkError<UpdateItemError, R>) -> bool {
-    error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+/// The item that did not meet the update's condition, as far as it was asked for; `None` for another
+/// error.
+pub(super) fn refused<R>(error: &SdkError<UpdateItemError, R>) -> Option<Item> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+            Some(failed.item.clone().unwrap_or_default())
+        }
+        _ => None,
+    }
 }

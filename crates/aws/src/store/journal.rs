@@ -1,15 +1,19 @@
-//! Journals and notes.
+//! Journals, notes, and what became of events.
 
-use perch_app::ports::{KeepNote, Note, PortError, ReadJournal};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
+use perch_app::ports::{EventTrace, KeepNote, Note, PortError, ReadJournal, TraceEvent};
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
+use perch_core::release::Release;
 
-use super::item::{number, read_items, write_item};
+use super::item::{number, read_items, text, write_item, write_value};
+use super::transaction::{putting, transaction_error, updating};
 use super::{Range, Table, keys};
-use crate::error::port_error;
 
-/// How long a note is kept: 30 days.
-const NOTE_SECONDS: i64 = 30 * 24 * 3600;
+/// How long a note and the trace of an event are kept: 30 days.
+const KEPT_SECONDS: i64 = 30 * 24 * 3600;
 
 impl ReadJournal for Table {
     async fn journal(
@@ -27,10 +31,9 @@ impl KeepNote for Table {
     async fn note(&self, note: &Note) -> Result<(), PortError> {
         let key = keys::note(note.target.as_ref(), note.at, &note.event);
         let mut item = write_item(&key, note)?;
-        item.insert("expiresAt".into(), number(note.at.as_second() + NOTE_SECONDS));
-        let sent = self.client.put_item().table_name(&self.name).set_item(Some(item)).send();
-        sent.await.map_err(|error| port_error(key.to_string(), error))?;
-        Ok(())
+        item.insert("expiresAt".into(), number(note.at.as_second() + KEPT_SECONDS));
+        let writes = vec![putting(self.put(item))?, self.trace_why(note)?];
+        self.transact(writes).await.map_err(|error| transaction_error(&key.to_string(), error))
     }
 
     async fn notes(
@@ -40,5 +43,53 @@ impl KeepNote for Table {
     ) -> Result<Vec<Note>, PortError> {
         let pk = target.map_or_else(|| keys::UNMATCHED.to_owned(), keys::target_pk);
         read_items(self.query(&pk, Range::newest(keys::NOTE, limit)).await?)
+    }
+}
+
+impl TraceEvent for Table {
+    async fn traces(&self, event: &str) -> Result<Vec<EventTrace>, PortError> {
+        read_items(self.query(&keys::event_pk(event), Range::all("")).await?)
+    }
+}
+
+impl Table {
+    /// The trace of the event that started a release.
+    pub(super) fn trace_of(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
+        let trace = EventTrace {
+            event: release.cause.id(),
+            target: Some(release.target.clone()),
+            at: release.cause.pushed_at(),
+            subject: release.artifact.to_string(),
+            release: Some(release.id.clone()),
+            why: None,
+        };
+        let mut item = write_item(&keys::trace(&trace.event, Some(&release.target)), &trace)?;
+        item.insert("expiresAt".into(), number(release.started_at.as_second() + KEPT_SECONDS));
+        putting(self.put(item))
+    }
+
+    /// The trace of an event that led to nothing, or to nothing more: where the event had started a
+    /// release, the trace still says so.
+    fn trace_why(&self, note: &Note) -> Result<TransactWriteItem, PortError> {
+        let key = keys::trace(&note.event, note.target.as_ref());
+        let names = ["event", "target", "at", "subject", "why", "expiresAt"];
+        let values = [
+            text(&note.event),
+            write_value(&key, &note.target)?,
+            write_value(&key, &note.at)?,
+            text(&note.subject),
+            text(&note.text),
+            number(note.at.as_second() + KEPT_SECONDS),
+        ];
+        let set: Vec<String> = names.iter().map(|name| format!("#{name} = :{name}")).collect();
+        let names_of = names.iter().map(|name| (format!("#{name}"), (*name).to_owned()));
+        let values_of = names.iter().map(|name| format!(":{name}")).zip(values);
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.item()))
+            .update_expression(format!("SET {}", set.join(", ")))
+            .set_expression_attribute_names(Some(names_of.collect::<HashMap<_, _>>()))
+            .set_expression_attribute_values(Some(values_of.collect()));
+        updating(update)
     }
 }

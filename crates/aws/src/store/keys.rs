@@ -36,12 +36,24 @@ impl fmt::Display for Key {
 
 pub(super) const ALL_TARGETS: &str = "TARGETS";
 pub(super) const UNMATCHED: &str = "UNMATCHED";
+pub(super) const INSTALLATION: &str = "INSTALLATION";
+pub(super) const SWEEPS: &str = "SWEEPS";
+/// The index of the heads by when they are due, and what `due` is in each of them.
+pub(super) const DUE_INDEX: &str = "due";
+pub(super) const DUE: &str = "DUE";
 pub(super) const NOTE: &str = "NOTE#";
+pub(super) const NOTICE: &str = "NOTICE#";
+pub(super) const RUN: &str = "RUN#";
 pub(super) const JOURNAL: &str = "JOURNAL#";
 pub(super) const RELEASE: &str = "RELEASE#";
 
 pub(super) fn target_pk(name: &TargetName) -> String {
     format!("TARGET#{name}")
+}
+
+/// The name of the target whose partition this is.
+pub(super) fn name_of(pk: &str) -> Option<&str> {
+    pk.strip_prefix("TARGET#")
 }
 
 pub(super) fn spec(name: &TargetName) -> Key {
@@ -98,6 +110,32 @@ pub(super) fn listed_target(name: &TargetName) -> Key {
 pub(super) fn note(target: Option<&TargetName>, at: Timestamp, event: &str) -> Key {
     let pk = target.map_or_else(|| UNMATCHED.to_owned(), target_pk);
     Key::new(pk, format!("{NOTE}{}#{event}", stamp(at)))
+}
+
+pub(super) fn stop_of_all() -> Key {
+    Key::new(INSTALLATION, "STOP")
+}
+
+/// The partition of the notices of a target, or of the installation.
+pub(super) fn notices(target: Option<&TargetName>) -> String {
+    target.map_or_else(|| INSTALLATION.to_owned(), target_pk)
+}
+
+pub(super) fn notice(target: Option<&TargetName>, at: Timestamp, id: &str) -> Key {
+    Key::new(notices(target), format!("{NOTICE}{}#{id}", stamp(at)))
+}
+
+pub(super) fn event_pk(event: &str) -> String {
+    format!("EVENT#{event}")
+}
+
+/// A target's name is never a hyphen alone.
+pub(super) fn trace(event: &str, target: Option<&TargetName>) -> Key {
+    Key::new(event_pk(event), target.map_or("-", TargetName::as_str))
+}
+
+pub(super) fn run(at: Timestamp, id: &str) -> Key {
+    Key::new(SWEEPS, format!("{RUN}{}#{id}", stamp(at)))
 }
 
 pub(super) fn image_source(repository: &RepositoryName) -> String {

@@ -1,12 +1,16 @@
-//! DynamoDB: one table, every hot read a `GetItem` or a `Query` on a key.
+//! DynamoDB: one table, every hot read a `GetItem`, a `BatchGetItem` or a `Query` on a key.
 //!
 //! | pk | sk | holds |
 //! |---|---|---|
 //! | `TARGET#name` | `SPEC` | the target as applied |
-//! | `TARGET#name` | `HEAD` | who may touch its traffic |
+//! | `TARGET#name` | `HEAD` | who may touch its traffic; with `due` and `dueAt` for the sweep |
 //! | `TARGET#name` | `ARTIFACT#identity` | the release that an artifact had, and how it ended |
 //! | `TARGET#name` | `RELEASE#start#id` | index: releases of a target by time |
 //! | `TARGET#name`, `UNMATCHED` | `NOTE#time#event` | why an event led to nothing; with a TTL |
+//! | `TARGET#name`, `INSTALLATION` | `NOTICE#time#id` | what happened outside of releases; the outbox |
+//! | `INSTALLATION` | `STOP` | the stop of all targets |
+//! | `EVENT#id` | `name` or `-` | what became of an event for a target; with a TTL |
+//! | `SWEEPS` | `RUN#time#id` | the sweep's runs; with a TTL |
 //! | `RELEASE#id` | `RECORD` | the release |
 //! | `RELEASE#id` | `JOURNAL#seq` | what happened to it; the outbox |
 //! | `SOURCE#...` | `TARGET#name` | index: source -> targets, with globs |
@@ -14,23 +18,33 @@
 //! | `SERVICE#...` | `TARGET` | the one target that may move an alias |
 //! | `TARGETS` | `name` | index: all targets |
 //! | `RELEASES#yyyy-mm` | `start#id` | index: all releases by time |
+//!
+//! The index `due` over `due` and `dueAt` holds the keys of the heads alone: no other item has both.
 
+mod commit;
 mod head;
 mod item;
 mod journal;
 mod keys;
+mod line;
 mod plan;
 mod releases;
+mod sweep;
 mod targets;
+mod transaction;
+mod waiting;
+
+use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use perch_app::ports::PortError;
 use serde::de::DeserializeOwned;
 
 use self::item::{Item, read_item, text};
 use self::keys::Key;
+use self::transaction::built;
 use crate::error::port_error;
 
 /// The table.
@@ -69,6 +83,32 @@ impl Table {
             .await
             .map_err(|e| port_error(key.to_string(), e))?;
         found.item.map(|item| read_item(key, item)).transpose()
+    }
+
+    /// The items under these keys, at most 100, that exist, in any order.
+    async fn get_all(
+        &self,
+        what: &str,
+        keys: Vec<Item>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, PortError> {
+        let (mut wanted, mut found) = (keys, Vec::new());
+        while !wanted.is_empty() {
+            let request = KeysAndAttributes::builder().set_keys(Some(wanted));
+            let request = request.set_consistent_read(consistent.then_some(true));
+            let answer = self
+                .client
+                .batch_get_item()
+                .request_items(&self.name, built(request.build())?)
+                .send()
+                .await
+                .map_err(|e| port_error(what, e))?;
+            let of_table = |mut all: HashMap<_, _>| all.remove(&self.name);
+            found.extend(answer.responses.and_then(of_table).unwrap_or_default());
+            let left = answer.unprocessed_keys.and_then(|mut keys| keys.remove(&self.name));
+            wanted = left.map(|keys| keys.keys).unwrap_or_default();
+        }
+        Ok(found)
     }
 
     /// Items of one partition whose sort key begins with `prefix`, page by page, up to `limit`.

@@ -1,46 +1,54 @@
-//! A new release: its record, first journal entry, artifact item, index items and the head, in one
-//! transaction.
+//! A new release: its record, first journal entry, artifact item, index items, the trace of its event
+//! and the head, in one transaction.
 
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
+    CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure as OnFailure,
+    TransactWriteItem,
 };
-use perch_app::ports::{PlanRelease, Planned, PortError};
+use perch_app::ports::{KnownArtifact, LoadArtifact, PlanRelease, Planned, PortError};
+use perch_app::reconcile::ACTIVE;
+use perch_core::artifact::Artifact;
 use perch_core::journal::JournalEntry;
+use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
 use serde::{Deserialize, Serialize};
 
-use super::item::{number, put, read_item, text, write_item, write_value};
+use super::item::{Change, number, read_attribute, read_item, text, write_item, write_value};
+use super::releases::Listed;
+use super::transaction::{SendError, built, putting, refusal, transaction_error, updating};
 use super::{Table, keys};
-use crate::error::port_error;
 
 /// What is known about an artifact that was released to a target.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ArtifactItem {
-    pub(super) release: perch_core::names::ReleaseId,
-    #[serde(default)]
-    pub(super) outcome: Option<String>,
+struct ArtifactItem {
+    release: ReleaseId,
+    /// Missing, not null, while the release goes on: conditions ask whether it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
 }
 
 /// The places of the conditional writes in the transaction, and so of their cancellation reasons.
 const RECORD: usize = 0;
 const ARTIFACT: usize = 1;
 const HEAD: usize = 2;
+const STOP: usize = 3;
 
 impl PlanRelease for Table {
     async fn plan(&self, release: &Release, entry: &JournalEntry) -> Result<Planned, PortError> {
+        let listed = Listed { release: release.id.clone() };
+        let (target, id, start) = (&release.target, &release.id, release.started_at);
         let writes = vec![
-            self.new_record(release)?,
+            self.add(&keys::record(id), release)?,
             self.new_artifact(release)?,
             self.new_holder(release)?,
-            self.new_entry(entry)?,
-            self.index_by_target(release)?,
-            self.index_by_time(release)?,
+            self.no_stop_of_all()?,
+            self.add(&keys::journal(id, entry.seq), entry)?,
+            self.replace(&keys::release_of_target(target, start, id), &listed)?,
+            self.replace(&keys::release_by_time(start, id), &listed)?,
+            self.trace_of(release)?,
         ];
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
-        let error = match sent {
-            Ok(_) => return Ok(Planned::Created),
+        let error = match self.transact(writes).await {
+            Ok(()) => return Ok(Planned::Created),
             Err(error) => error,
         };
         match refusal(&error) {
@@ -52,115 +60,99 @@ impl PlanRelease for Table {
                     item.outcome.map_or("not ended yet".to_owned(), |o| format!("ended {o}"));
                 Ok(Planned::AlreadyReleased { by: item.release, outcome })
             }
-            Some((HEAD, reason)) => {
-                let item = reason.item.unwrap_or_default();
-                match super::text_of(&item, "active").parse() {
-                    Ok(active) => Ok(Planned::Busy { active }),
-                    // Free, but with another fence: someone was faster. Read again.
-                    Err(_) => {
-                        Err(transaction_error(&keys::head(&release.target).to_string(), error))
-                    }
-                }
+            Some((HEAD, reason)) => not_free(release, reason, error),
+            Some((STOP, reason)) => {
+                let stop = read_item(&keys::stop_of_all(), reason.item.unwrap_or_default())?;
+                Ok(Planned::Stopped(stop))
             }
             _ => Err(transaction_error(&keys::record(&release.id).to_string(), error)),
         }
     }
 }
 
-impl Table {
-    fn new_record(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
-        let item = write_item(&keys::record(&release.id), release)?;
-        let put = put(&self.name, item).condition_expression("attribute_not_exists(pk)");
-        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+/// Why the head does not take the release: held, stopped, or free with another fence because someone
+/// was faster, which is for the caller to read again.
+fn not_free(
+    release: &Release,
+    reason: CancellationReason,
+    error: SendError,
+) -> Result<Planned, PortError> {
+    let (key, item) = (keys::head(&release.target), reason.item.unwrap_or_default());
+    if let Some(active) = read_attribute(&key, &item, "active")? {
+        return Ok(Planned::Busy { active });
     }
+    match read_attribute(&key, &item, "stopped")? {
+        Some(stop) => Ok(Planned::Stopped(stop)),
+        None => Err(transaction_error(&key.to_string(), error)),
+    }
+}
 
+impl Table {
+    /// One release for each artifact, and another after a rejection or a replacement; a person may
+    /// have another after any end.
     fn new_artifact(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
         let item = ArtifactItem { release: release.id.clone(), outcome: None };
         let key = keys::artifact(&release.target, &release.artifact);
-        let put = put(&self.name, write_item(&key, &item)?)
-            .condition_expression("attribute_not_exists(pk) OR outcome IN (:rejected, :superseded)")
+        let put = self.put(write_item(&key, &item)?);
+        let put = if release.cause.is_person() {
+            put.condition_expression("attribute_not_exists(pk) OR attribute_exists(outcome)")
+        } else {
+            put.condition_expression(
+                "attribute_not_exists(pk) OR outcome IN (:rejected, :superseded)",
+            )
             .expression_attribute_values(":rejected", text("Rejected"))
             .expression_attribute_values(":superseded", text("Superseded"))
-            .return_values_on_condition_check_failure(OnFailure::AllOld);
-        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+        };
+        putting(put.return_values_on_condition_check_failure(OnFailure::AllOld))
     }
 
     fn new_holder(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
         let key = keys::head(&release.target);
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
-            .update_expression(
-                "SET target = :target, fence = :fence, active = :id, exposed = :no REMOVE ledger",
-            )
+        let look = release.started_at.saturating_add(ACTIVE).unwrap_or(release.started_at);
+        let change = Change::default()
+            .set("target", text(release.target.as_str()))
+            .set("fence", number(release.fence))
+            .set("active", text(release.id.as_str()))
+            .set("exposed", write_value(&key, &false)?)
+            .due_at(look)
+            .remove("ledger");
+        let update = self
+            .update(&key, change)
             .condition_expression(
-                "attribute_not_exists(active) AND (attribute_not_exists(pk) OR fence = :before)",
+                "attribute_not_exists(active) AND attribute_not_exists(stopped) \
+                 AND (attribute_not_exists(pk) OR fence = :before)",
             )
-            .expression_attribute_values(":target", text(release.target.as_str()))
-            .expression_attribute_values(":fence", number(release.fence))
             .expression_attribute_values(":before", number(release.fence.saturating_sub(1)))
-            .expression_attribute_values(":id", text(release.id.as_str()))
-            .expression_attribute_values(":no", write_value(&key, &false)?)
             .return_values_on_condition_check_failure(OnFailure::AllOld);
-        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
+        updating(update)
     }
 
-    pub(super) fn new_entry(&self, entry: &JournalEntry) -> Result<TransactWriteItem, PortError> {
-        let item = write_item(&keys::journal(&entry.release, entry.seq), entry)?;
-        let put = put(&self.name, item).condition_expression("attribute_not_exists(pk)");
-        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+    fn no_stop_of_all(&self) -> Result<TransactWriteItem, PortError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(keys::stop_of_all().item()))
+            .condition_expression("attribute_not_exists(pk)")
+            .return_values_on_condition_check_failure(OnFailure::AllOld);
+        Ok(TransactWriteItem::builder().condition_check(built(check.build())?).build())
     }
 
-    fn index_by_target(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
-        let key = keys::release_of_target(&release.target, release.started_at, &release.id);
-        let item = write_item(&key, &super::releases::Listed { release: release.id.clone() })?;
-        let put = built(put(&self.name, item).build())?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    fn index_by_time(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
-        let key = keys::release_by_time(release.started_at, &release.id);
-        let item = write_item(&key, &super::releases::Listed { release: release.id.clone() })?;
-        let put = built(put(&self.name, item).build())?;
-        Ok(TransactWriteItem::builder().put(put).build())
+    /// How the artifact's release ended, which decides whether it may have another.
+    pub(super) fn outcome(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
+        let item = ArtifactItem {
+            release: release.id.clone(),
+            outcome: Some(release.phase.name().to_owned()),
+        };
+        self.replace(&keys::artifact(&release.target, &release.artifact), &item)
     }
 }
 
-/// A request that was built without a required member: a defect, reported and never sent.
-pub(super) fn built<T>(request: Result<T, BuildError>) -> Result<T, PortError> {
-    request.map_err(|error| PortError::Invalid {
-        what: "a request to DynamoDB".into(),
-        message: error.to_string(),
-    })
-}
-
-type SendError = SdkError<TransactWriteItemsError>;
-
-/// The first write whose condition failed, with its place.
-fn refusal(error: &SendError) -> Option<(usize, CancellationReason)> {
-    reasons(error)
-        .iter()
-        .position(|reason| reason.code() == Some("ConditionalCheckFailed"))
-        .and_then(|place| Some((place, reasons(error).get(place)?.clone())))
-}
-
-fn reasons(error: &SendError) -> &[CancellationReason] {
-    match error.as_service_error() {
-        Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-            canceled.cancellation_reasons()
-        }
-        _ => &[],
-    }
-}
-
-/// A failed condition is a conflict; a collision with another transaction may pass.
-pub(super) fn transaction_error(what: &str, error: SendError) -> PortError {
-    match refusal(&error) {
-        Some((place, _)) => PortError::Conflict {
-            what: what.to_owned(),
-            expected: "it unchanged".into(),
-            found: format!("condition {place} of the transaction failed"),
-        },
-        None => port_error(what, error),
+impl LoadArtifact for Table {
+    async fn artifact(
+        &self,
+        target: &TargetName,
+        artifact: &Artifact,
+    ) -> Result<Option<KnownArtifact>, PortError> {
+        let item: Option<ArtifactItem> = self.get(&keys::artifact(target, artifact)).await?;
+        Ok(item.map(|ArtifactItem { release, outcome }| KnownArtifact { release, outcome }))
     }
 }

@@ -1,19 +1,15 @@
-//! Releases: reading, committing a transition, listing.
+//! Releases: reading and listing.
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{KeysAndAttributes, TransactWriteItem, Update};
 use jiff::{Timestamp, ToSpan};
-use perch_app::ports::{CommitRelease, ListReleases, LoadRelease, PortError, Transition};
+use perch_app::ports::{ListReleases, LoadRelease, PortError};
 use perch_core::names::{ReleaseId, TargetName};
-use perch_core::phase::Phase;
 use perch_core::release::Release;
 use serde::{Deserialize, Serialize};
 
-use super::item::{number, put, read_items, text, write_item, write_value};
-use super::plan::{built, transaction_error};
+use super::item::read_items;
 use super::{Range, Table, keys};
-use crate::error::port_error;
 
 /// An index item that leads to a release.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,90 +28,15 @@ impl LoadRelease for Table {
     }
 }
 
-impl CommitRelease for Table {
-    async fn commit(&self, transition: &Transition) -> Result<(), PortError> {
-        let release = &transition.release;
-        let mut writes = vec![self.record(transition)?, self.holder(transition)?];
-        for entry in &transition.entries {
-            writes.push(self.new_entry(entry)?);
-        }
-        if release.phase.is_final() {
-            writes.push(self.outcome(release)?);
-        }
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send();
-        let what = format!("release {}", release.id);
-        sent.await.map_err(|error| transaction_error(&what, error))?;
-        Ok(())
-    }
-}
-
 impl Table {
-    fn record(&self, transition: &Transition) -> Result<TransactWriteItem, PortError> {
-        let release = &transition.release;
-        let put = put(&self.name, write_item(&keys::record(&release.id), release)?)
-            .condition_expression("seq = :seq")
-            .expression_attribute_values(":seq", number(transition.expected_seq));
-        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
-    }
-
-    /// What the head has to know: whether the canary may serve, the way back, and whether the
-    /// release still holds the target. A release that is Stuck keeps it.
-    fn holder(&self, transition: &Transition) -> Result<TransactWriteItem, PortError> {
-        let release = &transition.release;
-        let key = keys::head(&release.target);
-        let over = release.phase.is_final() && !matches!(release.phase, Phase::Stuck { .. });
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
-            .condition_expression("active = :id AND fence = :fence")
-            .expression_attribute_values(":id", text(release.id.as_str()))
-            .expression_attribute_values(":fence", number(transition.fence))
-            .expression_attribute_values(
-                ":exposed",
-                write_value(&key, &(release.phase.is_exposed() && !over))?,
-            );
-        let update = match &release.ledger {
-            Some(ledger) if !over => update
-                .update_expression("SET exposed = :exposed, ledger = :ledger")
-                .expression_attribute_values(":ledger", write_value(&key, ledger)?),
-            _ if over => update.update_expression("SET exposed = :exposed REMOVE active, ledger"),
-            _ => update.update_expression("SET exposed = :exposed"),
-        };
-        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
-    }
-
-    fn outcome(&self, release: &Release) -> Result<TransactWriteItem, PortError> {
-        let key = keys::artifact(&release.target, &release.artifact);
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(key.item()))
-            .update_expression("SET #release = :id, outcome = :outcome")
-            .expression_attribute_names("#release", "release")
-            .expression_attribute_values(":id", text(release.id.as_str()))
-            .expression_attribute_values(":outcome", text(release.phase.name()));
-        Ok(TransactWriteItem::builder().update(built(update.build())?).build())
-    }
-
     /// The records of these releases, in this order.
     async fn records(&self, ids: &[ReleaseId]) -> Result<Vec<Release>, PortError> {
         let mut found: HashMap<ReleaseId, Release> = HashMap::new();
         for chunk in ids.chunks(KEYS_PER_CALL) {
-            let mut wanted: Vec<_> = chunk.iter().map(|id| keys::record(id).item()).collect();
-            while !wanted.is_empty() {
-                let request = KeysAndAttributes::builder().set_keys(Some(wanted));
-                let answer = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.name, built(request.build())?)
-                    .send()
-                    .await
-                    .map_err(|e| port_error("releases", e))?;
-                let items = answer.responses.and_then(|mut r| r.remove(&self.name));
-                let releases: Vec<Release> = read_items(items.unwrap_or_default())?;
-                found.extend(releases.into_iter().map(|release| (release.id.clone(), release)));
-                let left = answer.unprocessed_keys.and_then(|mut keys| keys.remove(&self.name));
-                wanted = left.map(|keys| keys.keys).unwrap_or_default();
-            }
+            let wanted = chunk.iter().map(|id| keys::record(id).item()).collect();
+            let items = self.get_all("releases", wanted, false).await?;
+            let releases: Vec<Release> = read_items(items)?;
+            found.extend(releases.into_iter().map(|release| (release.id.clone(), release)));
         }
         Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }

@@ -1,15 +1,17 @@
 //! Targets and the index items that lead to them.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use jiff::Timestamp;
 use perch_app::ports::{FindTargets, LoadTarget, PortError, SaveTarget, SourceMatch};
 use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, TargetName};
+use perch_core::stamp;
 use perch_core::target::Target;
 
-use super::item::{Item, put, read_items, text, write_item, write_value};
+use super::item::{Change, read_items, text, write_value};
 use super::keys::{self, Key};
+use super::transaction::{putting, transaction_error, updating};
 use super::{Range, Table};
-use crate::store::plan::{built, transaction_error};
 
 impl LoadTarget for Table {
     async fn target(&self, name: &TargetName) -> Result<Option<Target>, PortError> {
@@ -26,6 +28,8 @@ impl FindTargets for Table {
         let pk = match artifact {
             Artifact::Image { repository, .. } => keys::image_source(repository),
             Artifact::Package { bucket, .. } => keys::package_source(bucket),
+            // A version exists already: no source announces it.
+            Artifact::Version { .. } => return Ok(Vec::new()),
         };
         let items = self.query(&pk, Range::all("TARGET#")).await?;
         let found: Vec<Indexed> = read_items(items)?;
@@ -63,16 +67,22 @@ fn index(target: &Target) -> Vec<(Key, Indexed)> {
 }
 
 impl SaveTarget for Table {
-    async fn save_target(&self, target: &Target, before: Option<&Target>) -> Result<(), PortError> {
+    async fn save_target(
+        &self,
+        target: &Target,
+        before: Option<&Target>,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
         let spec = keys::spec(&target.name);
         let mut writes = vec![
-            self.put_item(write_item(&spec, target)?)?,
-            self.put_item(write_item(&keys::listed_target(&target.name), target)?)?,
+            self.replace(&spec, target)?,
+            self.replace(&keys::listed_target(&target.name), target)?,
             self.claim_service(target)?,
+            self.due_now(target, before, now)?,
         ];
         let entries = index(target);
         for (key, entry) in &entries {
-            writes.push(self.put_item(write_item(key, entry)?)?);
+            writes.push(self.replace(key, entry)?);
         }
         if let Some(before) = before {
             let stale = index(before).into_iter().map(|(key, _)| key);
@@ -81,9 +91,7 @@ impl SaveTarget for Table {
                 writes.push(self.delete(&key)?);
             }
         }
-        let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send();
-        sent.await.map_err(|e| transaction_error(&spec.to_string(), e))?;
-        Ok(())
+        self.transact(writes).await.map_err(|error| transaction_error(&spec.to_string(), error))
     }
 }
 
@@ -94,24 +102,30 @@ fn moved_service(before: &Target, after: &Target) -> Option<Key> {
 }
 
 impl Table {
-    fn put_item(&self, item: Item) -> Result<TransactWriteItem, PortError> {
-        let put = built(put(&self.name, item).build())?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    fn delete(&self, key: &Key) -> Result<TransactWriteItem, PortError> {
-        let delete = Delete::builder().table_name(&self.name).set_key(Some(key.item()));
-        Ok(TransactWriteItem::builder().delete(built(delete.build())?).build())
-    }
-
     /// An alias belongs to one target: two would move it against each other.
     fn claim_service(&self, target: &Target) -> Result<TransactWriteItem, PortError> {
         let key = keys::service(&target.service.lambda);
         let mut item = key.item();
         item.insert("target".into(), write_value(&key, &target.name)?);
-        let put = put(&self.name, item)
+        let put = self
+            .put(item)
             .condition_expression("attribute_not_exists(pk) OR target = :name")
             .expression_attribute_values(":name", text(target.name.as_str()));
-        Ok(TransactWriteItem::builder().put(built(put.build())?).build())
+        putting(put)
+    }
+
+    /// The sweep looks at the target now. What its sources held before they were its sources is no
+    /// missed event.
+    fn due_now(
+        &self,
+        target: &Target,
+        before: Option<&Target>,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, PortError> {
+        let change = Change::default().on_head_of(&target.name).due_at(now);
+        let seen = text(stamp::text(now));
+        let moved = before.is_some_and(|before| before.sources != target.sources);
+        let change = if moved { change.set("seen", seen) } else { change.set_new("seen", seen) };
+        updating(self.update(&keys::head(&target.name), change))
     }
 }
