@@ -1,9 +1,10 @@
 //! The sweep: looks at every target that is due, and mends what events and executions left behind.
 //!
-//! With nothing to do a target costs four calls (claim, head and stop, spec, alias) and a listing of its repository, which
-//! targets of the same source share. A target that can't be looked at does not keep the others from it.
+//! With nothing to do a target costs five calls (claim, head and stop, spec, alias, the next claim)
+//! and a listing of its repository, which targets of the same source share. A target that can't be
+//! looked at does not keep the others from it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -88,34 +89,40 @@ pub async fn run(
     let id = format!("sweep-{}", now.strftime("%Y%m%d-%H%M%S"));
     let mut run =
         SweepRun { id, at: now, looked_at: 0, did: Vec::new(), failed: Vec::new(), more: false };
-    let mut listed = HashMap::new();
-    loop {
-        let page = store.due(now, PAGE).await?;
+    let (mut listed, mut seen) = (HashMap::new(), HashSet::new());
+    while !run.more {
+        let mut page = store.due(now, PAGE).await?;
+        let is_full = page.len() == PAGE;
+        // The index follows the table with a delay: what was claimed may still be found as due.
+        page.retain(|due| seen.insert(due.target.clone()));
         if page.is_empty() {
+            run.more = is_full;
             break;
         }
         for due in page {
-            if !goes_on() {
-                run.more = true;
-                store.run(&run).await?;
-                return Ok(run);
+            run.more = !goes_on();
+            if run.more {
+                break;
             }
             let sweep = Sweep { store, executions, run: &run.id, now };
-            match sweep.look_at(lambda, sources, &mut listed, &due).await {
-                Ok(None) => {}
-                Ok(Some(did)) => {
-                    run.looked_at += 1;
-                    run.did.extend(did.iter().map(|did| format!("{}: {did}", due.target)));
-                }
-                Err(error) => {
-                    run.looked_at += 1;
-                    run.failed.push(format!("{}: {error}", due.target));
-                }
-            }
+            let looked = sweep.look_at(lambda, sources, &mut listed, &due).await;
+            run.note(&due.target, looked);
         }
     }
     store.run(&run).await?;
     Ok(run)
+}
+
+impl SweepRun {
+    /// Adds what came of a look; nothing when another sweep was faster.
+    fn note(&mut self, target: &TargetName, looked: Result<Option<Vec<String>>, StepError>) {
+        match looked {
+            Ok(None) => return,
+            Ok(Some(did)) => self.did.extend(did.iter().map(|did| format!("{target}: {did}"))),
+            Err(error) => self.failed.push(format!("{target}: {error}")),
+        }
+        self.looked_at += 1;
+    }
 }
 
 struct Sweep<'a, S, E> {

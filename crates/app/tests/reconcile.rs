@@ -29,7 +29,7 @@ fn well(world: &World) {
 }
 
 #[tokio::test]
-async fn a_quiet_target_costs_six_calls_and_is_due_again_later() {
+async fn a_quiet_target_costs_a_few_reads_and_is_due_again_later() {
     let world = World::usual();
     let run = sweep(&world, 10).await;
     assert_eq!((run.looked_at, run.did, run.failed, run.more), (1, vec![], vec![], false));
