@@ -45,6 +45,7 @@ class Plan:
     lose: str = ""                                  # pattern of events that EventBridge never gets
     delay: tuple = (0.05, 2.0)                      # seconds, shortest and longest
     hang: float = 5.0                               # seconds without an answer; longer than the caller waits
+    at_once: int = 0                                # most invocations at a time, from the start on; 0: no limit
 
     def __post_init__(self):
         for site, kinds in self.rates.items():

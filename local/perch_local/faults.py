@@ -8,7 +8,7 @@ import os
 import pathlib
 import threading
 
-from perch_local import fault_hooks, fault_proxy
+from perch_local import fault_hooks, fault_proxy, turns
 from perch_local.fault_plan import FIRST_PLAN, BadPlan, Faults, Plan
 
 
@@ -46,4 +46,6 @@ def install():
     faults = Faults(Plan.read(os.environ.get(FIRST_PLAN) or "{}"), open(folder / "faults.jsonl", "a"))
     proxy = fault_proxy.Proxy("127.0.0.1", int(os.environ["GATEWAY_PORT"]), faults, open(folder / "calls.jsonl", "a"))
     fault_hooks.install(faults, proxy)
+    if faults.plan.at_once:
+        turns.install(faults.plan.functions, faults.plan.at_once)
     (folder / "control.json").write_text(json.dumps({"url": control(faults)}))

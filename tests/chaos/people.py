@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from stage import aws, output
+from installation import aws, output
 
 SUBSCRIBER = "chaos-told"
 

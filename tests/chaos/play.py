@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from stage import ChaosError, Stage, Target, aws
+from installation import ChaosError, Stage, Target, aws
 from stories import GAVE_UP, IMAGES, End, Story
 from table import Item, Watcher
 

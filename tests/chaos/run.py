@@ -9,6 +9,7 @@ Exits 0 only if every promise held. The same seed plays the same stories with th
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import shutil
 import sys
@@ -21,11 +22,11 @@ from perch_local.checkout import ROOT
 from perch_local.fault_plan import BadPlan, Plan
 from rich.console import Console
 
-import report
+import summary
 from checks import Broken, Evidence, broken
 from people import Operator, Told
 from play import Played, Player
-from stage import FUNCTIONS, SUBJECT, ChaosError, Stage, Target, aws, output, staged
+from installation import FUNCTIONS, SUBJECT, ChaosError, Stage, Target, aws, output, staged
 from stories import IMAGES, programme
 from table import Watcher, everything
 
@@ -118,7 +119,7 @@ def versions(target: Target) -> int:
     return sum(version["Version"] != "$LATEST" for page in pages for version in page["Versions"])
 
 
-def whole_run(options: argparse.Namespace) -> report.Run:
+def whole_run(options: argparse.Namespace) -> summary.Run:
     """Stage, play, come to rest, and hold the promises against what is left."""
     targets = cast(options.targets)
     with staged(options.seed, say) as stage:
@@ -149,10 +150,10 @@ def whole_run(options: argparse.Namespace) -> report.Run:
             told.entries,
             operator.lost,
         )
-        run = report.Run(options.seed, time.monotonic() - BEGAN, evidence, broken(evidence), callers, bad(evidence), len(operator.redriven), again(options))
+        run = summary.Run(options.seed, time.monotonic() - BEGAN, evidence, broken(evidence), callers, bad(evidence), len(operator.redriven), again(options))
         run.broken += harmed(run)
         if run.broken:
-            run.command += f"\nevidence: {keep(stage, options.seed)}"
+            run.command += f"\nevidence: {keep(stage, options.seed, evidence)}"
         return run
 
 
@@ -166,9 +167,9 @@ def bad(evidence: Evidence) -> set[tuple[str, str]]:
     }
 
 
-def harmed(run: report.Run) -> list[Broken]:
+def harmed(run: summary.Run) -> list[Broken]:
     """What callers must not see: an error of a version that was not made to fail, or no answer."""
-    seen = report.harm(run)
+    seen = summary.harm(run)
     names = ("errors of good versions", "no answer")
     return [Broken("callers", "all", f"{seen[name]} {name}") for name in names if seen[name]]
 
@@ -179,13 +180,15 @@ def again(options: argparse.Namespace) -> str:
     return f".venv/bin/python tests/chaos/run.py --seed {options.seed} --targets {options.targets} --rounds {options.rounds}{more}"
 
 
-def keep(stage: Stage, seed: int) -> Path:
-    """Keep the logs of a run that failed; the stack's folder goes with the stack."""
+def keep(stage: Stage, seed: int, evidence: Evidence) -> Path:
+    """Keep the logs and journals of a run that failed; the stack's folder goes with the stack."""
     place = ROOT / ".local" / f"chaos-{seed}"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for name in ("faults.jsonl", "calls.jsonl", "server.log"):
         shutil.copy2(stage.folder / name, place / name)
+    state = {"releases": evidence.state.releases, "journal": evidence.state.journal, "notes": evidence.state.notes}
+    (place / "state.json").write_text(json.dumps(state, indent=1, default=str))
     return place.relative_to(ROOT)
 
 
@@ -204,7 +207,7 @@ def main() -> int:
     except (ChaosError, BadPlan, lifecycle.LocalStackError) as wrong:
         print(f"chaos: {wrong}", file=sys.stderr)
         return 1
-    report.show(run, Console(width=110))
+    summary.show(run, Console(width=110))
     return 1 if run.broken else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from stage import PERCH, ChaosError, aws
+from installation import PERCH, ChaosError, aws
 
 Item = dict[str, Any]
 Key = tuple[str, str]

@@ -115,9 +115,7 @@ class Stage:
 
     def install(self, targets: list[Target]) -> None:
         """Make each target's service with a first version behind its alias, and apply the targets."""
-        role = aws("iam").create_role(
-            RoleName="chaos-service", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-        )["Role"]["Arn"]
+        role = self.role()
         for target in targets:
             uri = push_image.repository_uri(aws("ecr"), target.name)
             digest = self.push(target, None, "first", tag="first")
@@ -131,10 +129,19 @@ class Stage:
             )
             aws("lambda").create_alias(FunctionName=target.name, Name=ALIAS, FunctionVersion="1")
             self.guard(target, quiet=True)
-        files = self.folder / "targets.yaml"
+        self.apply([target.file() for target in targets])
+
+    def role(self) -> str:
+        """The role of the services, which call nothing."""
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+        return str(aws("iam").create_role(RoleName="chaos-service", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
+
+    def apply(self, targets: list[dict[str, Any]]) -> None:
+        """Apply target files."""
+        path = self.folder / "targets.yaml"
         # JSON is YAML, too.
-        files.write_text("\n---\n".join(json.dumps(target.file()) for target in targets))
-        self.perch("apply", "-f", str(files))
+        path.write_text("\n---\n".join(json.dumps(target) for target in targets))
+        self.perch("apply", "-f", str(path))
 
     def push(self, target: Target, fault: dict[str, Any] | None, build: str, tag: str | None = None) -> str:
         """Push one build of the service, broken as `fault` says; its digest."""
@@ -179,12 +186,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(seed: int, say: Callable[[str], None]) -> Iterator[Stage]:
+def staged(seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_once: int = 0, **settings: str) -> Iterator[Stage]:
     """A stack with Perch on it, whose faults have not begun; ended at the end."""
     if not (ROOT / "target" / "release" / "perch").is_file():
         raise ChaosError("no release binaries yet; build them first: make build")
     stack, before = Stack(free_port()), dict(os.environ)
-    with faulty_server.running(stack, Plan(seed=seed, functions=FUNCTIONS, subject=SUBJECT)) as control:
+    plan = Plan(seed=seed, functions=FUNCTIONS, subject=subject, at_once=at_once)
+    with faulty_server.running(stack, plan, **settings) as control:
         os.environ.update(stack.client_env())
         try:
             deploy.deploy(stack, say=say)

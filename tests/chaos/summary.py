@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from checks import Broken, Evidence, lost
-from stage import Snapshot
+from checks import Broken, Evidence, error_of, lost
+from installation import Snapshot
 
 
 @dataclass
@@ -32,6 +32,8 @@ def show(run: Run, console: Console) -> None:
     """Print the summary."""
     console.print(stories_table(run))
     console.print(faults_table(run))
+    for why, count in gave_up(run).most_common():
+        console.print(f"gave up {count} times: {why}", highlight=False)
     for name, value in figures(run).items():
         console.print(f"{name + ':':34} {value}", highlight=False)
     for broken in run.broken:
@@ -56,6 +58,12 @@ def stories_table(run: Run) -> Table:
     for (story, end), row in [*sorted(rows.items()), (("all", ""), total)]:
         shown.add_row(story, end, *(str(row[name]) for name in ("releases", "as told", "step gave up", "otherwise")))
     return shown
+
+
+def gave_up(run: Run) -> Counter[str]:
+    """The errors for which steps gave up."""
+    records = run.evidence.state.releases
+    return Counter(error_of(records[played.release]) for played in run.evidence.played if played.gave_up)
 
 
 def faults_table(run: Run) -> Table:

@@ -1,0 +1,161 @@
+"""What an event and a step cost does not depend on how much there is: the same AWS calls with 10 targets and 10 past
+releases as with 10,000 of each.
+
+Runs every function on a private stack whose proxy writes down each call (the one that faults come from, without faults).
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "benches"))
+
+from perch_local import deploy, faulty_server, lifecycle  # noqa: E402
+from perch_local.checkout import Stack  # noqa: E402
+from perch_local.fault_plan import Plan  # noqa: E402
+
+import stage as benches  # noqa: E402
+from scenes import Scenes  # noqa: E402
+
+FEW, MANY = 10, 10_000
+FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
+# Functions that a schedule starts have no scene: what they do depends on how many targets are due, and on nothing else.
+MEASURED = [name for name in FUNCTIONS if hasattr(Scenes, name.replace("-", "_"))]
+ITEMS_PER_WRITE = 25
+QUIET_WITHIN = 60.0
+
+
+class Filler:
+    """Puts targets and past releases straight into the table, in the shape that real ones have."""
+
+    def __init__(self, stage):
+        self.stage, self.dynamodb = stage, boto3.client("dynamodb")
+        key = f"TARGET#{benches.TARGET}"
+        self.spec = stage.table.get(key, "SPEC")
+        release = self.dynamodb.query(
+            TableName=benches.PERCH,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": {"S": key}, ":sk": {"S": "RELEASE#"}},
+        )["Items"][0]
+        self.release = release["release"]["S"]
+        self.record = stage.table.get(f"RELEASE#{self.release}", "RECORD")
+        self.entry = stage.table.get(f"RELEASE#{self.release}", f"JOURNAL#{1:010}")
+
+    def write(self, items):
+        """Write items in batches; a table that is asked for more than it takes gives the rest back."""
+        typed = [{name: self.stage.table.write.serialize(value) for name, value in item.items()} for item in items]
+        for first in range(0, len(typed), ITEMS_PER_WRITE):
+            wanted = {benches.PERCH: [{"PutRequest": {"Item": item}} for item in typed[first : first + ITEMS_PER_WRITE]]}
+            while wanted:
+                wanted = self.dynamodb.batch_write_item(RequestItems=wanted).get("UnprocessedItems")
+
+    def targets(self, numbers):
+        """Targets as `perch apply` writes them, each with its sources, guard, service and head."""
+        for number in numbers:
+            name = f"other-{number:05}"
+            spec = {
+                **self.spec,
+                "name": name,
+                "service": {"lambda": {"function": name, "alias": "live"}},
+                "sources": {"image": {"repository": name, "tags": ["v*"]}},
+                "guards": [f"{name}-guard"],
+            }
+            own = {"pk": f"TARGET#{name}"}
+            yield {**own, "sk": "SPEC", **spec}
+            yield {"pk": "TARGETS", "sk": name, **spec}
+            yield {**own, "sk": "HEAD", "target": name, "fence": 1, "exposed": False}
+            yield {"pk": f"SOURCE#ecr#{name}", "sk": f"TARGET#{name}", "target": name, "globs": ["v*"]}
+            yield {"pk": f"GUARD#{name}-guard", "sk": f"TARGET#{name}", "target": name, "globs": []}
+            yield {"pk": f"SERVICE#lambda#{name}#live", "sk": "TARGET", "target": name}
+
+    def releases(self, numbers):
+        """Releases that have ended, of the target that is measured."""
+        target = benches.TARGET
+        for number in numbers:
+            at = benches.stamp(time.time() - 100_000 - number)
+            release = f"{target}-20260101-000000-{0x800000 + number:06x}"
+            digest = f"sha256:{0xABC000000 + number:064x}"
+            artifact = {**self.record["artifact"], "digest": digest}
+            yield {**self.record, "pk": f"RELEASE#{release}", "sk": "RECORD", "id": release, "artifact": artifact}
+            yield {**self.entry, "pk": f"RELEASE#{release}", "sk": f"JOURNAL#{1:010}", "release": release}
+            yield {"pk": f"TARGET#{target}", "sk": f"RELEASE#{at}#{release}", "release": release}
+            yield {"pk": f"RELEASES#{at[:7]}", "sk": f"{at}#{release}", "release": release}
+            yield {"pk": f"TARGET#{target}", "sk": f"ARTIFACT#{digest}", "release": release, "outcome": "RolledBack"}
+
+    def fill(self, before, after):
+        """Have `after` targets and past releases where there were `before`."""
+        self.write(self.targets(range(before, after)))
+        self.write(self.releases(range(before, after)))
+
+
+def quiet(stage):
+    """Wait for the end of what a measured function has started."""
+    machines = [stage.machine(f"{benches.PERCH}-{name}") for name in ("canary-deploy", "rollback")]
+
+    def none_runs():
+        lists = (stage.executions.list_executions(stateMachineArn=arn, statusFilter="RUNNING") for arn in machines)
+        return True if not any(found["executions"] for found in lists) else None
+
+    benches.until(none_runs, QUIET_WITHIN, "the end of what a function has started")
+
+
+def calls_of(stage, scenes, control, name):
+    """The calls of one invocation, in order."""
+    function = f"{benches.PERCH}-{name}"
+    event = scenes.prepare(name)
+    known = len(control.lines("calls"))
+    answer = stage.awslambda.invoke(FunctionName=function, Payload=json.dumps(event))
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    quiet(stage)
+    # What an event starts runs other functions, and the same one for other releases.
+    made = [call for call in control.lines("calls")[known:] if call["function"] == function]
+    return [call["operation"] for call in made if call["release"] == event.get("releaseId", "")]
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """{function: (calls with few, calls with many)}."""
+    with benches.socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        stack = Stack(probe.getsockname()[1])
+    before = dict(os.environ)
+    with faulty_server.running(stack, Plan(functions=f"{benches.PERCH}-"), LAMBDA_WARM_TTL_SECONDS="900") as control:
+        try:
+            os.environ.update(stack.client_env())
+            deploy.deploy(stack, say=lambda _: None)
+            benches.install.install(stack)
+            stage = benches.Stage(stack, lifecycle.running(stack))
+            stage.apply_targets()
+            stage.release_to_copy()
+            stage.stop_telling()
+            scenes, filler, found = Scenes(stage), Filler(stage), {}
+            for have, want in ((0, FEW), (FEW, MANY)):
+                filler.fill(have, want)
+                for name in MEASURED:
+                    found.setdefault(name, []).append(calls_of(stage, scenes, control, name))
+            yield found
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def test_every_step_and_event_is_measured():
+    missing = set(FUNCTIONS) - set(MEASURED) - {"reconcile"}
+    assert missing == set(), "give it a scene in benches/scenes.py"
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_the_number_of_calls_is_the_same_with_many(counted, name):
+    few, many = counted[name]
+    assert few == many and few
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_no_call_reads_more_than_it_needs(counted, name):
+    assert not [call for calls in counted[name] for call in calls if "Scan" in call or "Batch" in call]
