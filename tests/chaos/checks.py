@@ -9,6 +9,7 @@ from typing import Any
 
 from play import Played
 from installation import Target
+from stories import NONE
 from table import Item, State
 
 # Journal entries that people are not told about: `What::is_notified` in crates/core/src/journal.rs. One that is not
@@ -20,7 +21,7 @@ MAY_GIVE_UP = {
     "Runtime.ExitError",
 }
 ENDS = {"Promoted", "RolledBack", "Rejected", "Superseded", "Stuck"}
-ENDED = {"ReleasePromoted", "ReleaseRolledBack", "ReleaseRejected", "ReleaseSuperseded", "ReleaseStuck"}
+ENDED = {"ReleasePromoted", "ReleaseRolledBack", "ReleaseRejected", "ReleaseSuperseded", "ReleaseStuck", "TrafficTakenOver"}
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,8 @@ def allowed_after(weight: int, target: Target, journal: list[Item]) -> tuple[int
 
 
 def ledgers(evidence: Evidence) -> Iterator[Broken]:
-    """P3: the way back is taken before traffic moves, and it is what served last."""
+    """P3 and P5: the way back is taken before traffic moves, and it is what served last; so is what serves at the end."""
+    moved = {played.release: played.moved_to for played in evidence.played if played.moved_to}
     for target in evidence.targets:
         serving = "1"
         for release in evidence.state.of(target.name):
@@ -123,6 +125,7 @@ def ledgers(evidence: Evidence) -> Iterator[Broken]:
                 yield Broken("P3", release["id"], f"its baseline is version {ledger['baseline']}, but {serving} served")
             if release["phase"]["name"] == "Promoted":
                 serving = release["canary"]
+            serving = moved.get(release["id"], serving)
         found = evidence.aliases[target.name]
         if found != (serving, {}):
             yield Broken("P5", target.name, f"the alias is at {found}, after the releases it should be at version {serving} alone")
@@ -163,15 +166,16 @@ def stories(evidence: Evidence) -> Iterator[Broken]:
 
 def one_effect(evidence: Evidence) -> Iterator[Broken]:
     """P8: an artifact has one release, a release one version, and nothing is released that nobody pushed."""
-    pushed = {played.digest for played in evidence.played}
+    pushed = {played.digest for played in evidence.played if played.expected is not NONE}
     for target in evidence.targets:
         releases = evidence.state.of(target.name)
         for digest, count in Counter(r["artifact"]["digest"] for r in releases).items():
             if count > 1:
                 yield Broken("P8", target.name, f"{count} releases of {digest}")
             if digest not in pushed:
-                yield Broken("P8", target.name, f"a release of {digest}, which no story pushed")
-        published = sum(
+                yield Broken("P8", target.name, f"a release of {digest}, which has to have none")
+        others = sum(played.target == target.name and bool(played.moved_to) for played in evidence.played)
+        published = others + sum(
             any(entry["what"] == "CanaryPublished" for entry in evidence.state.journal[release["id"]]) for release in releases
         )
         # A version that was published by a release which went back before it had noted it.
@@ -211,12 +215,14 @@ def journals(evidence: Evidence) -> Iterator[Broken]:
 
 def lost(evidence: Evidence) -> list[str]:
     """Journal entries that matter and of which no message came."""
-    return [
-        name
-        for release, entries in evidence.state.journal.items()
-        for entry in entries
-        if entry["what"] not in UNTOLD and not evidence.told[name := f"{release}/{entry['seq']}"]
+    entries = [
+        f"{release}/{entry['seq']}"
+        for release, journal in evidence.state.journal.items()
+        for entry in journal
+        if entry["what"] not in UNTOLD
     ]
+    entries += [f"{notice.get('target', 'all')}/{notice['at']}/{notice['id']}" for notice in evidence.state.notices]
+    return [entry for entry in entries if not evidence.told[entry]]
 
 
 def causes(evidence: Evidence) -> Iterator[Broken]:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ PERCH = deploy.MAIN_STACK
 ALIAS = "live"
 # Faults concern Perch's own functions; what they are about is the target's name in their events.
 FUNCTIONS, SUBJECT = f"{PERCH}-", r"chaos-\d\d"
+# Pushes whose tag ends like this have no event.
+LOST = "-lost"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -169,6 +172,33 @@ class Stage:
         alarm = aws("cloudwatch").describe_alarms(AlarmNames=[target.guard])["MetricAlarms"][0]
         return bool(alarm["StateValue"] != "ALARM")
 
+    def features(self) -> set[str]:
+        """What this installation can do, of what stories may need."""
+        found = {"policies"} if "whileReleasing" in json.dumps(self.perch("schema")) else set()
+        names = [f["FunctionName"] for page in aws("lambda").get_paginator("list_functions").paginate() for f in page["Functions"]]
+        return found | ({"reconcile"} if f"{PERCH}-reconcile" in names else set())
+
+    def make_due(self, target: Target) -> None:
+        """Have the next sweep look at the target, as when its time has come."""
+        with contextlib.suppress(aws("dynamodb").exceptions.ConditionalCheckFailedException):
+            aws("dynamodb").update_item(
+                TableName=PERCH,
+                Key={"pk": {"S": f"TARGET#{target.name}"}, "sk": {"S": "HEAD"}},
+                UpdateExpression="SET dueAt = :long",
+                ConditionExpression="attribute_exists(dueAt)",
+                ExpressionAttributeValues={":long": {"S": "2026-01-01T00:00:00.000Z"}},
+            )
+
+    def move(self, target: Target) -> str:
+        """Publish a version of the unpublished code and give it all traffic, as another tool would; the version."""
+        functions = aws("lambda")
+        functions.update_function_configuration(FunctionName=target.name, Description=f"moved at {time.time()}")
+        functions.get_waiter("function_updated_v2").wait(FunctionName=target.name, WaiterConfig={"Delay": 1})
+        version = str(functions.publish_version(FunctionName=target.name)["Version"])
+        whole: dict[str, Any] = {"AdditionalVersionWeights": {}}
+        functions.update_alias(FunctionName=target.name, Name=ALIAS, FunctionVersion=version, RoutingConfig=whole)
+        return version
+
     def alias(self, target: Target) -> tuple[str, dict[str, float]]:
         """(version, other versions' weights) of a target's alias."""
         found = aws("lambda").get_alias(FunctionName=target.name, Name=ALIAS)
@@ -185,6 +215,11 @@ class Stage:
         return {name: load.stop() for name, load in self.load.items()}
 
 
+def parameters() -> tuple[str, ...]:
+    """Parameters of the template: sweeps every minute, where there is a sweep."""
+    return ("SweepSchedule='rate(1 minute)'",) if "SweepSchedule" in (ROOT / "template.yaml").read_text() else ()
+
+
 @contextlib.contextmanager
 def staged(seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_once: int = 0, **settings: str) -> Iterator[Stage]:
     """A stack with Perch on it, whose faults have not begun; ended at the end."""
@@ -195,7 +230,7 @@ def staged(seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_onc
     with faulty_server.running(stack, plan, **settings) as control:
         os.environ.update(stack.client_env())
         try:
-            deploy.deploy(stack, say=say)
+            deploy.deploy(stack, parameters=parameters(), say=say)
             yield Stage(control, stack.folder, seed)
         finally:
             os.environ.clear()

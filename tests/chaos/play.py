@@ -7,13 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from installation import ChaosError, Stage, Target, aws
-from stories import GAVE_UP, IMAGES, End, Story
+from installation import LOST, ChaosError, Stage, Target, aws
+from stories import GAVE_UP, IMAGES, NONE, End, Story
 from table import Item, Watcher
 
 # A release of these plans takes 20 to 40 s where nothing fails; retries wait up to 20 s each.
 RELEASE_WITHIN = 240.0
 ANNOUNCED_WITHIN = 60.0
+SWEPT_WITHIN, DUE_EVERY = 240.0, 20.0
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Played:
     end: End | None = None
     problem: str = ""
     acted: bool = False
+    # The version that someone else moved the alias to.
+    moved_to: str = ""
 
     @property
     def as_told(self) -> bool:
@@ -41,9 +44,12 @@ class Played:
 
 
 def end_of(record: Item) -> End:
-    """How a release that is over ended."""
+    """How a release that is over ended. A look may see the alarm before its event comes: the alarm is the cause then."""
     phase = record["phase"]
-    return End(phase["name"], phase["cause"]["kind"] if "cause" in phase else None)
+    cause = phase.get("cause", {})
+    if cause.get("kind") == "judge" and all(reason.startswith("guard ") for reason in cause["reasons"]):
+        return End(phase["name"], "alarm")
+    return End(phase["name"], cause.get("kind"))
 
 
 @dataclass
@@ -74,18 +80,16 @@ class Player:
         first = self.push(story, number, 0)
         mine.append(first)
         self.started(first)
-        if story.act:
-            record = self.reached(first, story.when)
-            if record["phase"]["name"] == story.when:
-                first.acted = True
-                try:
-                    mine += self.act(story, number, first)
-                except ChaosError:
-                    # Faults may have ended the release between the look and the act.
-                    if not self.record(first, lambda item: True, 5)["endedAt"]:
-                        raise
+        if story.act and self.reached(first, story.when)["phase"]["name"] == story.when:
+            first.acted = True
+            try:
+                mine += self.act(story, number, first)
+            except ChaosError:
+                # Faults may have ended the release between the look and the act.
+                if not self.record(first, lambda item: True, 5)["endedAt"]:
+                    raise
         for played in mine:
-            if played.expected is not None:
+            if played.expected is not NONE:
                 # The second of two waits for the end of the first.
                 self.started(played, RELEASE_WITHIN)
                 played.end = end_of(self.record(played, lambda item: item["endedAt"], RELEASE_WITHIN))
@@ -105,16 +109,26 @@ class Player:
 
     def push(self, story: Story, number: int, image: int) -> Played:
         """Push one of the story's images."""
-        build = f"{number}-{image}-{story.images[image]}"
+        build = f"{number}-{image}-{story.images[image]}" + (LOST if story.lost else "")
         digest = self.stage.push(self.target, IMAGES[story.images[image]], build)
-        return Played(story, self.target.name, digest, story.ends[image])
+        return Played(story, self.target.name, digest, story.ends_for(self.target.policy)[image])
 
     def started(self, played: Played, within: float = ANNOUNCED_WITHIN) -> None:
-        """Wait for the release of a push."""
-        if not played.release:
-            key = (f"TARGET#{self.target.name}", f"ARTIFACT#{played.digest}")
-            item = self.watcher.until(key, lambda item: item.get("release"), within, f"a release of {played.digest[:19]}")
-            played.release = item["release"]
+        """Wait for the release of a push; of one that was lost, until the sweep has found it."""
+        key = (f"TARGET#{self.target.name}", f"ARTIFACT#{played.digest}")
+        known = lambda item: item.get("release")  # noqa: E731
+        deadline = time.monotonic() + (SWEPT_WITHIN if played.story.lost else within)
+        while not played.release:
+            left = deadline - time.monotonic()
+            if played.story.lost:
+                # The schedule runs; that the target's turn comes is a matter of minutes, which a story does not have.
+                self.stage.make_due(self.target)
+                left = min(left, DUE_EVERY) if left > DUE_EVERY else left
+            try:
+                played.release = self.watcher.until(key, known, left, f"a release of {played.digest[:19]}")["release"]
+            except ChaosError:
+                if time.monotonic() >= deadline:
+                    raise
 
     def record(self, played: Played, test: Any, seconds: float) -> Item:
         """The release once `test` is true of it."""
@@ -134,6 +148,8 @@ class Player:
             self.stage.perch(story.act, name, *who)
         elif story.act == "push":
             return [self.push(story, number, 1)]
+        elif story.act == "move":
+            first.moved_to = self.stage.move(self.target)
         elif story.act == "announce":
             self.announce(first.digest, f"v-{number}-0-{story.images[0]}")
         else:

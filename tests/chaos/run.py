@@ -26,7 +26,7 @@ import summary
 from checks import Broken, Evidence, broken
 from people import Operator, Told
 from play import Played, Player
-from installation import FUNCTIONS, SUBJECT, ChaosError, Stage, Target, aws, output, staged
+from installation import FUNCTIONS, LOST, SUBJECT, ChaosError, Stage, Target, aws, output, staged
 from stories import IMAGES, programme
 from table import Watcher, everything
 
@@ -55,13 +55,15 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - BEGAN:4.0f} s  {text}", file=sys.stderr, flush=True)
 
 
-def cast(count: int) -> list[Target]:
-    """The targets of a run: the last ones have no callers, every third has two steps."""
+def cast(count: int, features: set[str]) -> list[Target]:
+    """The targets of a run: the last ones have no callers, every third has two steps, policies come by turns."""
+    policies = ("replace", "queue", "replace", "reject") if "policies" in features else (None,)
     return [
         Target(
             f"chaos-{number:02}",
             steps=(30, 60) if number % 3 == 2 else (50,),
             rate=0.0 if number >= count - min(QUIET, count - 1) else 3.0,
+            policy=policies[number % len(policies)],
         )
         for number in range(count)
     ]
@@ -80,11 +82,11 @@ def chosen(kinds: list[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def play(stage: Stage, targets: list[Target], options: argparse.Namespace, watcher: Watcher) -> list[Played]:
+def play(stage: Stage, targets: list[Target], features: set[str], options: argparse.Namespace, watcher: Watcher) -> list[Played]:
     """Play every target's stories at the same time, under faults."""
     quiet = {number for number, target in enumerate(targets) if not target.rate}
-    plan = Plan(seed=options.seed, rates=chosen(options.faults), functions=FUNCTIONS, subject=SUBJECT)
-    parts = programme(len(targets), quiet, options.rounds, options.seed)
+    plan = Plan(seed=options.seed, rates=chosen(options.faults), functions=FUNCTIONS, subject=SUBJECT, lose=f'{LOST}"')
+    parts = programme(len(targets), quiet, options.rounds, features, options.seed)
     players = [Player(stage, watcher, target, part) for target, part in zip(targets, parts, strict=True)]
     players = [player for player in players if options.only in (None, player.target.name)]
     stage.control.follow(plan)
@@ -121,8 +123,9 @@ def versions(target: Target) -> int:
 
 def whole_run(options: argparse.Namespace) -> summary.Run:
     """Stage, play, come to rest, and hold the promises against what is left."""
-    targets = cast(options.targets)
     with staged(options.seed, say) as stage:
+        features = stage.features()
+        targets = cast(options.targets, features)
         stage.install(targets)
         told, operator, watcher = Told(), Operator(), Watcher()
         told.start()
@@ -130,7 +133,7 @@ def whole_run(options: argparse.Namespace) -> summary.Run:
         stage.call(targets)
         say(f"{len(targets)} targets are installed; seed {options.seed}")
         try:
-            played = play(stage, targets, options, watcher)
+            played = play(stage, targets, features, options, watcher)
             say("the stories are played; faults end")
             stage.control.follow(Plan(seed=options.seed, functions=FUNCTIONS, subject=SUBJECT))
             at_rest(told)

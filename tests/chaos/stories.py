@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 FAILING = {"kind": "errors", "rate": 0.8}
@@ -22,49 +23,80 @@ class End:
         return f"{self.phase} ({self.cause})" if self.cause else self.phase
 
 
-PROMOTED = End("Promoted")
+PROMOTED, SUPERSEDED = End("Promoted"), End("Superseded")
+JUDGED, ALARMED, ABORTED = (End("RolledBack", cause) for cause in ("judge", "alarm", "abort"))
+NO_DATA = End("RolledBack", "noData")
 # A step that every try failed for: going back is what a release has to do then. Counted apart.
 GAVE_UP = End("RolledBack", "error")
+# No release at all.
+NONE = None
+Ends = tuple[End | None, ...]
 
 
 @dataclass(frozen=True)
 class Story:
-    """Pushes to one target, and what else happens: `act` once the first release is in phase `when`."""
+    """Pushes to one target, and what else happens: `act` once the first release is in phase `when`.
+
+    `ends` has an end for each image; `policies` has those of targets with a policy where they differ. A story that
+    `needs` a feature is played where the installation has it.
+    """
 
     name: str
     images: tuple[str, ...]
-    ends: tuple[End | None, ...]
+    ends: Ends
     when: str = ""
     act: str = ""
+    policies: dict[str, Ends] = field(default_factory=dict)
+    needs: str = ""
+    # The push that no event announces.
+    lost: bool = False
     quiet_target: bool = False
     share: int = 1
 
+    def ends_for(self, policy: str | None) -> Ends:
+        """How the releases have to end at a target with this policy."""
+        return self.policies.get(policy or "", self.ends)
 
+
+HEALTHY, TWO = ("healthy",), ("healthy", "healthy")
 STORIES = (
-    Story("healthy", ("healthy",), (PROMOTED,), share=5),
-    Story("failing", ("failing",), (End("RolledBack", "judge"),), share=3),
-    Story("slow", ("slow",), (End("RolledBack", "judge"),), share=2),
-    Story("alarm while baking", ("healthy",), (End("RolledBack", "alarm"),), "Baking", "alarm"),
-    Story("alarm after promotion", ("healthy",), (End("RolledBack", "alarm"),), "Watching", "alarm", share=2),
-    Story("abort", ("healthy",), (End("RolledBack", "abort"),), "Baking", "abort"),
-    Story("rollback after promotion", ("healthy",), (End("RolledBack", "abort"),), "Watching", "rollback"),
-    Story("promoted by a person", ("healthy",), (PROMOTED,), "Baking", "promote"),
-    Story("second push while one runs", ("healthy", "healthy"), (PROMOTED, PROMOTED), "Baking", "push"),
-    Story("the same push announced again", ("healthy",), (PROMOTED,), "Baking", "announce"),
-    Story("no callers", ("healthy",), (End("RolledBack", "noData"),), quiet_target=True),
+    Story("healthy", HEALTHY, (PROMOTED,), share=5),
+    Story("failing", ("failing",), (JUDGED,), share=3),
+    Story("slow", ("slow",), (JUDGED,), share=2),
+    Story("alarm while baking", HEALTHY, (ALARMED,), "Baking", "alarm"),
+    Story("alarm after promotion", HEALTHY, (ALARMED,), "Watching", "alarm", share=2),
+    Story("abort", HEALTHY, (ABORTED,), "Baking", "abort"),
+    Story("rollback after promotion", HEALTHY, (ABORTED,), "Watching", "rollback"),
+    Story("promoted by a person", HEALTHY, (PROMOTED,), "Baking", "promote"),
+    Story(
+        "second push while one bakes",
+        TWO,
+        (PROMOTED, PROMOTED),
+        "Baking",
+        "push",
+        policies={"replace": (SUPERSEDED, PROMOTED), "reject": (PROMOTED, NONE)},
+        share=2,
+    ),
+    Story("second push in the watch", TWO, (PROMOTED, PROMOTED), "Watching", "push", policies={"reject": (PROMOTED, NONE)}),
+    Story("the same push announced again", HEALTHY, (PROMOTED,), "Baking", "announce"),
+    Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="policies"),
+    Story("push that no event announced", HEALTHY, (PROMOTED,), lost=True, needs="reconcile", share=2),
+    Story("no callers", HEALTHY, (NO_DATA,), quiet_target=True),
 )
 
 
-def programme(targets: int, quiet: set[int], rounds: int, seed: int) -> list[list[Story]]:
-    """The stories of each target, in a random order that the seed decides; every story is in it."""
+def programme(targets: int, quiet: set[int], rounds: int, features: set[str], seed: int) -> list[list[Story]]:
+    """The stories of each target, in a random order that the seed decides; every story that can be played is in it."""
     draw = random.Random(seed)
-    busy = [story for story in STORIES if not story.quiet_target for _ in range(story.share)]
-    silent = [story for story in STORIES if story.quiet_target]
-    pool: list[Story] = []
-    while len(pool) < (targets - len(quiet)) * rounds:
-        pool += draw.sample(busy, len(busy))
-    shares = iter(pool)
+    known = [story for story in STORIES if not story.needs or story.needs in features]
+    pool = _endless([story for story in known if not story.quiet_target for _ in range(story.share)], draw)
+    silent = [story for story in known if story.quiet_target]
     return [
-        [draw.choice(silent) for _ in range(rounds)] if number in quiet else [next(shares) for _ in range(rounds)]
+        [draw.choice(silent) for _ in range(rounds)] if number in quiet else [next(pool) for _ in range(rounds)]
         for number in range(targets)
     ]
+
+
+def _endless(stories: list[Story], draw: random.Random) -> Iterator[Story]:
+    while True:
+        yield from draw.sample(stories, len(stories))

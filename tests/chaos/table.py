@@ -81,6 +81,7 @@ class State:
     journal: dict[str, list[Item]] = field(default_factory=dict)
     heads: dict[str, Item] = field(default_factory=dict)
     notes: list[Item] = field(default_factory=list)
+    notices: list[Item] = field(default_factory=list)
 
     def of(self, target: str) -> list[Item]:
         """The releases of a target by their start."""
@@ -101,6 +102,8 @@ def everything() -> State:
                 state.heads[pk.removeprefix("TARGET#")] = item
             elif sk.startswith("NOTE#"):
                 state.notes.append(item)
+            elif sk.startswith("NOTICE#"):
+                state.notices.append(item)
     for entries in state.journal.values():
         entries.sort(key=lambda entry: int(entry["seq"]))
     return state
