@@ -55,9 +55,12 @@ sam-local: setup build ## `sam local invoke` of every function against a local s
 bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured on a private local stack
 	@$(PYTHON) benches/run.py
 
-.PHONY: chaos
+.PHONY: chaos burst
 chaos: setup build ## Releases under faults on a private local stack; SEED=n plays a run again
 	@$(PYTHON) tests/chaos/run.py $(if $(SEED),--seed $(SEED))
+
+burst: setup build ## 1,000 pushes for 1,000 targets on a private local stack: none lost, none doubled
+	@$(PYTHON) tests/chaos/burst.py
 
 clean: ## Remove build output and environments
 	@rm -rf target .venv .venv-sam .local

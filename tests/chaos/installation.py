@@ -32,6 +32,8 @@ PERCH = deploy.MAIN_STACK
 ALIAS = "live"
 # Faults concern Perch's own functions; what they are about is the target's name in their events.
 FUNCTIONS, SUBJECT = f"{PERCH}-", r"chaos-\d\d"
+# Nine digits, as Perch writes times that a condition compares.
+LONG_AGO = "2026-01-01T00:00:00.000000000Z"
 # Pushes whose tag ends like this have no event.
 LOST = "-lost"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
@@ -186,7 +188,7 @@ class Stage:
                 Key={"pk": {"S": f"TARGET#{target.name}"}, "sk": {"S": "HEAD"}},
                 UpdateExpression="SET dueAt = :long",
                 ConditionExpression="attribute_exists(dueAt)",
-                ExpressionAttributeValues={":long": {"S": "2026-01-01T00:00:00.000Z"}},
+                ExpressionAttributeValues={":long": {"S": LONG_AGO}},
             )
 
     def move(self, target: Target) -> str:

@@ -31,6 +31,9 @@ class Played:
     acted: bool = False
     # The version that someone else moved the alias to.
     moved_to: str = ""
+    # From the push to the end.
+    seconds: float = 0.0
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def as_told(self) -> bool:
@@ -93,6 +96,7 @@ class Player:
                 # The second of two waits for the end of the first.
                 self.started(played, RELEASE_WITHIN)
                 played.end = end_of(self.record(played, lambda item: item["endedAt"], RELEASE_WITHIN))
+                played.seconds = time.monotonic() - played.began
         if story.act == "alarm":
             self.stage.guard(self.target, quiet=True)
 

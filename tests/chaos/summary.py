@@ -105,6 +105,10 @@ def figures(run: Run) -> dict[str, str]:
         "callers' requests": f"{seen['requests']}, {100 * errors / max(1, seen['requests']):.2f} % failed: "
         f"{seen['errors of bad canaries']} by canaries made to fail, {seen['errors of good versions']} by good versions, "
         f"{seen['no answer']} without an answer",
+        "slowest releases": "; ".join(
+            f"{played.seconds:.0f} s {played.release} ({played.story.name})"
+            for played in sorted(run.evidence.played, key=lambda played: -played.seconds)[:3]
+        ),
         "wall time": f"{run.seconds:.0f} s",
         "promises broken": str(len(run.broken)),
     }
