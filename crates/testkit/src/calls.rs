@@ -87,7 +87,8 @@ impl Calls {
         state.faults.iter_mut().find_map(|fault| fault.meets(number, name).then(|| fault.clone()))
     }
 
-    fn announced(&self) -> Option<&'static str> {
+    /// The call that was announced last and has not taken effect.
+    pub(crate) fn announced(&self) -> Option<&'static str> {
         self.state.lock().unwrap().announced
     }
 }

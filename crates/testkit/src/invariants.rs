@@ -1,6 +1,10 @@
 //! What must hold of a target and its releases. Each broken rule is a sentence; none is fine.
 
-use perch_app::ports::Route;
+use std::collections::BTreeSet;
+
+use perch_app::ports::{Message, Route};
+use perch_core::journal::{JournalEntry, What};
+use perch_core::judge::Outcome;
 use perch_core::names::TargetName;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
@@ -29,16 +33,80 @@ pub fn broken_always(world: &World) -> Vec<String> {
 /// The rules that hold once nothing runs any more: also that every release ended, and that each
 /// alias serves what the newest release that touched it says.
 pub fn broken_at_rest(world: &World) -> Vec<String> {
+    broken_at_rest_besides(world, &BTreeSet::new())
+}
+
+/// The same for a world where others moved the aliases of some targets: where those send their
+/// traffic is not Perch's doing alone.
+pub fn broken_at_rest_besides(world: &World, others: &BTreeSet<TargetName>) -> Vec<String> {
     let mut broken = broken_always(world);
     let releases: Vec<Release> = world.store.read(|i| i.releases.values().cloned().collect());
     for release in releases.iter().filter(|release| !release.phase.is_final()) {
         broken.push(format!("{} has not ended: {}", release.id, release.phase.name()));
     }
     let names: Vec<TargetName> = world.store.read(|items| items.targets.keys().cloned().collect());
-    for name in names {
+    for name in names.into_iter().filter(|name| !others.contains(name)) {
         alias(world, &name, &releases, &mut broken);
     }
     broken
+}
+
+/// Releases that went up without evidence (P9): every bake that was left for more traffic ended with
+/// a Pass, unless a person ordered the promotion.
+pub fn unproven(world: &World) -> Vec<String> {
+    let releases: Vec<Release> = world.store.read(|i| i.releases.values().cloned().collect());
+    let mut broken = Vec::new();
+    for release in releases.iter().filter(|release| !release.plan.steps.is_empty()) {
+        let mut verdict = None;
+        for entry in world.journal(&release.id) {
+            let needs = match entry.what {
+                What::WeightShifted | What::PromotionDecided => !is_first(release, &entry),
+                _ => false,
+            };
+            let ordered = entry.cause.starts_with("ordered by");
+            if needs && !ordered && verdict != Some(Outcome::Pass) {
+                broken.push(format!("{}/{} went up on {verdict:?}", release.id, entry.seq));
+            }
+            match entry.what {
+                What::BakeJudged => verdict = entry.evidence.map(|e| e.verdict.outcome),
+                What::WeightShifted => verdict = None,
+                _ => {}
+            }
+        }
+    }
+    broken
+}
+
+/// The shift to the plan's first step needs no verdict.
+fn is_first(release: &Release, entry: &JournalEntry) -> bool {
+    let first = release.plan.steps.first().map(|step| step.weight.to_string());
+    entry.what == What::WeightShifted && first.is_some_and(|first| entry.cause.starts_with(&first))
+}
+
+/// Journal entries that people should have been told of and were not, and messages that do not say
+/// what their entry says (P10). For worlds whose stream was delivered.
+pub fn untold(world: &World) -> Vec<String> {
+    let attribute = |message: &Message, name: &str| {
+        message.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+    };
+    let told: BTreeSet<(Option<String>, Option<String>)> = world
+        .topic
+        .messages()
+        .iter()
+        .map(|message| (attribute(message, "entry"), attribute(message, "what")))
+        .collect();
+    let due: BTreeSet<(Option<String>, Option<String>)> = world.store.read(|items| {
+        let notified = items.journal.values().filter(|entry| entry.what.is_notified());
+        notified
+            .map(|entry| {
+                let id = format!("{}/{}", entry.release, entry.seq);
+                (Some(id), Some(format!("{:?}", entry.what)))
+            })
+            .collect()
+    });
+    let missed = due.difference(&told).map(|entry| format!("nobody was told of {entry:?}"));
+    let made_up = told.difference(&due).map(|entry| format!("{entry:?} was told and never was"));
+    missed.chain(made_up).collect()
 }
 
 /// Routes that skip a step of the target's plan: a split goes up one step at a time, or to nothing.
@@ -61,9 +129,10 @@ pub fn skipped_steps(world: &World, target: &Target) -> Vec<String> {
 
 /// Numbers without gaps or doubles, from 1 to the release's own.
 fn journal(world: &World, release: &Release, broken: &mut Vec<String>) {
-    let found: Vec<u64> = world.journal(&release.id).iter().map(|entry| entry.seq).collect();
-    let wanted: Vec<u64> = (1..=release.seq).collect();
-    if found != wanted {
+    let all = (release.id.clone(), 0)..=(release.id.clone(), u64::MAX);
+    let found: Vec<u64> =
+        world.store.read(|items| items.journal.range(all).map(|((_, seq), _)| *seq).collect());
+    if !found.iter().copied().eq(1..=release.seq) {
         broken.push(format!("journal of {} is {found:?}, not 1 to {}", release.id, release.seq));
     }
     let ended = release.ended_at.is_some();
@@ -95,7 +164,7 @@ fn holder(world: &World, release: &Release, broken: &mut Vec<String>) {
 fn alias(world: &World, name: &TargetName, releases: &[Release], broken: &mut Vec<String>) {
     let target = world.store.read(|items| items.targets[name].clone());
     let of = |release: &&Release| release.target == *name && release.ledger.is_some();
-    let newest = releases.iter().filter(of).max_by_key(|r| (r.ended_at, r.fence));
+    let newest = releases.iter().filter(of).max_by_key(|release| release.fence);
     let Some(newest) = newest.filter(|release| !matches!(release.phase, Phase::Stuck { .. }))
     else {
         return;

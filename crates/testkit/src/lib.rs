@@ -14,6 +14,7 @@ pub mod lambda;
 pub mod machines;
 pub mod people;
 pub mod registry;
+pub mod sim;
 pub mod store;
 pub mod watching;
 pub mod world;

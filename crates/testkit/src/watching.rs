@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
 use perch_core::judge::Arm;
-use perch_core::names::{AlarmName, FunctionVersion};
+use perch_core::names::{AlarmName, FunctionName, FunctionVersion};
 use perch_core::target::{Lambda, Quantile};
 
 use crate::calls::Calls;
@@ -21,6 +21,7 @@ pub struct MemoryMetrics {
 struct Readings {
     versions: BTreeMap<String, Arm>,
     total: Arm,
+    of: BTreeMap<FunctionName, (BTreeMap<String, Arm>, Arm)>,
     asked: Vec<Window>,
 }
 
@@ -45,6 +46,11 @@ impl MemoryMetrics {
         self.readings.lock().unwrap().total = arm;
     }
 
+    /// What the versions of one function and its alias answer from now on, whatever others do.
+    pub fn set_for(&self, function: &FunctionName, versions: BTreeMap<String, Arm>, total: Arm) {
+        self.readings.lock().unwrap().of.insert(function.clone(), (versions, total));
+    }
+
     /// The windows that were asked for, oldest first.
     pub fn asked(&self) -> Vec<Window> {
         self.readings.lock().unwrap().asked.clone()
@@ -54,7 +60,7 @@ impl MemoryMetrics {
 impl ReadMetrics for MemoryMetrics {
     async fn versions(
         &self,
-        _: &Lambda,
+        lambda: &Lambda,
         versions: [&FunctionVersion; 2],
         window: Window,
         _: Quantile,
@@ -62,16 +68,24 @@ impl ReadMetrics for MemoryMetrics {
         let look = || {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
-            Ok(versions.map(|v| readings.versions.get(v.as_str()).copied().unwrap_or_default()))
+            let own = readings.of.get(&lambda.function).map(|(versions, _)| versions);
+            let known = own.unwrap_or(&readings.versions);
+            Ok(versions.map(|version| known.get(version.as_str()).copied().unwrap_or_default()))
         };
         self.calls.port("versions", look).await
     }
 
-    async fn alias_total(&self, _: &Lambda, window: Window, _: Quantile) -> Result<Arm, PortError> {
+    async fn alias_total(
+        &self,
+        lambda: &Lambda,
+        window: Window,
+        _: Quantile,
+    ) -> Result<Arm, PortError> {
         let look = || {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
-            Ok(readings.total)
+            let own = readings.of.get(&lambda.function).map(|(_, total)| *total);
+            Ok(own.unwrap_or(readings.total))
         };
         self.calls.port("alias_total", look).await
     }
@@ -118,6 +132,11 @@ impl MemoryAlarms {
     /// Puts an alarm into ALARM or OK; it exists from now on.
     pub fn set(&self, alarm: &str, in_alarm: bool) {
         self.in_alarm.lock().unwrap().insert(alarm.parse().unwrap(), in_alarm);
+    }
+
+    /// Whether the alarm is in ALARM.
+    pub fn is_in_alarm(&self, alarm: &AlarmName) -> bool {
+        self.in_alarm.lock().unwrap().get(alarm) == Some(&true)
     }
 
     /// Deletes an alarm.

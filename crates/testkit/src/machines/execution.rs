@@ -57,6 +57,25 @@ pub enum State {
 }
 
 impl State {
+    /// The name of the state, as the state machines have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Prepare(_) => "PrepareCanary",
+            State::Shift(_) => "ShiftWeight",
+            State::Judge(_) => "JudgeCanary",
+            State::Promote(_) => "PromoteCanary",
+            State::StartRollback(_) => "RollBack",
+            State::Restore(_) => "RestoreTraffic",
+            State::StopCanaryDeploy(_) => "StopCanaryDeploy",
+            State::Close(_) => "CloseRelease",
+            State::RecordStuck(_) => "RecordStuck",
+            State::Ended => "Ended",
+            State::Stuck => "Stuck",
+            State::Stopped => "Stopped",
+            State::Failed(_) => "Failed",
+        }
+    }
+
     /// Whether the execution is over.
     pub fn is_end(&self) -> bool {
         matches!(self, State::Ended | State::Stuck | State::Stopped | State::Failed(_))
@@ -64,7 +83,7 @@ impl State {
 }
 
 /// What a state answered.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Step(StepOutput),
     Started,
     Stop(CloseInput),
@@ -72,7 +91,7 @@ pub(super) enum Answer {
 }
 
 impl Execution {
-    pub(super) fn of(started: &Started, now: Timestamp) -> Self {
+    pub(crate) fn of(started: &Started, now: Timestamp) -> Self {
         let input = started.input.clone();
         let state = match started.machine {
             Machine::CanaryDeploy => State::Prepare(serde_json::from_value(input).unwrap()),
@@ -87,6 +106,21 @@ impl Execution {
         self.machine == Machine::CanaryDeploy
     }
 
+    /// The release that its state works for.
+    pub(crate) fn release(&self) -> Option<ReleaseId> {
+        match &self.state {
+            State::Prepare(input)
+            | State::Shift(input)
+            | State::Judge(input)
+            | State::Promote(input) => Some(input.release_id.clone()),
+            State::StartRollback(input) | State::Restore(input) => Some(input.release_id.clone()),
+            State::StopCanaryDeploy(input) | State::Close(input) | State::RecordStuck(input) => {
+                Some(input.release_id.clone())
+            }
+            State::Ended | State::Stuck | State::Stopped | State::Failed(_) => None,
+        }
+    }
+
     /// Runs one state; the name of the execution that it stops, if it does.
     pub(super) async fn run_state(
         &mut self,
@@ -98,6 +132,15 @@ impl Execution {
             drop(self.invoke(world, now).await);
         }
         let answer = self.invoke(world, now).await;
+        self.take(answer, now)
+    }
+
+    /// Goes on to where the answer leads; the name of the execution that it stops, if it does.
+    pub(crate) fn take(
+        &mut self,
+        answer: Result<Answer, StepError>,
+        now: Timestamp,
+    ) -> Option<ReleaseId> {
         let stopped = match &answer {
             Ok(Answer::Stop(input)) => Some(input.release_id.clone()),
             _ => None,
@@ -114,6 +157,11 @@ impl Execution {
         stopped
     }
 
+    /// Whether the state that it enters next failed before and is tried again.
+    pub(crate) fn tries_again(&self) -> bool {
+        self.attempts > 0
+    }
+
     fn failed(&mut self, error: &StepError) -> (State, i64) {
         let retry = route::retry(&self.state, error_type(error));
         if self.attempts < retry.attempts {
@@ -125,7 +173,8 @@ impl Execution {
         (route::caught(&self.state, &self.name, error), 0)
     }
 
-    async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
+    /// Runs the function of the state.
+    pub(crate) async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
         let World { store, lambda, metrics, alarms, executions, .. } = world;
         let checks = (lambda, alarms);
         Ok(match &self.state {

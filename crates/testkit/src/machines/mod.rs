@@ -9,6 +9,7 @@ mod route;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(crate) use execution::Answer;
 pub use execution::{Execution, State};
 
 use crate::world::World;

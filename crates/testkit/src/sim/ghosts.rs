@@ -1,0 +1,245 @@
+//! What the world does not remember, and what must hold of it after each call: who wrote an alias
+//! under which fence, what was read back, and what was promised to whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use perch_app::ports::Route;
+use perch_core::head::Fence;
+use perch_core::names::{ReleaseId, TargetName};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+use perch_core::target::Target;
+
+use super::flight::{Event, Flight, Task};
+use super::script::Script;
+use crate::invariants::broken_always;
+use crate::world::World;
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Ghosts {
+    /// Releases that must go back, and why.
+    pub(super) doomed: BTreeMap<ReleaseId, String>,
+    /// Releases that a person ordered on.
+    pub(super) ordered: BTreeSet<ReleaseId>,
+    /// Targets whose alias or code someone else touched.
+    pub(super) foreign: BTreeSet<TargetName>,
+    /// Releases as last written: their number and phase.
+    releases: BTreeMap<ReleaseId, (u64, Phase)>,
+    /// The fence of each target.
+    fences: BTreeMap<TargetName, Fence>,
+    /// The fence of the newest restore of each target.
+    restored: BTreeMap<TargetName, Fence>,
+    /// How many routes each alias was given, and the last.
+    routes: BTreeMap<TargetName, (usize, Route)>,
+}
+
+/// What a call changed.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Promises that it broke.
+    pub(super) broken: Vec<String>,
+    /// Releases whose journal grew, and the phase where it is another.
+    pub(super) releases: Vec<(ReleaseId, Option<&'static str>)>,
+    /// Whether an alias was written.
+    pub(super) alias: bool,
+}
+
+impl Ghosts {
+    /// The aliases as they are before the first call.
+    pub(super) fn of(world: &World, script: &Script) -> Self {
+        let mut ghosts = Self::default();
+        for target in &script.targets {
+            ghosts.routes.insert(target.name.clone(), last_route(world, target));
+        }
+        ghosts
+    }
+
+    /// Someone else moved the alias: nothing of it is Perch's doing.
+    pub(super) fn moved_by_others(&mut self, world: &World, target: &Target) {
+        self.routes.insert(target.name.clone(), last_route(world, target));
+        self.foreign.insert(target.name.clone());
+    }
+
+    /// What the call that this flight made has changed.
+    pub(super) fn after(
+        &mut self,
+        call: &str,
+        flight: &mut Flight,
+        world: &World,
+        script: &Script,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        match call {
+            "alias" => flight.seen = self.alias_of(flight, world, script),
+            "shift" => self.after_shift(flight, world, script, &mut changes),
+            "take_fence" => self.after_take_fence(flight, world),
+            "commit" | "plan" => self.after_commit(flight, world, &mut changes),
+            _ => return changes,
+        }
+        if call != "alias" {
+            changes.broken.extend(broken_always(world));
+        }
+        changes
+    }
+
+    fn alias_of(&self, flight: &Flight, world: &World, script: &Script) -> Option<Route> {
+        let target = script.targets.iter().find(|t| Some(&t.name) == flight.target.as_ref())?;
+        Some(world.route(&target.service.lambda))
+    }
+
+    fn after_take_fence(&mut self, flight: &mut Flight, world: &World) {
+        let heads = world.store.read(|items| {
+            let heads = items.heads.values();
+            heads.map(|h| (h.target.clone(), h.fence, h.active.clone())).collect::<Vec<_>>()
+        });
+        for (target, fence, active) in heads {
+            let before = self.fences.insert(target, fence);
+            if before == Some(fence) {
+                continue;
+            }
+            flight.fence = Some(fence);
+            if let (Task::Event(Event::Alarm(alarm), _), Some(active)) = (&flight.task, active) {
+                self.doomed.insert(active, format!("{} took its fence", alarm.event));
+            }
+        }
+    }
+
+    fn after_shift(
+        &mut self,
+        flight: &mut Flight,
+        world: &World,
+        script: &Script,
+        changes: &mut Changes,
+    ) {
+        for target in &script.targets {
+            let (count, route) = last_route(world, target);
+            let (known, before) = self.routes[&target.name].clone();
+            if count == known {
+                continue;
+            }
+            changes.alias = true;
+            self.routes.insert(target.name.clone(), (count, route.clone()));
+            flight.seen = Some(route.clone());
+            if flight.is_step {
+                self.step_wrote(flight, world, target, (&before, &route), &mut changes.broken);
+            } else if let Some(fence) = flight.fence {
+                self.restored.insert(target.name.clone(), fence);
+            }
+        }
+    }
+
+    /// A release's own step moved the alias: P2, P3 and P6.
+    fn step_wrote(
+        &self,
+        flight: &Flight,
+        world: &World,
+        target: &Target,
+        (before, after): (&Route, &Route),
+        broken: &mut Vec<String>,
+    ) {
+        let (name, fence) = (&target.name, flight.fence.unwrap_or_default());
+        if let Some(restored) = self.restored.get(name).filter(|restored| **restored > fence) {
+            broken.push(format!(
+                "P2: {} wrote {after} under fence {fence}, after the restore under {restored}",
+                flight.name
+            ));
+        }
+        let Some(release) = flight.release.as_ref().map(|id| world.release(id)) else {
+            return;
+        };
+        let Some(ledger) = &release.ledger else {
+            broken.push(format!("P3: {} wrote {after} without a ledger", flight.name));
+            return;
+        };
+        let skips = skips_a_step(&release, &ledger.baseline, before, after);
+        if skips && !self.ordered.contains(&release.id) && !self.foreign.contains(name) {
+            broken.push(format!("P6: {} wrote {after} after {before}", flight.name));
+        }
+    }
+
+    fn after_commit(&mut self, flight: &Flight, world: &World, changes: &mut Changes) {
+        let written: Vec<Release> = world.store.read(|items| {
+            let known = |release: &&Release| {
+                self.releases.get(&release.id).is_none_or(|(seq, _)| *seq != release.seq)
+            };
+            items.releases.values().filter(known).cloned().collect()
+        });
+        for release in written {
+            let now = (release.seq, release.phase.clone());
+            let before = self.releases.insert(release.id.clone(), now).map(|(_, phase)| phase);
+            self.fences.insert(release.target.clone(), world.head(&release.target).fence);
+            let same = before.as_ref().map(Phase::name) == Some(release.phase.name());
+            let phase = (!same).then(|| release.phase.name());
+            changes.releases.push((release.id.clone(), phase));
+            if !same {
+                read_back(flight, &release, before.as_ref(), &mut changes.broken);
+                self.goes_back(&release, &mut changes.broken);
+            }
+        }
+    }
+
+    /// P7: what must go back, never gets anywhere else.
+    fn goes_back(&mut self, release: &Release, broken: &mut Vec<String>) {
+        if matches!(release.phase, Phase::RollingBack { .. }) {
+            self.doomed.entry(release.id.clone()).or_insert("its rollback was decided".to_owned());
+        }
+        if matches!(release.phase, Phase::Promoted)
+            && let Some(why) = self.doomed.get(&release.id)
+        {
+            broken.push(format!("P7: {} was promoted, although {why}", release.id));
+        }
+    }
+}
+
+/// P5: the phase that was just written was read back in the same function.
+fn read_back(flight: &Flight, release: &Release, before: Option<&Phase>, broken: &mut Vec<String>) {
+    let (Some(ledger), canary) = (&release.ledger, release.canary.as_ref()) else {
+        return;
+    };
+    let wanted = match (&release.phase, canary) {
+        (Phase::Baking { weight, .. }, Some(canary)) => {
+            Route { primary: ledger.baseline.clone(), split: Some((canary.clone(), *weight)) }
+        }
+        (Phase::Watching { .. }, Some(canary)) => Route::all_on(canary),
+        (Phase::RolledBack { .. }, _) if before.is_some_and(Phase::is_exposed) => {
+            Route::all_on(&ledger.baseline)
+        }
+        _ => return,
+    };
+    if flight.seen.as_ref() != Some(&wanted) {
+        let (name, phase) = (&flight.name, release.phase.name());
+        let seen = flight.seen.as_ref().map_or("nothing".to_owned(), Route::to_string);
+        broken.push(format!("P5: {name} called it {phase}, having read back {seen}"));
+    }
+}
+
+/// Whether a step's write goes up by more than one step of the plan.
+fn skips_a_step(
+    release: &Release,
+    baseline: &perch_core::names::FunctionVersion,
+    before: &Route,
+    after: &Route,
+) -> bool {
+    let mut way = vec![Route::all_on(baseline)];
+    if let Some(canary) = &release.canary {
+        for step in &release.plan.steps {
+            let split = Some((canary.clone(), step.weight));
+            way.push(Route { primary: baseline.clone(), split });
+        }
+        way.push(Route::all_on(canary));
+    }
+    let place = |route| way.iter().position(|known| known == route);
+    match (place(before), place(after)) {
+        (Some(before), Some(after)) => after != before && after != before + 1,
+        (None, _) | (_, None) => true,
+    }
+}
+
+fn last_route(world: &World, target: &Target) -> (usize, Route) {
+    let lambda = &target.service.lambda;
+    world.lambda.read(|account| {
+        let routes = &account.functions[&lambda.function].aliases[lambda.alias.as_str()].routes;
+        (routes.len(), routes.last().expect("an alias has a route").clone())
+    })
+}

@@ -1,0 +1,110 @@
+//! What a simulation is about: the world, what happens in it besides Perch, and the weather.
+
+use std::collections::BTreeMap;
+
+use perch_core::artifact::Artifact;
+use perch_core::names::{AlarmName, TargetName};
+use perch_core::target::Target;
+
+/// Everything that is decided before the first step.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The targets; each has its own function.
+    pub targets: Vec<Target>,
+    /// How versions behave that are built from an artifact of a function, by function and identity.
+    /// Others are healthy.
+    pub behaviours: BTreeMap<(String, String), Behaviour>,
+    /// What happens, and when.
+    pub deeds: Vec<(When, Deed)>,
+    /// What goes wrong.
+    pub weather: Weather,
+}
+
+/// How a version answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Without errors, fast.
+    Healthy,
+    /// Every second request fails.
+    Failing,
+    /// Ten times slower than others.
+    Slow,
+    /// Nobody asks it anything.
+    Silent,
+    /// Healthy until it has had all traffic for so many seconds, failing from then on.
+    TurnsBad(i64),
+}
+
+/// When something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// So many seconds after the start.
+    At(i64),
+    /// At this port call, counted over the whole world: in the midst of whatever runs then.
+    Call(u64),
+    /// When a release enters this phase for the so many-th time, counted from 0, and so many
+    /// milliseconds later.
+    Phase(&'static str, u32, i64),
+}
+
+/// What happens besides Perch's own work.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Deed {
+    /// An artifact is pushed; the event is delivered after each of these delays in milliseconds.
+    /// None: it is lost.
+    Push(Artifact, Vec<i64>),
+    /// An alarm goes off for no reason, for so many seconds; its event comes after these delays.
+    FalseAlarm(AlarmName, i64, Vec<i64>),
+    /// A person wants the release promoted now.
+    Promote(TargetName),
+    /// A person wants the release rolled back.
+    RollBack(TargetName),
+    /// Someone else moves the alias: to a split, or to a version alone.
+    MoveAlias(TargetName, Foreign),
+    /// Someone else sets the function's unpublished code.
+    SetCode(TargetName),
+    /// The clocks jump by so many seconds.
+    Jump(i64),
+}
+
+/// Where someone else moves an alias to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// The first version alone.
+    First,
+    /// The newest version alone.
+    Newest,
+    /// The first version, with this share on the newest.
+    Split(u8),
+}
+
+/// What goes wrong with calls, functions and deliveries, until it clears up.
+#[derive(Debug, Clone)]
+pub struct Weather {
+    /// It clears up after so many seconds; then nothing goes wrong any more.
+    pub clears_at: i64,
+    /// One call in so many goes wrong; 0: none.
+    pub mishap_one_in: u64,
+    /// At most so many do.
+    pub mishaps: u32,
+    /// One call in so many takes seconds; 0: none.
+    pub slow_one_in: u64,
+    /// The longest delay of a journal entry's notification, in milliseconds.
+    pub stream_delay: i64,
+    /// One notification in so many is delivered twice; 0: none.
+    pub stream_twice_one_in: u64,
+}
+
+impl Weather {
+    /// Nothing goes wrong.
+    pub fn fair() -> Self {
+        Self {
+            clears_at: 0,
+            mishap_one_in: 0,
+            mishaps: 0,
+            slow_one_in: 0,
+            stream_delay: 500,
+            stream_twice_one_in: 0,
+        }
+    }
+}

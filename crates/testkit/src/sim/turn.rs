@@ -1,0 +1,290 @@
+//! The turns of functions in flight: the next call, what goes wrong at it, and what follows from
+//! the outcome.
+
+use perch_app::ports::PortError;
+use perch_app::step::StepError;
+
+use super::flight::{Command, Flight, Outcome, Task};
+use super::ghosts::Changes;
+use super::mishap::Mishap;
+use super::script::When;
+use super::{Entry, Sim, truth};
+use crate::machines::{Answer, Execution, State};
+
+/// Lambda ends a function after this many milliseconds (`Timeout` in template.yaml).
+const TIMEOUT: i64 = 30_000;
+
+/// Lambda runs an event again after these waits in milliseconds, and gives up then (Developer
+/// Guide, "How Lambda handles errors and retries with asynchronous invocation").
+const EVENT_RETRIES: [i64; 2] = [60_000, 120_000];
+
+impl Sim<'_> {
+    /// The execution enters its state: the state's function starts.
+    pub(super) fn enter(&mut self, place: usize) {
+        if !self.executions[place].state.is_end() {
+            self.invoke(Task::State(place));
+        }
+    }
+
+    /// Starts a function.
+    pub(super) fn invoke(&mut self, task: Task) {
+        let execution = match task {
+            Task::State(place) => Some(self.executions[place].clone()),
+            Task::Event(..) | Task::Entry(_) | Task::Person(..) => None,
+        };
+        if let Task::Event(..) | Task::Entry(_) = task {
+            self.report.deliveries += 1;
+        }
+        let now = self.stamp(self.clock + self.jump);
+        let (mut flight, outcome) = Flight::start(&self.world, task, execution.as_ref(), now);
+        flight.ends_by = self.clock + TIMEOUT;
+        if let Some(outcome) = outcome {
+            return self.land(flight, outcome);
+        }
+        self.numbers += 1;
+        let number = self.numbers;
+        self.flights.insert(number, flight);
+        self.next_turn(number, 0);
+    }
+
+    fn next_turn(&mut self, number: u64, longer: i64) {
+        let pace = self.dice.between(3, 60);
+        self.put(pace + longer, Entry::Turn(number));
+    }
+
+    /// One call of a function, and what goes wrong at it.
+    pub(super) fn turn(&mut self, number: u64) {
+        let Some(mut flight) = self.flights.remove(&number) else {
+            return;
+        };
+        if self.clock > flight.ends_by {
+            return self.dies(flight, Mishap::TimedOut);
+        }
+        let in_flight = self.flights.len() as u64 + 1;
+        self.report.contended += u64::from(in_flight > 1);
+        self.report.most_in_flight = self.report.most_in_flight.max(in_flight);
+        let mishap = self.mishap(flight.next_call);
+        match mishap {
+            Some(Mishap::DiesBefore) => return self.dies(flight, Mishap::DiesBefore),
+            Some(Mishap::Abandoned) if matches!(flight.task, Task::State(_)) => {
+                self.abandon(&mut flight);
+            }
+            Some(Mishap::Slow) => {
+                self.count(Mishap::Slow);
+                let longer = self.dice.between(1000, 28_000);
+                self.flights.insert(number, flight);
+                return self.next_turn(number, longer);
+            }
+            _ => {}
+        }
+        let outcome = self.call(&mut flight, mishap);
+        match outcome {
+            _ if mishap == Some(Mishap::DiesAfter) => self.dies(flight, Mishap::DiesAfter),
+            Some(outcome) => self.land(flight, outcome),
+            None => {
+                self.flights.insert(number, flight);
+                self.next_turn(number, 0);
+            }
+        }
+    }
+
+    fn mishap(&mut self, call: &str) -> Option<Mishap> {
+        if !self.stormy() {
+            return None;
+        }
+        if self.dice.once_in(self.script.weather.slow_one_in) {
+            return Some(Mishap::Slow);
+        }
+        let left = self.script.weather.mishaps > 0;
+        if left && self.dice.once_in(self.script.weather.mishap_one_in) {
+            self.script.weather.mishaps -= 1;
+            return Some(Mishap::roll(call, self.dice));
+        }
+        None
+    }
+
+    /// Makes the flight's call, with its effect unless the mishap is one before it.
+    fn call(&mut self, flight: &mut Flight, mishap: Option<Mishap>) -> Option<Outcome> {
+        let call = flight.next_call;
+        if let Some(fault) = mishap.and_then(|mishap| mishap.fault(call)) {
+            self.count(mishap.unwrap_or(Mishap::Refused));
+            self.world.calls.clear();
+            self.world.calls.inject(fault);
+        }
+        if ["versions", "alias_total"].contains(&call) {
+            truth::tell_metrics(&self.world, &self.script, &self.alone, self.clock);
+        }
+        self.report.calls += 1;
+        let outcome = flight.poll(&self.world);
+        self.note(|| match mishap {
+            Some(mishap) => format!("{}: {call} [{}]", flight.name, mishap.text()),
+            None => format!("{}: {call}", flight.name),
+        });
+        let changes = self.ghosts.after(call, flight, &self.world, &self.script);
+        self.changed(changes);
+        if call == "start" {
+            self.adopt();
+        }
+        self.wake(|when, calls, _| matches!(when, When::Call(n) if *n <= calls));
+        outcome
+    }
+
+    /// What follows from what a call changed.
+    fn changed(&mut self, changes: Changes) {
+        for broken in changes.broken {
+            self.breaks(broken);
+        }
+        if changes.alias {
+            self.alias_moved();
+        }
+        for (release, phase) in changes.releases {
+            self.outbox(&release);
+            if let Some(phase) = phase {
+                self.note(|| format!("{release} is {phase}"));
+                *self.phases.entry(phase).or_default() += 1;
+                self.wake(|when, _, phases| match when {
+                    When::Phase(name, nth, _) => *name == phase && phases[phase] > *nth,
+                    When::At(_) | When::Call(_) => false,
+                });
+            }
+        }
+    }
+
+    /// Puts what waited for this moment on the agenda.
+    fn wake(
+        &mut self,
+        is_due: impl Fn(&When, u64, &std::collections::BTreeMap<&'static str, u32>) -> bool,
+    ) {
+        let due = |(when, _): &(When, _)| is_due(when, self.report.calls, &self.phases);
+        if !self.waiting.iter().any(due) {
+            return;
+        }
+        let (woken, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|(when, _)| is_due(when, self.report.calls, &self.phases));
+        self.waiting = waiting;
+        let woken: Vec<(When, super::Deed)> = woken;
+        for (when, deed) in woken {
+            let after = if let When::Phase(_, _, later) = when { later } else { 0 };
+            self.put(after, Entry::Happen(deed));
+        }
+    }
+
+    /// Takes up executions that were started.
+    fn adopt(&mut self) {
+        for started in self.world.executions.started_after(self.adopted) {
+            self.adopted += 1;
+            let place = self.executions.len();
+            self.executions.push(Execution::of(&started, self.time()));
+            let after = self.dice.between(10, 200);
+            self.put(after, Entry::Enter(place));
+        }
+    }
+
+    fn abandon(&mut self, flight: &mut Flight) {
+        self.count(Mishap::Abandoned);
+        if let (Task::State(place), false) = (&flight.task, flight.detached) {
+            flight.detached = true;
+            self.go_on(*place, Err(died("the caller's connection broke")));
+        }
+    }
+
+    fn dies(&mut self, flight: Flight, mishap: Mishap) {
+        self.count(mishap);
+        self.note(|| format!("{}: {}", flight.name, mishap.text()));
+        let outcome = match &flight.task {
+            Task::State(_) => Outcome::State(Err(died(mishap.text()))),
+            Task::Event(..) => Outcome::Event(Err(mishap.text().to_owned())),
+            Task::Entry(_) => Outcome::Entry(false),
+            // Nobody is left who could try again.
+            Task::Person(..) => return,
+        };
+        self.land(flight, outcome);
+    }
+
+    fn count(&mut self, mishap: Mishap) {
+        *self.report.mishaps.entry(mishap).or_default() += 1;
+    }
+
+    /// A function is done: hands its outcome to whoever waits for it.
+    fn land(&mut self, flight: Flight, outcome: Outcome) {
+        if flight.detached {
+            return;
+        }
+        match (flight.task, outcome) {
+            (Task::State(place), Outcome::State(answer)) => self.go_on(place, answer),
+            (Task::Event(event, failed), Outcome::Event(Err(error))) => {
+                self.note(|| format!("{}: {error}", flight.name));
+                let retry = usize::try_from(failed).ok().and_then(|n| EVENT_RETRIES.get(n));
+                match retry {
+                    Some(wait) => self.put(*wait, Entry::Invoke(Task::Event(event, failed + 1))),
+                    None => self.dead_letters.push(event),
+                }
+            }
+            (Task::Entry(entry), Outcome::Entry(told)) => self.told(&entry, told),
+            (Task::Person(target, command, failed), Outcome::Person(done)) => match done {
+                Ok(release) => self.accepted(command, release),
+                Err(perch_app::order::OrderError::Port(_)) if failed < 3 => {
+                    self.put(5000, Entry::Invoke(Task::Person(target, command, failed + 1)));
+                }
+                Err(error) => self.note(|| format!("{}: {error}", flight.name)),
+            },
+            _ => {}
+        }
+    }
+
+    /// A person's order was taken.
+    fn accepted(&mut self, command: Command, release: perch_core::names::ReleaseId) {
+        let over = self.world.release(&release).phase.is_final();
+        match command {
+            Command::Promote => drop(self.ghosts.ordered.insert(release)),
+            Command::RollBack if over => {}
+            Command::RollBack => {
+                self.ghosts.doomed.entry(release).or_insert("a person aborted it".to_owned());
+            }
+        }
+    }
+
+    /// An execution goes on with the answer of its state.
+    fn go_on(&mut self, place: usize, answer: Result<Answer, StepError>) {
+        let now = self.time();
+        if self.executions[place].state.is_end() {
+            return;
+        }
+        if let Err(error) = &answer {
+            let text = format!("{} failed: {error}", self.executions[place].name);
+            self.note(|| text);
+        }
+        let stopped = self.executions[place].take(answer, now);
+        let execution = &self.executions[place];
+        let mut wait = execution.due.as_millisecond() - now.as_millisecond();
+        // `JitterStrategy: FULL`
+        if execution.tries_again() {
+            wait = self.dice.between(0, wait);
+        }
+        if !execution.state.is_end() {
+            self.put(wait + 5, Entry::Enter(place));
+        }
+        if let Some(name) = stopped {
+            self.stop(&name);
+        }
+    }
+
+    /// Stops a canary-deploy; a function that it waits for goes on.
+    fn stop(&mut self, name: &perch_core::names::ReleaseId) {
+        for (place, execution) in self.executions.iter_mut().enumerate() {
+            let running = execution.is_canary_deploy() && !execution.state.is_end();
+            if running && execution.name == *name {
+                execution.state = State::Stopped;
+                for flight in self.flights.values_mut() {
+                    flight.detached |= matches!(flight.task, Task::State(of) if of == place);
+                }
+            }
+        }
+    }
+}
+
+fn died(why: &str) -> StepError {
+    let what = "the function's answer".to_owned();
+    PortError::Unavailable { what, source: why.to_owned().into() }.into()
+}

@@ -1,0 +1,157 @@
+//! What a seed decides: the targets, the artifacts, what happens to them, and the weather.
+
+use std::collections::BTreeMap;
+
+use perch_core::artifact::Artifact;
+use perch_core::target::Target;
+use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, one_of};
+use perch_testkit::{image, target};
+
+/// Seconds over which the script is spread.
+const LENGTH: i64 = 1800;
+
+/// The phases that other things like to happen in.
+const PHASES: [&str; 7] =
+    ["Preparing", "Shifting", "Baking", "Promoting", "Watching", "RollingBack", "Promoted"];
+
+/// The story of the numbers that the dice will show.
+pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
+    let targets = targets(dice);
+    let mut script =
+        Script { targets, behaviours: BTreeMap::new(), deeds: Vec::new(), weather: weather(dice) };
+    let lossy = script.weather.mishaps > 0;
+    for place in 0..script.targets.len() {
+        pushes(&mut script, place, lossy, dice);
+        people(&mut script, place, dice);
+    }
+    script
+}
+
+fn targets(dice: &mut dyn Dice) -> Vec<Target> {
+    let count = one_of(dice, &[1, 1, 1, 2, 3]);
+    let shared = dice.once_in(4);
+    let names = ["news", "search", "ads"];
+    names.iter().take(count).map(|name| one_target(name, shared, dice)).collect()
+}
+
+fn one_target(name: &str, shared: bool, dice: &mut dyn Dice) -> Target {
+    let steps: &[(u8, u64)] = match dice.below(5) {
+        0 => &[],
+        1 => &[(10, 60)],
+        2 => &[(10, 120), (50, 60)],
+        3 => &[(5, 60), (25, 60), (50, 60)],
+        _ => &[(50, 180)],
+    };
+    let alarm = if shared { "errors".to_owned() } else { format!("{name}-errors") };
+    let guards = if dice.once_in(3) { vec![] } else { vec![alarm.as_str()] };
+    let mut builder = target().named(name).function(name).steps(steps).guarded_by(&guards);
+    if dice.once_in(2) {
+        builder = builder.failing_without_data();
+    }
+    if dice.once_in(2) {
+        builder = builder.deadline(900);
+    }
+    let mut target = builder.build();
+    target.watch = one_of(dice, &["0s", "1m", "3m", "5m"]).parse().unwrap();
+    if !shared && let Some(source) = &mut target.sources.image {
+        source.repository = name.parse().unwrap();
+    }
+    target
+}
+
+fn weather(dice: &mut dyn Dice) -> Weather {
+    if dice.once_in(8) {
+        return Weather::fair();
+    }
+    Weather {
+        clears_at: dice.between(300, 3 * LENGTH),
+        mishap_one_in: one_of(dice, &[5, 12, 30, 80]),
+        mishaps: one_of(dice, &[2, 6, 15]),
+        slow_one_in: one_of(dice, &[0, 25, 100, 400]),
+        stream_delay: one_of(dice, &[500, 20_000, 300_000]),
+        stream_twice_one_in: one_of(dice, &[0, 3, 20]),
+    }
+}
+
+/// The artifacts that are pushed, and how good they are.
+fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
+    let target = script.targets[place].clone();
+    let Some(source) = &target.sources.image else {
+        return;
+    };
+    let count = one_of(dice, &[1, 1, 2, 3, 5]);
+    for number in 0..count {
+        let (hex, tag) = [('b', "v2"), ('c', "v3"), ('d', "v4"), ('e', "v5"), ('f', "v6")][number];
+        let Artifact::Image { digest, .. } = image(hex, tag) else {
+            continue;
+        };
+        let behaviour = match dice.below(10) {
+            0 | 1 => Behaviour::Failing,
+            2 => Behaviour::Slow,
+            3 => Behaviour::Silent,
+            4 => Behaviour::TurnsBad(dice.between(0, 200)),
+            _ => Behaviour::Healthy,
+        };
+        let function = target.service.lambda.function.to_string();
+        script.behaviours.insert((function, digest.to_string()), behaviour);
+        let repository = source.repository.clone();
+        let artifact = Artifact::Image { repository, digest, tag: Some(tag.to_owned()) };
+        let mut delays = vec![dice.between(50, 3000)];
+        if lossy && dice.once_in(3) {
+            delays.push(dice.between(0, 5000));
+        }
+        if lossy && dice.once_in(4) {
+            delays.push(dice.between(0, 600_000));
+        }
+        // The first push starts the story; others come at any time, or close to each other.
+        let when = match dice.below(3) {
+            _ if number == 0 => When::At(dice.between(0, 30)),
+            0 => When::At(dice.between(0, 60)),
+            _ => When::At(dice.between(0, LENGTH)),
+        };
+        script.deeds.push((when, Deed::Push(artifact, delays)));
+    }
+}
+
+/// What people and other tools do, and alarms without a reason.
+fn people(script: &mut Script, place: usize, dice: &mut dyn Dice) {
+    let target = script.targets[place].clone();
+    let name = target.name.clone();
+    if dice.once_in(4) {
+        script.deeds.push((moment(dice), Deed::Promote(name.clone())));
+    }
+    if dice.once_in(3) {
+        script.deeds.push((moment(dice), Deed::RollBack(name.clone())));
+        if dice.once_in(4) {
+            script.deeds.push((moment(dice), Deed::RollBack(name.clone())));
+        }
+    }
+    if let (Some(guard), true) = (target.guards.first(), dice.once_in(4)) {
+        let delays = vec![dice.between(10, 2000), dice.between(10, 100_000)];
+        let delays = delays[..usize::try_from(dice.between(1, 2)).unwrap()].to_vec();
+        let alarm = Deed::FalseAlarm(guard.clone(), dice.between(10, 300), delays);
+        script.deeds.push((moment(dice), alarm));
+    }
+    if dice.once_in(8) {
+        let to = one_of(dice, &[Foreign::First, Foreign::Newest, Foreign::Split(20)]);
+        script.deeds.push((moment(dice), Deed::MoveAlias(name.clone(), to)));
+    }
+    if dice.once_in(12) {
+        script.deeds.push((moment(dice), Deed::SetCode(name)));
+    }
+    if script.weather.mishaps > 0 && dice.once_in(6) {
+        script.deeds.push((moment(dice), Deed::Jump(dice.between(-300, 300))));
+    }
+}
+
+/// Any time, in the midst of calls, or when something changes.
+fn moment(dice: &mut dyn Dice) -> When {
+    match dice.below(4) {
+        0 => When::At(dice.between(0, LENGTH)),
+        1 => When::Call(dice.below(150)),
+        _ => {
+            let nth = u32::try_from(dice.below(3)).unwrap();
+            When::Phase(one_of(dice, &PHASES), nth, dice.between(0, 400))
+        }
+    }
+}

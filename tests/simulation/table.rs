@@ -1,0 +1,32 @@
+//! The sum of many simulations, for people.
+
+use std::time::Duration;
+
+use perch_testkit::sim::Report;
+
+/// What all seeds went through together.
+pub(crate) fn table(seeds: u64, sum: &Report, took: Duration) -> String {
+    let mut lines = vec![format!("{seeds} seeds in {:.1} s", took.as_secs_f64())];
+    let mut row = |name: &str, count: u64| lines.push(format!("  {name:<36}{count:>12}"));
+    row("violations", sum.violations.len() as u64);
+    row("releases", sum.releases);
+    for (phase, count) in &sum.ends {
+        row(&format!("  ended {phase}"), *count);
+    }
+    row("port calls", sum.calls);
+    row("  with others in flight", sum.contended);
+    row("most functions in flight", sum.most_in_flight);
+    row("events and entries delivered", sum.deliveries);
+    row("messages on the topic", sum.messages);
+    row("simulated hours", sum.hours);
+    row("helped by people", sum.helped);
+    row("faults", sum.mishaps.values().sum());
+    for (mishap, count) in &sum.mishaps {
+        row(&format!("  {}", mishap.text()), *count);
+    }
+    row("deeds", sum.deeds.values().sum());
+    for (deed, count) in &sum.deeds {
+        row(&format!("  {deed}"), *count);
+    }
+    lines.join("\n")
+}
