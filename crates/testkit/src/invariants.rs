@@ -1,10 +1,10 @@
 //! What must hold of a target and its releases. Each broken rule is a sentence; none is fine.
 
+mod promises;
+
 use std::collections::BTreeSet;
 
-use perch_app::ports::{Message, Route};
-use perch_core::journal::{JournalEntry, What};
-use perch_core::judge::Outcome;
+use perch_app::ports::Route;
 use perch_core::names::TargetName;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
@@ -12,6 +12,8 @@ use perch_core::target::Target;
 use perch_core::weight::Weight;
 
 use crate::world::World;
+
+pub use promises::{late, twice_released, unproven, untold};
 
 /// The rules that hold at every moment, also while executions run.
 pub fn broken_always(world: &World) -> Vec<String> {
@@ -49,64 +51,6 @@ pub fn broken_at_rest_besides(world: &World, others: &BTreeSet<TargetName>) -> V
         alias(world, &name, &releases, &mut broken);
     }
     broken
-}
-
-/// Releases that went up without evidence (P9): every bake that was left for more traffic ended with
-/// a Pass, unless a person ordered the promotion.
-pub fn unproven(world: &World) -> Vec<String> {
-    let releases: Vec<Release> = world.store.read(|i| i.releases.values().cloned().collect());
-    let mut broken = Vec::new();
-    for release in releases.iter().filter(|release| !release.plan.steps.is_empty()) {
-        let mut verdict = None;
-        for entry in world.journal(&release.id) {
-            let needs = match entry.what {
-                What::WeightShifted | What::PromotionDecided => !is_first(release, &entry),
-                _ => false,
-            };
-            let ordered = entry.cause.starts_with("ordered by");
-            if needs && !ordered && verdict != Some(Outcome::Pass) {
-                broken.push(format!("{}/{} went up on {verdict:?}", release.id, entry.seq));
-            }
-            match entry.what {
-                What::BakeJudged => verdict = entry.evidence.map(|e| e.verdict.outcome),
-                What::WeightShifted => verdict = None,
-                _ => {}
-            }
-        }
-    }
-    broken
-}
-
-/// The shift to the plan's first step needs no verdict.
-fn is_first(release: &Release, entry: &JournalEntry) -> bool {
-    let first = release.plan.steps.first().map(|step| step.weight.to_string());
-    entry.what == What::WeightShifted && first.is_some_and(|first| entry.cause.starts_with(&first))
-}
-
-/// Journal entries that people should have been told of and were not, and messages that do not say
-/// what their entry says (P10). For worlds whose stream was delivered.
-pub fn untold(world: &World) -> Vec<String> {
-    let attribute = |message: &Message, name: &str| {
-        message.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
-    };
-    let told: BTreeSet<(Option<String>, Option<String>)> = world
-        .topic
-        .messages()
-        .iter()
-        .map(|message| (attribute(message, "entry"), attribute(message, "what")))
-        .collect();
-    let due: BTreeSet<(Option<String>, Option<String>)> = world.store.read(|items| {
-        let notified = items.journal.values().filter(|entry| entry.what.is_notified());
-        notified
-            .map(|entry| {
-                let id = format!("{}/{}", entry.release, entry.seq);
-                (Some(id), Some(format!("{:?}", entry.what)))
-            })
-            .collect()
-    });
-    let missed = due.difference(&told).map(|entry| format!("nobody was told of {entry:?}"));
-    let made_up = told.difference(&due).map(|entry| format!("{entry:?} was told and never was"));
-    missed.chain(made_up).collect()
 }
 
 /// Routes that skip a step of the target's plan: a split goes up one step at a time, or to nothing.

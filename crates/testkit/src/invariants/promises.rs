@@ -1,0 +1,106 @@
+//! Promises about what happened, read from the records and the journals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use perch_app::ports::Message;
+use perch_core::journal::{JournalEntry, What};
+use perch_core::judge::Outcome;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use crate::world::World;
+
+fn releases(world: &World) -> Vec<Release> {
+    world.store.read(|items| items.releases.values().cloned().collect())
+}
+
+/// Releases that ended later than they may (P4): their deadline, the watch, and `slack` for retries
+/// and for the sweep to find what was lost.
+pub fn late(world: &World, slack: Duration) -> Vec<String> {
+    let mut broken = Vec::new();
+    for release in releases(world) {
+        let Some(ended) = release.ended_at else { continue };
+        let latest = release.deadline.saturating_add(release.plan.watch.duration());
+        let latest = latest.and_then(|latest| latest.saturating_add(slack));
+        if latest.is_ok_and(|latest| ended > latest) {
+            let deadline = release.deadline;
+            broken.push(format!("P4: {} ended {ended}, its deadline was {deadline}", release.id));
+        }
+    }
+    broken
+}
+
+/// Artifacts that had more than one effect on a target (P8): a release that never touched traffic, or
+/// made room for another, leaves its artifact open; one that a person started does not count.
+pub fn twice_released(world: &World) -> Vec<String> {
+    let mut effects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for release in releases(world) {
+        if matches!(release.phase, Phase::Rejected { .. } | Phase::Superseded { .. }) {
+            continue;
+        }
+        let artifact = (release.target.to_string(), release.artifact.identity());
+        effects.entry(artifact).or_default().push(release.id.to_string());
+    }
+    let twice = effects.into_iter().filter(|(_, releases)| releases.len() > 1);
+    twice.map(|((_, artifact), by)| format!("P8: {artifact} was released by {by:?}")).collect()
+}
+
+/// Releases that went up without evidence (P9): every bake that was left for more traffic ended with
+/// a Pass, unless a person ordered the promotion.
+pub fn unproven(world: &World) -> Vec<String> {
+    let releases = releases(world);
+    let mut broken = Vec::new();
+    for release in releases.iter().filter(|release| !release.plan.steps.is_empty()) {
+        let mut verdict = None;
+        for entry in world.journal(&release.id) {
+            let needs = match entry.what {
+                What::WeightShifted | What::PromotionDecided => !is_first(release, &entry),
+                _ => false,
+            };
+            let ordered = entry.cause.starts_with("ordered by");
+            if needs && !ordered && verdict != Some(Outcome::Pass) {
+                broken.push(format!("P9: {}/{} went up on {verdict:?}", release.id, entry.seq));
+            }
+            match entry.what {
+                What::BakeJudged => verdict = entry.evidence.map(|e| e.verdict.outcome),
+                What::WeightShifted => verdict = None,
+                _ => {}
+            }
+        }
+    }
+    broken
+}
+
+/// The shift to the plan's first step needs no verdict.
+fn is_first(release: &Release, entry: &JournalEntry) -> bool {
+    let first = release.plan.steps.first().map(|step| step.weight.to_string());
+    entry.what == What::WeightShifted && first.is_some_and(|first| entry.cause.starts_with(&first))
+}
+
+/// Journal entries that people should have been told of and were not, and messages that do not say
+/// what their entry says (P10). For worlds whose stream was delivered.
+pub fn untold(world: &World) -> Vec<String> {
+    let attribute = |message: &Message, name: &str| {
+        message.attributes.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+    };
+    let told: BTreeSet<(Option<String>, Option<String>)> = world
+        .topic
+        .messages()
+        .iter()
+        .map(|message| (attribute(message, "entry"), attribute(message, "what")))
+        .collect();
+    let due: BTreeSet<(Option<String>, Option<String>)> = world.store.read(|items| {
+        let notified = items.journal.values().filter(|entry| entry.what.is_notified());
+        notified
+            .map(|entry| {
+                let id = format!("{}/{}", entry.release, entry.seq);
+                (Some(id), Some(format!("{:?}", entry.what)))
+            })
+            .collect()
+    });
+    let missed = due.difference(&told).map(|entry| format!("P10: nobody was told of {entry:?}"));
+    let made_up =
+        told.difference(&due).map(|entry| format!("P10: {entry:?} was told and never was"));
+    missed.chain(made_up).collect()
+}
