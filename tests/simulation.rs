@@ -38,7 +38,7 @@ fn simulate(seed: u64, traced: bool) -> Report {
     let run = AssertUnwindSafe(|| {
         let mut dice = Seeded(fastrand::Rng::with_seed(seed));
         let script = story::roll(&mut dice);
-        let story = format!("{script:#?}");
+        let story = table::story(&script);
         let sim = Sim::new(script, &mut dice);
         let mut report = if traced { sim.traced().run() } else { sim.run() };
         if traced {
@@ -90,7 +90,7 @@ fn every_seed_keeps_every_promise() {
     let (mut failed, sum) = simulate_all(0..seeds);
     println!("{}", table::table(seeds, &sum, begin.elapsed()));
     failed.sort();
-    for (seed, violations) in failed.iter().take(20) {
+    for (seed, violations) in failed.iter().take(40) {
         println!(
             "PERCH_SEED={seed} cargo test -p perch-tests --test simulation   # {violations:?}"
         );

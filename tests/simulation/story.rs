@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use perch_core::artifact::Artifact;
-use perch_core::target::Target;
-use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, one_of};
+use perch_core::target::{Target, WhileReleasing};
+use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, Wish, one_of};
 use perch_testkit::{image, target};
 
 /// Seconds over which the script is spread.
@@ -13,6 +13,20 @@ const LENGTH: i64 = 1800;
 /// The phases that other things like to happen in.
 const PHASES: [&str; 7] =
     ["Preparing", "Shifting", "Baking", "Promoting", "Watching", "RollingBack", "Promoted"];
+
+/// What people want, and in how many stories one does, per target.
+const WISHES: [(Wish, u64); 10] = [
+    (Wish::Promote, 5),
+    (Wish::Hold, 10),
+    (Wish::Continue, 10),
+    (Wish::RollBack, 4),
+    (Wish::RollBack, 12),
+    (Wish::BackTo(1), 12),
+    (Wish::BackTo(2), 16),
+    (Wish::Stop, 25),
+    (Wish::StopAll, 40),
+    (Wish::ResumeAll, 40),
+];
 
 /// The story of the numbers that the dice will show.
 pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
@@ -50,6 +64,14 @@ fn one_target(name: &str, shared: bool, dice: &mut dyn Dice) -> Target {
     }
     if dice.once_in(2) {
         builder = builder.deadline(900);
+    }
+    if dice.once_in(3) {
+        builder = builder.ignoring_alarms_at_start();
+    }
+    let policies = [WhileReleasing::Replace, WhileReleasing::Replace, WhileReleasing::Queue];
+    builder = builder.while_releasing(one_of(dice, &policies));
+    if dice.once_in(8) {
+        builder = builder.while_releasing(WhileReleasing::Reject);
     }
     let mut target = builder.build();
     target.watch = one_of(dice, &["0s", "1m", "3m", "5m"]).parse().unwrap();
@@ -97,6 +119,9 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
         let repository = source.repository.clone();
         let artifact = Artifact::Image { repository, digest, tag: Some(tag.to_owned()) };
         let mut delays = vec![dice.between(50, 3000)];
+        if lossy && dice.once_in(8) {
+            delays.clear();
+        }
         if lossy && dice.once_in(3) {
             delays.push(dice.between(0, 5000));
         }
@@ -105,9 +130,9 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
         }
         // The first push starts the story; others come at any time, or close to each other.
         let when = match dice.below(3) {
-            _ if number == 0 => When::At(dice.between(0, 30)),
-            0 => When::At(dice.between(0, 60)),
-            _ => When::At(dice.between(0, LENGTH)),
+            _ if number == 0 => When::At(dice.between(1, 30)),
+            0 => When::At(dice.between(1, 60)),
+            _ => When::At(dice.between(1, LENGTH)),
         };
         script.deeds.push((when, Deed::Push(artifact, delays)));
     }
@@ -117,14 +142,18 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
 fn people(script: &mut Script, place: usize, dice: &mut dyn Dice) {
     let target = script.targets[place].clone();
     let name = target.name.clone();
-    if dice.once_in(4) {
-        script.deeds.push((moment(dice), Deed::Promote(name.clone())));
-    }
-    if dice.once_in(3) {
-        script.deeds.push((moment(dice), Deed::RollBack(name.clone())));
-        if dice.once_in(4) {
-            script.deeds.push((moment(dice), Deed::RollBack(name.clone())));
+    let ask = |script: &mut Script, wish, when| {
+        script.deeds.push((when, Deed::Ask(name.clone(), wish)));
+    };
+    for (wish, one_in) in WISHES {
+        if dice.once_in(one_in) {
+            ask(script, wish, moment(dice));
         }
+    }
+    if dice.once_in(12) {
+        let begin = dice.between(0, LENGTH);
+        ask(script, Wish::Stop, When::At(begin));
+        ask(script, Wish::Resume, When::At(begin + dice.between(1, LENGTH)));
     }
     if let (Some(guard), true) = (target.guards.first(), dice.once_in(4)) {
         let delays = vec![dice.between(10, 2000), dice.between(10, 100_000)];
@@ -137,7 +166,10 @@ fn people(script: &mut Script, place: usize, dice: &mut dyn Dice) {
         script.deeds.push((moment(dice), Deed::MoveAlias(name.clone(), to)));
     }
     if dice.once_in(12) {
-        script.deeds.push((moment(dice), Deed::SetCode(name)));
+        script.deeds.push((moment(dice), Deed::SetCode(name.clone())));
+    }
+    if script.weather.mishaps > 0 && dice.once_in(8) {
+        script.deeds.push((moment(dice), Deed::Kill(name)));
     }
     if script.weather.mishaps > 0 && dice.once_in(6) {
         script.deeds.push((moment(dice), Deed::Jump(dice.between(-300, 300))));

@@ -2,7 +2,31 @@
 
 use std::time::Duration;
 
-use perch_testkit::sim::Report;
+use perch_testkit::sim::{Report, Script};
+
+/// What a seed has decided, a line each.
+pub(crate) fn story(script: &Script) -> String {
+    let mut lines = vec![format!("{:?}", script.weather)];
+    for target in &script.targets {
+        let steps = target.rollout.steps();
+        let steps: Vec<String> =
+            steps.iter().map(|step| format!("{} for {}", step.weight, step.bake)).collect();
+        lines.push(format!(
+            "{}: {steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
+            target.name,
+            target.watch,
+            target.guards,
+            target.judge.no_data,
+            target.while_releasing,
+            target.alarm_at_start,
+            target.deadline()
+        ));
+    }
+    let behaviours = script.behaviours.iter();
+    lines.extend(behaviours.map(|((name, code), is)| format!("{name} {:.8}: {is:?}", &code[7..])));
+    lines.extend(script.deeds.iter().map(|(when, deed)| format!("{when:?}: {deed:?}")));
+    lines.join("\n")
+}
 
 /// What all seeds went through together.
 pub(crate) fn table(seeds: u64, sum: &Report, took: Duration) -> String {

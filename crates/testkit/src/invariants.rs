@@ -13,7 +13,7 @@ use perch_core::weight::Weight;
 
 use crate::world::World;
 
-pub use promises::{late, twice_released, unproven, untold};
+pub use promises::{late, not_the_newest, twice_released, unproven, untold};
 
 /// The rules that hold at every moment, also while executions run.
 pub fn broken_always(world: &World) -> Vec<String> {
@@ -109,8 +109,10 @@ fn alias(world: &World, name: &TargetName, releases: &[Release], broken: &mut Ve
     let target = world.store.read(|items| items.targets[name].clone());
     let of = |release: &&Release| release.target == *name && release.ledger.is_some();
     let newest = releases.iter().filter(of).max_by_key(|release| release.fence);
-    let Some(newest) = newest.filter(|release| !matches!(release.phase, Phase::Stuck { .. }))
-    else {
+    // Someone else's route, or one that a person has to put right.
+    let unknown =
+        |phase: &Phase| matches!(phase, Phase::Stuck { .. } | Phase::Superseded { by: None });
+    let Some(newest) = newest.filter(|release| !unknown(&release.phase)) else {
         return;
     };
     let version = match newest.phase {

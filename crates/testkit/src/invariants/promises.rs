@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use perch_app::ports::Message;
+use perch_core::artifact::Artifact;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::Outcome;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::target::{Target, WhileReleasing};
 
 use crate::world::World;
 
@@ -39,6 +42,9 @@ pub fn twice_released(world: &World) -> Vec<String> {
         if matches!(release.phase, Phase::Rejected { .. } | Phase::Superseded { .. }) {
             continue;
         }
+        if release.cause.is_person() {
+            continue;
+        }
         let artifact = (release.target.to_string(), release.artifact.identity());
         effects.entry(artifact).or_default().push(release.id.to_string());
     }
@@ -47,23 +53,23 @@ pub fn twice_released(world: &World) -> Vec<String> {
 }
 
 /// Releases that went up without evidence (P9): every bake that was left for more traffic ended with
-/// a Pass, unless a person ordered the promotion.
+/// a Pass, unless a person had ordered it on.
 pub fn unproven(world: &World) -> Vec<String> {
     let releases = releases(world);
     let mut broken = Vec::new();
     for release in releases.iter().filter(|release| !release.plan.steps.is_empty()) {
-        let mut verdict = None;
+        let (mut verdict, mut ordered) = (None, false);
         for entry in world.journal(&release.id) {
             let needs = match entry.what {
                 What::WeightShifted | What::PromotionDecided => !is_first(release, &entry),
                 _ => false,
             };
-            let ordered = entry.cause.starts_with("ordered by");
             if needs && !ordered && verdict != Some(Outcome::Pass) {
                 broken.push(format!("P9: {}/{} went up on {verdict:?}", release.id, entry.seq));
             }
             match entry.what {
                 What::BakeJudged => verdict = entry.evidence.map(|e| e.verdict.outcome),
+                What::OrderGiven => ordered |= !entry.cause.starts_with("hold"),
                 What::WeightShifted => verdict = None,
                 _ => {}
             }
@@ -103,4 +109,37 @@ pub fn untold(world: &World) -> Vec<String> {
     let made_up =
         told.difference(&due).map(|entry| format!("P10: {entry:?} was told and never was"));
     missed.chain(made_up).collect()
+}
+
+/// Why the newest artifact that was pushed for the target does not serve, where nothing says why it
+/// should not (P8); and artifacts that were promoted after a newer one. For worlds at rest, without a
+/// stop, whose alias only Perch moved.
+pub fn not_the_newest<'a>(
+    world: &World,
+    target: &Target,
+    pushes: impl Iterator<Item = &'a (Artifact, Timestamp)>,
+) -> Option<String> {
+    let mut own = releases(world);
+    own.retain(|release| release.target == target.name);
+    own.sort_by_key(|release| release.fence);
+    let promoted = own.iter().filter(|r| matches!(r.phase, Phase::Promoted));
+    let by_events: Vec<&Release> = promoted.filter(|r| !r.cause.is_person()).collect();
+    let back = by_events.windows(2).find(|p| p[0].cause.pushed_at() > p[1].cause.pushed_at());
+    if let Some(pair) = back {
+        return Some(format!("P8: {} was promoted after the newer {}", pair[1].id, pair[0].id));
+    }
+    let (newest, pushed_at) = pushes.max_by_key(|(_, at)| *at)?;
+    let later = |release: &&Release| release.cause.is_person() && release.started_at >= *pushed_at;
+    if own.iter().any(|release| later(&release)) {
+        return None;
+    }
+    let last = own.iter().rfind(|release| release.artifact.identity() == newest.identity());
+    match last.map(|release| &release.phase) {
+        None if target.while_releasing == WhileReleasing::Reject => None,
+        None => Some(format!("P8: {} was pushed last and had no release", newest)),
+        Some(Phase::Superseded { .. }) => {
+            Some(format!("P8: {newest} was pushed last, not released"))
+        }
+        Some(_) => None,
+    }
 }

@@ -8,8 +8,8 @@ use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
-use super::flight::{Command, Event, Task};
-use super::script::{Behaviour, Deed, Foreign};
+use super::flight::{Event, Task};
+use super::script::{Behaviour, Deed, Foreign, Wish};
 use super::{Entry, Sim, truth};
 
 /// A guard's period: it goes off, or is quiet again, so many milliseconds after its reason.
@@ -24,6 +24,8 @@ impl Sim<'_> {
                 let event = format!("event-{}", self.numbers);
                 // ECR's events have whole seconds.
                 let pushed_at = self.stamp(self.clock / 1000 * 1000);
+                self.world.registry.push(artifact.clone(), pushed_at);
+                self.pushes.push((artifact.clone(), pushed_at));
                 let push = Announcement { artifact, event, pushed_at };
                 self.deliver(&Event::Push(push), &delays);
             }
@@ -31,11 +33,11 @@ impl Sim<'_> {
                 self.alarm(&alarm, &delays);
                 self.put(seconds * 1000, Entry::Evaluate(alarm));
             }
-            Deed::Promote(target) => self.ask(target, Command::Promote),
-            Deed::RollBack(target) => self.ask(target, Command::RollBack),
+            Deed::Ask(target, wish) => self.put(0, Entry::Invoke(Task::Person(target, wish, 0))),
+            Deed::Kill(target) => self.kill(&target),
             Deed::MoveAlias(target, to) => self.move_alias(&target, to),
             Deed::SetCode(target) => self.set_code(&target),
-            Deed::Jump(seconds) => self.jump = seconds * 1000,
+            Deed::Jump(seconds) => (self.jump, self.jumped) = (seconds * 1000, true),
         }
     }
 
@@ -45,8 +47,19 @@ impl Sim<'_> {
         }
     }
 
-    fn ask(&mut self, target: TargetName, command: Command) {
-        self.put(0, Entry::Invoke(Task::Person(target, command, 0)));
+    /// Ends every execution that works for the target; functions in flight go on.
+    fn kill(&mut self, target: &TargetName) {
+        let of = |id: &ReleaseId| {
+            self.world.store.read(|i| i.releases.get(id).is_some_and(|r| r.target == *target))
+        };
+        let running = self.executions.iter().enumerate();
+        let killed: Vec<usize> = running
+            .filter(|(_, execution)| execution.release().is_some_and(|id| of(&id)))
+            .map(|(place, _)| place)
+            .collect();
+        for place in killed {
+            self.end(place);
+        }
     }
 
     fn alarm(&mut self, name: &AlarmName, delays: &[i64]) {
@@ -197,8 +210,16 @@ impl Deed {
                 _ => "push, event repeated",
             },
             Deed::FalseAlarm(..) => "false alarm",
-            Deed::Promote(_) => "person promotes",
-            Deed::RollBack(_) => "person aborts",
+            Deed::Ask(_, wish) => match wish {
+                Wish::Promote => "person promotes",
+                Wish::Hold => "person holds",
+                Wish::Continue => "person goes on",
+                Wish::RollBack => "person aborts",
+                Wish::BackTo(_) => "person goes back to a version",
+                Wish::Stop | Wish::StopAll => "person stops the line",
+                Wish::Resume | Wish::ResumeAll => "person resumes the line",
+            },
+            Deed::Kill(_) => "executions killed",
             Deed::MoveAlias(..) => "alias moved by others",
             Deed::SetCode(_) => "code set by others",
             Deed::Jump(_) => "clocks jump",

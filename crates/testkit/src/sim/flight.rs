@@ -8,13 +8,16 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
 use perch_app::on_alarm::{self, Alarm};
+use perch_app::order::{self, OrderError};
 use perch_app::ports::Route;
 use perch_app::step::StepError;
-use perch_app::{notify, order};
+use perch_app::{notify, reconcile};
 use perch_core::head::Fence;
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
+use perch_core::release::Order;
 
+use super::script::Wish;
 use crate::machines::{Answer, Execution, State};
 use crate::world::World;
 
@@ -23,13 +26,6 @@ use crate::world::World;
 pub(super) enum Event {
     Push(Announcement),
     Alarm(Alarm),
-}
-
-/// What a person asks for on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Command {
-    Promote,
-    RollBack,
 }
 
 /// Who runs, and who waits for the outcome.
@@ -42,7 +38,9 @@ pub(super) enum Task {
     /// The stream's delivery of a journal entry.
     Entry(JournalEntry),
     /// A person, after so many attempts that failed.
-    Person(TargetName, Command, u32),
+    Person(TargetName, Wish, u32),
+    /// The look-back, on its schedule.
+    Sweep,
 }
 
 /// How it ended.
@@ -50,7 +48,8 @@ pub(super) enum Outcome {
     State(Result<Answer, StepError>),
     Event(Result<(), String>),
     Entry(bool),
-    Person(Result<ReleaseId, order::OrderError>),
+    Person(Result<Option<ReleaseId>, OrderError>),
+    Sweep,
 }
 
 /// A function in flight.
@@ -60,6 +59,8 @@ pub(super) struct Flight {
     pub(super) name: String,
     /// It is a step of a release, under the fence that its execution was given.
     pub(super) is_step: bool,
+    /// A stop or a hold stood when it started.
+    pub(super) held: bool,
     /// Nobody waits for the outcome any more.
     pub(super) detached: bool,
     /// When Lambda ends it, in milliseconds after the start.
@@ -100,11 +101,12 @@ impl Flight {
             task,
             name,
             is_step: fence.is_some(),
+            held: release.as_ref().is_some_and(|id| is_held(world, id)),
             detached: false,
             ends_by: 0,
             next_call: "",
             fence,
-            target: release.as_ref().map(|id| world.release(id).target),
+            target: release.as_ref().and_then(|id| target_of(world, id)),
             release,
             seen: None,
             future,
@@ -125,6 +127,20 @@ impl Flight {
     }
 }
 
+fn target_of(world: &World, id: &ReleaseId) -> Option<TargetName> {
+    world.store.read(|items| items.releases.get(id).map(|release| release.target.clone()))
+}
+
+fn is_held(world: &World, id: &ReleaseId) -> bool {
+    world.store.read(|items| {
+        let Some(release) = items.releases.get(id) else { return false };
+        let head = items.heads.get(&release.target);
+        matches!(release.order, Some(Order::Hold { .. }))
+            || items.stop_of_all.is_some()
+            || head.is_some_and(|head| head.stopped.is_some())
+    })
+}
+
 fn name(task: &Task, execution: Option<&Execution>) -> String {
     match (task, execution) {
         (Task::State(_), Some(execution)) => {
@@ -134,7 +150,8 @@ fn name(task: &Task, execution: Option<&Execution>) -> String {
         (Task::Event(Event::Push(push), _), _) => format!("on-image-push {}", push.event),
         (Task::Event(Event::Alarm(alarm), _), _) => format!("on-alarm {}", alarm.event),
         (Task::Entry(entry), _) => format!("notify {}/{}", entry.release, entry.seq),
-        (Task::Person(target, command, _), _) => format!("{command:?} {target}"),
+        (Task::Person(target, wish, _), _) => format!("{wish:?} {target}"),
+        (Task::Sweep, _) => "reconcile".to_owned(),
     }
 }
 
@@ -145,7 +162,7 @@ fn future(
     now: Timestamp,
 ) -> Pin<Box<dyn Future<Output = Outcome>>> {
     Box::pin(async move {
-        let World { store, lambda, executions, topic, slack, .. } = &*world;
+        let World { store, lambda, registry, executions, topic, slack, .. } = &*world;
         match task {
             Task::State(_) => {
                 let execution = execution.expect("a state has its execution");
@@ -162,14 +179,44 @@ fn future(
             Task::Entry(entry) => {
                 Outcome::Entry(notify::run(store, topic, slack, &entry).await.is_ok())
             }
-            Task::Person(target, Command::Promote, _) => {
-                let done = order::promote(store, &target, "kim", "go", now).await;
-                Outcome::Person(done.map(|release| release.id))
-            }
-            Task::Person(target, Command::RollBack, _) => {
-                let done = order::roll_back(store, executions, &target, "kim", "odd").await;
-                Outcome::Person(done.map(|release| release.id))
+            Task::Person(target, wish, _) => Outcome::Person(ask(&world, &target, wish, now).await),
+            Task::Sweep => {
+                // What it could not do, the next run does.
+                drop(reconcile::run(store, lambda, registry, executions, now, || true).await);
+                Outcome::Sweep
             }
         }
     })
+}
+
+async fn ask(
+    world: &World,
+    target: &TargetName,
+    wish: Wish,
+    now: Timestamp,
+) -> Result<Option<ReleaseId>, OrderError> {
+    let World { store, lambda, executions, .. } = world;
+    let (by, why) = ("kim", "so be it");
+    let release = match wish {
+        Wish::Promote => order::promote(store, target, by, why, now).await?.id,
+        Wish::Hold => order::hold(store, target, by, why, now).await?.id,
+        Wish::Continue => order::continue_now(store, target, by, why, now).await?.id,
+        Wish::RollBack => order::roll_back(store, executions, target, by, why).await?.id,
+        Wish::BackTo(version) => {
+            let version = version.to_string().parse().expect("a number is a version");
+            let to = (target, &version);
+            order::go_back_to(store, lambda, executions, to, (by, why), now).await?
+        }
+        Wish::Stop | Wish::StopAll => {
+            let target = (wish == Wish::Stop).then_some(target);
+            order::stop(store, target, by, why, now).await?;
+            return Ok(None);
+        }
+        Wish::Resume | Wish::ResumeAll => {
+            let target = (wish == Wish::Resume).then_some(target);
+            order::resume(store, executions, target, (by, why), now).await?;
+            return Ok(None);
+        }
+    };
+    Ok(Some(release))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use perch_app::ports::Route;
 use perch_core::head::Fence;
+use perch_core::journal::What;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
@@ -145,7 +146,9 @@ impl Ghosts {
                 flight.name
             ));
         }
-        let Some(release) = flight.release.as_ref().map(|id| world.release(id)) else {
+        let id = flight.release.as_ref();
+        let release = world.store.read(|items| id.and_then(|id| items.releases.get(id).cloned()));
+        let Some(release) = release else {
             return;
         };
         let Some(ledger) = &release.ledger else {
@@ -172,10 +175,24 @@ impl Ghosts {
             let same = before.as_ref().map(Phase::name) == Some(release.phase.name());
             let phase = (!same).then(|| release.phase.name());
             changes.releases.push((release.id.clone(), phase));
+            self.orders(&release, world);
             if !same {
                 read_back(flight, &release, before.as_ref(), &mut changes.broken);
                 self.goes_back(&release, &mut changes.broken);
             }
+        }
+    }
+
+    /// Notes whether a person ordered the promotion, which skips steps.
+    fn orders(&mut self, release: &Release, world: &World) {
+        let last = (release.id.clone(), release.seq);
+        let ordered = world.store.read(|items| {
+            items.journal.get(&last).is_some_and(|entry| {
+                entry.what == What::OrderGiven && entry.cause.starts_with("promote")
+            })
+        });
+        if ordered {
+            self.ordered.insert(release.id.clone());
         }
     }
 

@@ -23,12 +23,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, ReleaseId};
 
 pub use dice::{Dice, one_of};
 pub use mishap::Mishap;
 pub use report::Report;
-pub use script::{Behaviour, Deed, Foreign, Script, Weather, When};
+pub use script::{Behaviour, Deed, Foreign, Script, Weather, When, Wish};
 
 use self::flight::{Event, Flight, Task};
 use self::ghosts::Ghosts;
@@ -39,6 +40,12 @@ use crate::world::World;
 
 /// More entries of the agenda than any story needs: a run that goes on beyond is a defect.
 const ENTRIES: u64 = 200_000;
+
+/// Milliseconds between two sweeps.
+const SWEEP: i64 = 300_000;
+
+/// Two looks of the sweep at a target without a release, and what a look takes.
+const REST: i64 = 2 * (900_000 + SWEEP) + 60_000;
 
 /// Something on the agenda.
 #[derive(Debug)]
@@ -75,12 +82,18 @@ pub struct Sim<'a> {
     clock: i64,
     /// How far the functions' clocks are off, in milliseconds.
     jump: i64,
+    /// Whether they ever were.
+    jumped: bool,
     agenda: BTreeMap<(i64, u64), Entry>,
     numbers: u64,
     flights: BTreeMap<u64, Flight>,
     executions: Vec<Execution>,
     adopted: usize,
     dead_letters: Vec<Event>,
+    /// What was pushed, and when.
+    pushes: Vec<(Artifact, Timestamp)>,
+    /// When something other than a sweep happened last.
+    stirred: i64,
     /// What still waits for its moment.
     waiting: Vec<(When, Deed)>,
     /// How often releases entered each phase.
@@ -109,12 +122,15 @@ impl<'a> Sim<'a> {
             dice,
             clock: 0,
             jump: 0,
+            jumped: false,
             agenda: BTreeMap::new(),
             numbers: 0,
             flights: BTreeMap::new(),
             executions: Vec::new(),
             adopted: 0,
             dead_letters: Vec::new(),
+            pushes: Vec::new(),
+            stirred: 0,
             waiting: Vec::new(),
             phases: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -142,16 +158,18 @@ impl<'a> Sim<'a> {
 
     /// Runs until nothing is left to happen, or something does not hold.
     pub fn run(mut self) -> Report {
+        self.put(SWEEP, Entry::Invoke(Task::Sweep));
         let mut entries = 0;
         while self.report.violations.is_empty() {
-            let Some(((when, _), entry)) = self.agenda.pop_first() else {
-                if self.help() {
-                    continue;
-                }
+            if self.is_at_rest() && !self.help() {
                 self.check_rest();
                 break;
-            };
+            }
+            let Some(((when, _), entry)) = self.agenda.pop_first() else { break };
             self.clock = self.clock.max(when);
+            if !self.is_sweep(&entry) {
+                self.stirred = self.clock;
+            }
             self.happen(entry);
             entries += 1;
             if entries > ENTRIES {
@@ -162,11 +180,32 @@ impl<'a> Sim<'a> {
         self.report
     }
 
+    fn is_sweep(&self, entry: &Entry) -> bool {
+        match entry {
+            Entry::Invoke(task) => matches!(task, Task::Sweep),
+            Entry::Turn(number) => {
+                self.flights.get(number).is_some_and(|flight| matches!(flight.task, Task::Sweep))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether nothing but sweeps happened for so long that each target was looked at twice.
+    fn is_at_rest(&self) -> bool {
+        let stirred = self.stirred.max(self.script.weather.clears_at * 1000);
+        self.clock - stirred > REST && self.agenda.values().all(|entry| self.is_sweep(entry))
+    }
+
     fn happen(&mut self, entry: Entry) {
         match entry {
             Entry::Enter(place) => self.enter(place),
             Entry::Turn(number) => self.turn(number),
-            Entry::Invoke(task) => self.invoke(task),
+            Entry::Invoke(task) => {
+                if let Task::Sweep = task {
+                    self.put(SWEEP, Entry::Invoke(Task::Sweep));
+                }
+                self.invoke(task);
+            }
             Entry::Happen(deed) => self.deed(deed),
             Entry::Stream(release) => self.stream(&release),
             Entry::Evaluate(alarm) => self.evaluate(&alarm),

@@ -1,27 +1,39 @@
 //! The end: people pick up what was left to them, and what must hold at rest is checked.
 
-use perch_core::phase::Phase;
+use std::time::Duration;
 
-use super::flight::{Command, Task};
+use perch_core::artifact::Artifact;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use super::flight::Task;
+use super::script::{Behaviour, Wish};
 use super::{Entry, Sim};
 use crate::invariants;
 
 /// How often people come back: more would hide that something never comes to rest.
 const ROUNDS: u64 = 5;
 
+/// What retries, lost executions, the sweep's schedule and clocks that jump may add to a deadline.
+const SLACK: Duration = Duration::from_secs(3600);
+
 impl Sim<'_> {
     /// Does what operators do: events from the dead letters are delivered again, and who was paged
     /// for a release that is stuck rolls it back. Whether there was something to do.
     pub(super) fn help(&mut self) -> bool {
         self.jump = 0;
-        let clears_at = self.script.weather.clears_at * 1000;
-        self.clock = self.clock.max(clears_at);
         let letters = std::mem::take(&mut self.dead_letters);
         let stuck = self.world.store.read(|items| {
             let stuck = items.releases.values().filter(|r| matches!(r.phase, Phase::Stuck { .. }));
             stuck.map(|release| release.target.clone()).collect::<Vec<_>>()
         });
-        if letters.is_empty() && stuck.is_empty() {
+        let stopped = self.world.store.read(|items| {
+            let stopped = items.heads.values().filter(|head| head.stopped.is_some());
+            let own = stopped.map(|head| (head.target.clone(), Wish::Resume));
+            let all = items.targets.keys().next().filter(|_| items.stop_of_all.is_some());
+            own.chain(all.map(|any| (any.clone(), Wish::ResumeAll))).collect::<Vec<_>>()
+        });
+        if letters.is_empty() && stuck.is_empty() && stopped.is_empty() {
             return false;
         }
         self.report.helped += 1;
@@ -33,19 +45,72 @@ impl Sim<'_> {
             self.note(|| format!("redrives {event:?}"));
             self.put(0, Entry::Invoke(Task::Event(event, 0)));
         }
-        for target in stuck {
-            self.put(1000, Entry::Invoke(Task::Person(target, Command::RollBack, 0)));
+        for (target, wish) in stopped {
+            self.put(1000, Entry::Invoke(Task::Person(target, wish, 0)));
         }
+        for target in stuck {
+            self.put(1000, Entry::Invoke(Task::Person(target, Wish::RollBack, 0)));
+        }
+        self.stirred = self.clock;
         true
     }
 
     pub(super) fn check_rest(&mut self) {
         let mut broken = invariants::broken_at_rest_besides(&self.world, &self.ghosts.foreign);
+        broken.extend(invariants::twice_released(&self.world));
+        broken.extend(self.not_the_newest());
+        broken.extend(self.failing_and_promoted());
+        if self.report.helped == 0 {
+            broken.extend(invariants::late(&self.world, SLACK));
+        }
         broken.extend(invariants::unproven(&self.world));
         broken.extend(invariants::untold(&self.world));
         for broken in broken {
             self.breaks(broken);
         }
+    }
+
+    /// P8: at rest the newest artifact was promoted, or has a release that says why not.
+    fn not_the_newest(&self) -> Vec<String> {
+        let targets = self.script.targets.iter();
+        let targets = targets.filter(|target| !self.ghosts.foreign.contains(&target.name));
+        targets
+            .filter_map(|target| {
+                let source = target.sources.image.as_ref()?;
+                let of = |artifact: &Artifact| matches!(artifact, Artifact::Image { repository, .. } if *repository == source.repository);
+                let pushes = self.pushes.iter().filter(|(artifact, _)| of(artifact));
+                invariants::not_the_newest(&self.world, target, pushes)
+            })
+            .collect()
+    }
+
+    /// Versions that fail from the start, or soon after the promotion, are never promoted.
+    fn failing_and_promoted(&self) -> Vec<String> {
+        let releases: Vec<Release> =
+            self.world.store.read(|items| items.releases.values().cloned().collect());
+        releases
+            .iter()
+            .filter(|release| matches!(release.phase, Phase::Promoted))
+            .filter(|release| !self.ghosts.foreign.contains(&release.target))
+            .filter(|release| {
+                let function = release.plan.lambda.function.to_string();
+                let key = (function, release.artifact.identity());
+                let watch = i64::try_from(release.plan.watch.as_secs()).unwrap_or(i64::MAX);
+                // A clock that jumps ends a watch early: then nobody looked in time.
+                let watched = watch >= 180 && !self.jumped;
+                match self.script.behaviours.get(&key) {
+                    Some(Behaviour::Failing) => watched || !self.may_skip(release),
+                    Some(Behaviour::TurnsBad(after)) => watched && after + 60 <= watch,
+                    Some(Behaviour::Healthy | Behaviour::Slow | Behaviour::Silent) | None => false,
+                }
+            })
+            .map(|release| format!("P7: {} fails and was promoted", release.id))
+            .collect()
+    }
+
+    /// Whether the release may have been promoted without a bake.
+    fn may_skip(&self, release: &Release) -> bool {
+        release.plan.steps.is_empty() || self.ghosts.ordered.contains(&release.id)
     }
 
     pub(super) fn sum_up(&mut self) {

@@ -55,16 +55,39 @@ pub enum Deed {
     Push(Artifact, Vec<i64>),
     /// An alarm goes off for no reason, for so many seconds; its event comes after these delays.
     FalseAlarm(AlarmName, i64, Vec<i64>),
-    /// A person wants the release promoted now.
-    Promote(TargetName),
-    /// A person wants the release rolled back.
-    RollBack(TargetName),
+    /// A person wants something of a target.
+    Ask(TargetName, Wish),
     /// Someone else moves the alias: to a split, or to a version alone.
     MoveAlias(TargetName, Foreign),
     /// Someone else sets the function's unpublished code.
     SetCode(TargetName),
     /// The clocks jump by so many seconds.
     Jump(i64),
+    /// Every execution that works for the target is ended outright.
+    Kill(TargetName),
+}
+
+/// What a person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The release promoted now.
+    Promote,
+    /// The release held at its weight.
+    Hold,
+    /// The release to go on to its next step.
+    Continue,
+    /// The release rolled back.
+    RollBack,
+    /// All traffic on this version, which served before.
+    BackTo(u32),
+    /// Nothing to go up for the target.
+    Stop,
+    /// The end of that.
+    Resume,
+    /// Nothing to go up at all.
+    StopAll,
+    /// The end of that.
+    ResumeAll,
 }
 
 /// Where someone else moves an alias to.

@@ -1,13 +1,17 @@
 //! The turns of functions in flight: the next call, what goes wrong at it, and what follows from
 //! the outcome.
 
+use std::collections::BTreeMap;
+
+use perch_app::order::OrderError;
 use perch_app::ports::PortError;
 use perch_app::step::StepError;
+use perch_core::names::ReleaseId;
 
-use super::flight::{Command, Flight, Outcome, Task};
+use super::flight::{Flight, Outcome, Task};
 use super::ghosts::Changes;
 use super::mishap::Mishap;
-use super::script::When;
+use super::script::{When, Wish};
 use super::{Entry, Sim, truth};
 use crate::machines::{Answer, Execution, State};
 
@@ -30,7 +34,7 @@ impl Sim<'_> {
     pub(super) fn invoke(&mut self, task: Task) {
         let execution = match task {
             Task::State(place) => Some(self.executions[place].clone()),
-            Task::Event(..) | Task::Entry(_) | Task::Person(..) => None,
+            Task::Event(..) | Task::Entry(_) | Task::Person(..) | Task::Sweep => None,
         };
         if let Task::Event(..) | Task::Entry(_) = task {
             self.report.deliveries += 1;
@@ -151,10 +155,7 @@ impl Sim<'_> {
     }
 
     /// Puts what waited for this moment on the agenda.
-    fn wake(
-        &mut self,
-        is_due: impl Fn(&When, u64, &std::collections::BTreeMap<&'static str, u32>) -> bool,
-    ) {
+    fn wake(&mut self, is_due: impl Fn(&When, u64, &BTreeMap<&'static str, u32>) -> bool) {
         let due = |(when, _): &(When, _)| is_due(when, self.report.calls, &self.phases);
         if !self.waiting.iter().any(due) {
             return;
@@ -198,6 +199,7 @@ impl Sim<'_> {
             Task::Entry(_) => Outcome::Entry(false),
             // Nobody is left who could try again.
             Task::Person(..) => return,
+            Task::Sweep => Outcome::Sweep,
         };
         self.land(flight, outcome);
     }
@@ -222,10 +224,10 @@ impl Sim<'_> {
                 }
             }
             (Task::Entry(entry), Outcome::Entry(told)) => self.told(&entry, told),
-            (Task::Person(target, command, failed), Outcome::Person(done)) => match done {
-                Ok(release) => self.accepted(command, release),
-                Err(perch_app::order::OrderError::Port(_)) if failed < 3 => {
-                    self.put(5000, Entry::Invoke(Task::Person(target, command, failed + 1)));
+            (Task::Person(target, wish, failed), Outcome::Person(done)) => match done {
+                Ok(release) => self.accepted(wish, release),
+                Err(OrderError::Port(_)) if failed < 3 => {
+                    self.put(5000, Entry::Invoke(Task::Person(target, wish, failed + 1)));
                 }
                 Err(error) => self.note(|| format!("{}: {error}", flight.name)),
             },
@@ -234,14 +236,12 @@ impl Sim<'_> {
     }
 
     /// A person's order was taken.
-    fn accepted(&mut self, command: Command, release: perch_core::names::ReleaseId) {
-        let over = self.world.release(&release).phase.is_final();
-        match command {
-            Command::Promote => drop(self.ghosts.ordered.insert(release)),
-            Command::RollBack if over => {}
-            Command::RollBack => {
-                self.ghosts.doomed.entry(release).or_insert("a person aborted it".to_owned());
-            }
+    fn accepted(&mut self, wish: Wish, release: Option<ReleaseId>) {
+        let Some(release) = release.filter(|_| wish == Wish::RollBack) else {
+            return;
+        };
+        if !self.world.release(&release).phase.is_over() {
+            self.ghosts.doomed.entry(release).or_insert("a person aborted it".to_owned());
         }
     }
 
@@ -271,15 +271,22 @@ impl Sim<'_> {
     }
 
     /// Stops a canary-deploy; a function that it waits for goes on.
-    fn stop(&mut self, name: &perch_core::names::ReleaseId) {
-        for (place, execution) in self.executions.iter_mut().enumerate() {
-            let running = execution.is_canary_deploy() && !execution.state.is_end();
-            if running && execution.name == *name {
-                execution.state = State::Stopped;
-                for flight in self.flights.values_mut() {
-                    flight.detached |= matches!(flight.task, Task::State(of) if of == place);
-                }
-            }
+    pub(super) fn stop(&mut self, name: &ReleaseId) {
+        let running = self.executions.iter().enumerate();
+        let stopped: Vec<usize> = running
+            .filter(|(_, e)| e.is_canary_deploy() && !e.state.is_end() && e.name == *name)
+            .map(|(place, _)| place)
+            .collect();
+        for place in stopped {
+            self.end(place);
+        }
+    }
+
+    /// Ends an execution; a function that it waits for goes on.
+    pub(super) fn end(&mut self, place: usize) {
+        self.executions[place].state = State::Stopped;
+        for flight in self.flights.values_mut() {
+            flight.detached |= matches!(flight.task, Task::State(of) if of == place);
         }
     }
 }
