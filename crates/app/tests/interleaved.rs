@@ -285,3 +285,43 @@ async fn of_one_that_waits_and_one_that_comes_at_the_close_the_newest_serves() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_release_whose_abort_was_taken_is_never_promoted() {
+    let mut schedule = Schedule::first();
+    let (mut taken, mut too_late) = (0, 0);
+    loop {
+        let placed = release().watching().build();
+        let world = World::amid(&placed);
+        world.metrics.set_total(healthy());
+        let World { store, executions, .. } = &world;
+        let (input, end) = (step_of(&placed), at(601));
+        let (_, aborted) = interleave(
+            &mut schedule,
+            Paused::new(&world.calls, async {
+                let World { store, lambda, metrics, alarms, .. } = &world;
+                judge_canary::run(store, lambda, (metrics, alarms), &input, end).await
+            }),
+            Paused::new(
+                &world.calls,
+                order::roll_back(store, executions, &placed.target, "kim", "looks odd"),
+            ),
+        );
+        let log = world.calls.log();
+        Machines::new(end).run(&world).await;
+        let phase = world.release(&placed.id).phase.name();
+        match aborted {
+            Ok(_) => assert_eq!(phase, "RolledBack", "{log:?}"),
+            Err(error) => {
+                assert_eq!(phase, "Promoted", "{error}: {log:?}");
+                too_late += 1;
+            }
+        }
+        taken += u32::from(phase == "RolledBack");
+        assert_eq!(broken_at_rest(&world), [""; 0], "{log:?}");
+        if !schedule.advance() {
+            break;
+        }
+    }
+    assert!(taken > 10 && too_late > 10, "{taken} taken, {too_late} too late");
+}

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use perch_core::journal::What;
 use perch_core::names::{ReleaseId, TargetName};
-use perch_core::phase::RollbackCause;
+use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Order, Release};
 use serde_json::json;
 
 use super::OrderError;
 use crate::ports::{
-    CommitRelease, LoadHead, LoadRelease, LoadStanding, LoadTarget, Machine, StartExecution,
-    Transition,
+    Claim, CommitRelease, LoadHead, LoadRelease, LoadStanding, LoadTarget, Machine, StartExecution,
+    TakeFence, Transition,
 };
 use crate::step::entry;
 
@@ -100,9 +100,13 @@ async fn give(
     Ok(release)
 }
 
-/// Starts the rollback of the release that holds the target.
+/// Starts the rollback of the release that holds the target, then takes its fence: no step of the
+/// release takes effect any more, so once this has answered the release can't be promoted.
+///
+/// # Errors
+/// [`OrderError::TooLate`] when the release was promoted meanwhile.
 pub async fn roll_back(
-    store: &(impl LoadTarget + LoadHead + LoadRelease),
+    store: &(impl LoadTarget + LoadHead + LoadRelease + TakeFence),
     executions: &impl StartExecution,
     target: &TargetName,
     by: &str,
@@ -113,7 +117,15 @@ pub async fn roll_back(
     let input = json!({ "releaseId": release.id, "cause": cause });
     let name = execution_name(&release);
     executions.start(Machine::Rollback, &name, &input).await?;
-    Ok(release)
+    if store.take_fence(target, Claim::Holder(&release.id)).await?.is_some() {
+        return Ok(release);
+    }
+    let ended = store.release(&release.id).await?.unwrap_or(release);
+    if matches!(ended.phase, Phase::Promoted) {
+        let phase = ended.phase.name();
+        return Err(OrderError::TooLate { release: ended.id, phase, what: "rolled back" });
+    }
+    Ok(ended)
 }
 
 /// The release's id and its entry number: a rollback that ended without restoring anything may have
