@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use perch_testkit::sim::{Dice, Report, Sim};
+use perch_testkit::sim::{Breach, Dice, Report, Sim};
 
 /// The numbers that follow from a seed.
 struct Seeded(fastrand::Rng);
@@ -34,12 +34,13 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// One seed; a panic is a violation like any other.
-fn simulate(seed: u64, traced: bool) -> Report {
+fn simulate(seed: u64, breach: Option<Breach>, traced: bool) -> Report {
     let run = AssertUnwindSafe(|| {
         let mut dice = Seeded(fastrand::Rng::with_seed(seed));
         let script = story::roll(&mut dice);
         let story = table::story(&script);
         let sim = Sim::new(script, &mut dice);
+        let sim = breach.into_iter().fold(sim, Sim::broken);
         let mut report = if traced { sim.traced().run() } else { sim.run() };
         if traced {
             report.trace.insert(0, story);
@@ -64,7 +65,7 @@ fn simulate_all(seeds: std::ops::Range<u64>) -> (Vec<(u64, Vec<String>)>, Report
                     if seed >= seeds.end {
                         return;
                     }
-                    let report = simulate(seed, false);
+                    let report = simulate(seed, None, false);
                     let mut sum = sum.lock().unwrap();
                     if !report.violations.is_empty() {
                         sum.0.push((seed, report.violations.clone()));
@@ -80,7 +81,7 @@ fn simulate_all(seeds: std::ops::Range<u64>) -> (Vec<(u64, Vec<String>)>, Report
 #[test]
 fn every_seed_keeps_every_promise() {
     if let Some(seed) = number("PERCH_SEED") {
-        let report = simulate(seed, true);
+        let report = simulate(seed, None, true);
         println!("{}", report.trace.join("\n"));
         assert_eq!(report.violations, [""; 0], "seed {seed}");
         return;
@@ -96,4 +97,25 @@ fn every_seed_keeps_every_promise() {
         );
     }
     assert!(failed.is_empty(), "{} of {seeds} seeds broke a promise", failed.len());
+}
+
+#[test]
+fn every_breach_of_the_ports_is_found() {
+    for breach in Breach::ALL {
+        let found = (0..500).find_map(|seed| {
+            let report = simulate(seed, Some(breach), false);
+            report.violations.first().cloned().map(|violation| (seed, violation))
+        });
+        let (seed, violation) = found.unwrap_or_else(|| panic!("{breach:?} was not found"));
+        println!("{breach:?}: seed {seed} found that {violation}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in [1, 7, 23] {
+        let [first, second] = [(); 2].map(|()| simulate(seed, None, true));
+        assert!(first.trace.len() > 100, "seed {seed} has {} lines", first.trace.len());
+        assert_eq!(first.trace, second.trace, "seed {seed}");
+    }
 }

@@ -8,6 +8,7 @@ use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
+use super::breach::Breach;
 use super::flight::{Event, Task};
 use super::script::{Behaviour, Deed, Foreign, Wish};
 use super::{Entry, Sim, truth};
@@ -186,6 +187,7 @@ impl Sim<'_> {
 
     /// A journal entry was told, or is to be told again.
     pub(super) fn told(&mut self, entry: &JournalEntry, told: bool) {
+        let told = told || self.breach == Some(Breach::StreamForgets);
         let again = self.stormy_twice();
         let until = if told && !again { entry.seq } else { entry.seq - 1 };
         if let Some(stream) = self.streams.get_mut(&entry.release) {

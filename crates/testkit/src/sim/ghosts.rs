@@ -10,6 +10,7 @@ use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::Target;
+use perch_core::weight::Weight;
 
 use super::flight::{Event, Flight, Task};
 use super::script::Script;
@@ -33,6 +34,8 @@ pub(super) struct Ghosts {
     restored: BTreeMap<TargetName, Fence>,
     /// How many routes each alias was given, and the last.
     routes: BTreeMap<TargetName, (usize, Route)>,
+    /// The targets whose alias is as someone else left it.
+    left: BTreeSet<TargetName>,
 }
 
 /// What a call changed.
@@ -60,6 +63,12 @@ impl Ghosts {
     pub(super) fn moved_by_others(&mut self, world: &World, target: &Target) {
         self.routes.insert(target.name.clone(), last_route(world, target));
         self.foreign.insert(target.name.clone());
+        self.left.insert(target.name.clone());
+    }
+
+    /// Whether the alias is as someone else left it.
+    pub(super) fn is_left_by_others(&self, target: &TargetName) -> bool {
+        self.left.contains(target)
     }
 
     /// What the call that this flight made has changed.
@@ -74,7 +83,7 @@ impl Ghosts {
         match call {
             "alias" => flight.seen = self.alias_of(flight, world, script),
             "shift" => self.after_shift(flight, world, script, &mut changes),
-            "take_fence" => self.after_take_fence(flight, world),
+            "take_fence" => self.after_take_fence(flight, world, &mut changes),
             "commit" | "plan" => self.after_commit(flight, world, &mut changes),
             _ => return changes,
         }
@@ -89,18 +98,23 @@ impl Ghosts {
         Some(world.route(&target.service.lambda))
     }
 
-    fn after_take_fence(&mut self, flight: &mut Flight, world: &World) {
+    fn after_take_fence(&mut self, flight: &mut Flight, world: &World, changes: &mut Changes) {
         let heads = world.store.read(|items| {
             let heads = items.heads.values();
-            heads.map(|h| (h.target.clone(), h.fence, h.active.clone())).collect::<Vec<_>>()
+            heads
+                .map(|h| (h.target.clone(), h.fence, h.active.clone(), h.ledger.clone()))
+                .collect::<Vec<_>>()
         });
-        for (target, fence, active) in heads {
+        for (target, fence, active, ledger) in heads {
             let before = self.fences.insert(target, fence);
             if before == Some(fence) {
                 continue;
             }
             flight.fence = Some(fence);
             if let (Task::Event(Event::Alarm(alarm), _), Some(active)) = (&flight.task, active) {
+                if ledger.is_some_and(|ledger| ledger.taken_at > alarm.at) {
+                    changes.broken.push(format!("{} is older than {active}", alarm.event));
+                }
                 self.doomed.insert(active, format!("{} took its fence", alarm.event));
             }
         }
@@ -122,6 +136,9 @@ impl Ghosts {
             changes.alias = true;
             self.routes.insert(target.name.clone(), (count, route.clone()));
             flight.seen = Some(route.clone());
+            if self.left.remove(&target.name) {
+                overwritten(flight, world, target, &before, &mut changes.broken);
+            }
             if flight.is_step {
                 self.step_wrote(flight, world, target, (&before, &route), &mut changes.broken);
             } else if let Some(fence) = flight.fence {
@@ -155,6 +172,9 @@ impl Ghosts {
             broken.push(format!("P3: {} wrote {after} without a ledger", flight.name));
             return;
         };
+        if flight.held && release.phase.weight() == Weight::ZERO {
+            broken.push(format!("{} wrote {after} past a stop or a hold", flight.name));
+        }
         let skips = skips_a_step(&release, &ledger.baseline, before, after);
         if skips && !self.ordered.contains(&release.id) && !self.foreign.contains(name) {
             broken.push(format!("P6: {} wrote {after} after {before}", flight.name));
@@ -176,6 +196,9 @@ impl Ghosts {
             let phase = (!same).then(|| release.phase.name());
             changes.releases.push((release.id.clone(), phase));
             self.orders(&release, world);
+            if flight.held {
+                past_a_stop(flight, &release, before.as_ref(), &mut changes.broken);
+            }
             if !same {
                 read_back(flight, &release, before.as_ref(), &mut changes.broken);
                 self.goes_back(&release, &mut changes.broken);
@@ -201,11 +224,46 @@ impl Ghosts {
         if matches!(release.phase, Phase::RollingBack { .. }) {
             self.doomed.entry(release.id.clone()).or_insert("its rollback was decided".to_owned());
         }
+        let replaced = matches!(release.phase, Phase::Superseded { by: Some(_) });
+        let ordered = release.cause.is_person() || self.ordered.contains(&release.id);
+        if replaced && ordered {
+            broken.push(format!("P7: {} was replaced, although a person wanted it", release.id));
+        }
         if matches!(release.phase, Phase::Promoted)
             && let Some(why) = self.doomed.get(&release.id)
         {
             broken.push(format!("P7: {} was promoted, although {why}", release.id));
         }
+    }
+}
+
+/// Automation never moves past a person's stop or hold: nothing starts, and no bake is left upwards.
+fn past_a_stop(
+    flight: &Flight,
+    release: &Release,
+    before: Option<&Phase>,
+    broken: &mut Vec<String>,
+) {
+    let up = match (before, &release.phase) {
+        (Some(Phase::Baking { .. }), Phase::Shifting { .. } | Phase::Promoting { .. }) => true,
+        _ => false,
+    };
+    if up && flight.is_step {
+        broken.push(format!("{} left a bake past a stop or a hold", flight.name));
+    }
+}
+
+/// What someone else set is not overwritten, unless it is a route that the release itself may set.
+fn overwritten(
+    flight: &Flight,
+    world: &World,
+    target: &Target,
+    before: &Route,
+    broken: &mut Vec<String>,
+) {
+    let ledger = world.head(&target.name).ledger;
+    if !ledger.is_some_and(|ledger| before.is_within(&ledger)) {
+        broken.push(format!("{} overwrote {before}, which someone else had set", flight.name));
     }
 }
 

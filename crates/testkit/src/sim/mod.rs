@@ -8,6 +8,7 @@
 //! give the same run. After every call the promises are checked; once nothing is left to happen, also
 //! those that hold at rest.
 
+mod breach;
 mod dice;
 mod events;
 mod flight;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, ReleaseId};
 
+pub use breach::Breach;
 pub use dice::{Dice, one_of};
 pub use mishap::Mishap;
 pub use report::Report;
@@ -102,17 +104,14 @@ pub struct Sim<'a> {
     alone: Alone,
     ghosts: Ghosts,
     traced: bool,
+    breach: Option<Breach>,
     report: Report,
 }
 
 impl<'a> Sim<'a> {
     /// The script's world before the first step.
     pub fn new(script: Script, dice: &'a mut dyn Dice) -> Self {
-        Self::over(World::empty(), script, dice)
-    }
-
-    /// The same over ports that may be broken on purpose.
-    pub fn over(world: World, script: Script, dice: &'a mut dyn Dice) -> Self {
+        let world = World::empty();
         for target in &script.targets {
             world.add(target);
         }
@@ -137,6 +136,7 @@ impl<'a> Sim<'a> {
             alone: Alone::new(),
             ghosts,
             traced: false,
+            breach: None,
             report: Report::default(),
             script,
         };
@@ -156,16 +156,26 @@ impl<'a> Sim<'a> {
         self
     }
 
+    /// Over ports that are broken in this way.
+    pub fn broken(self, breach: Breach) -> Self {
+        Self { breach: Some(breach), ..self }
+    }
+
     /// Runs until nothing is left to happen, or something does not hold.
     pub fn run(mut self) -> Report {
-        self.put(SWEEP, Entry::Invoke(Task::Sweep));
+        if self.breach != Some(Breach::SweepGone) {
+            self.put(SWEEP, Entry::Invoke(Task::Sweep));
+        }
         let mut entries = 0;
         while self.report.violations.is_empty() {
             if self.is_at_rest() && !self.help() {
                 self.check_rest();
                 break;
             }
-            let Some(((when, _), entry)) = self.agenda.pop_first() else { break };
+            let Some(((when, _), entry)) = self.agenda.pop_first() else {
+                self.clock += REST;
+                continue;
+            };
             self.clock = self.clock.max(when);
             if !self.is_sweep(&entry) {
                 self.stirred = self.clock;

@@ -60,6 +60,7 @@ impl Sim<'_> {
         broken.extend(invariants::twice_released(&self.world));
         broken.extend(self.not_the_newest());
         broken.extend(self.failing_and_promoted());
+        broken.extend(self.half_way());
         if self.report.helped == 0 {
             broken.extend(invariants::late(&self.world, SLACK));
         }
@@ -68,6 +69,17 @@ impl Sim<'_> {
         for broken in broken {
             self.breaks(broken);
         }
+    }
+
+    /// No alias splits its traffic, unless someone else left it so.
+    fn half_way(&self) -> Vec<String> {
+        let targets = self.script.targets.iter();
+        targets
+            .filter(|target| !self.ghosts.is_left_by_others(&target.name))
+            .map(|target| (target, self.world.route(&target.service.lambda)))
+            .filter(|(_, route)| route.split.is_some())
+            .map(|(target, route)| format!("P7: {} is left at {route}", target.name))
+            .collect()
     }
 
     /// P8: at rest the newest artifact was promoted, or has a release that says why not.

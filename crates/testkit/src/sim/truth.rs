@@ -26,13 +26,13 @@ pub(super) fn look_at_aliases(world: &World, script: &Script, alone: &mut Alone,
     }
 }
 
-/// Has the metrics say what is true now.
-pub(super) fn tell_metrics(world: &World, script: &Script, alone: &Alone, clock: i64) {
+/// Has the metrics say what is true now, or that all is well.
+pub(super) fn tell_metrics(world: &World, script: &Script, alone: &Alone, clock: i64, blind: bool) {
     for target in &script.targets {
         let lambda = &target.service.lambda;
         let versions: BTreeMap<String, Arm> = behaviours(world, script, target, alone, clock)
             .into_iter()
-            .map(|(version, behaviour)| (version, arm(behaviour)))
+            .map(|(version, is)| (version, arm(if blind { Behaviour::Healthy } else { is })))
             .collect();
         let primary = world.route(lambda).primary;
         let total = versions.get(primary.as_str()).copied().unwrap_or_default();

@@ -8,6 +8,7 @@ use perch_app::ports::PortError;
 use perch_app::step::StepError;
 use perch_core::names::ReleaseId;
 
+use super::breach::Breach;
 use super::flight::{Flight, Outcome, Task};
 use super::ghosts::Changes;
 use super::mishap::Mishap;
@@ -116,10 +117,16 @@ impl Sim<'_> {
             self.world.calls.inject(fault);
         }
         if ["versions", "alias_total"].contains(&call) {
-            truth::tell_metrics(&self.world, &self.script, &self.alone, self.clock);
+            let blind = self.breach == Some(Breach::JudgeBlind);
+            truth::tell_metrics(&self.world, &self.script, &self.alone, self.clock, blind);
         }
         self.report.calls += 1;
+        let undo = self.breach.map(|breach| breach.before(&self.world, flight));
         let outcome = flight.poll(&self.world);
+        if let (Some(undo), Some(breach)) = (undo, self.breach) {
+            undo.undo(&self.world);
+            breach.after(&self.world, call);
+        }
         self.note(|| match mishap {
             Some(mishap) => format!("{}: {call} [{}]", flight.name, mishap.text()),
             None => format!("{}: {call}", flight.name),
