@@ -128,18 +128,21 @@ pub fn not_the_newest<'a>(
     if let Some(pair) = back {
         return Some(format!("P8: {} was promoted after the newer {}", pair[1].id, pair[0].id));
     }
-    let (newest, pushed_at) = pushes.max_by_key(|(_, at)| *at)?;
-    let later = |release: &&Release| release.cause.is_person() && release.started_at >= *pushed_at;
-    if own.iter().any(|release| later(&release)) {
+    let pushes: Vec<&(Artifact, Timestamp)> = pushes.collect();
+    let last = pushes.iter().map(|(_, at)| *at).max()?;
+    let later = |release: &Release| release.cause.is_person() && release.started_at >= last;
+    if own.iter().any(later) || target.while_releasing == WhileReleasing::Reject {
         return None;
     }
-    let last = own.iter().rfind(|release| release.artifact.identity() == newest.identity());
-    match last.map(|release| &release.phase) {
-        None if target.while_releasing == WhileReleasing::Reject => None,
-        None => Some(format!("P8: {} was pushed last and had no release", newest)),
-        Some(Phase::Superseded { .. }) => {
-            Some(format!("P8: {newest} was pushed last, not released"))
-        }
-        Some(_) => None,
+    // Of those that were pushed in the same second, any may be the last.
+    let newest: Vec<&Artifact> =
+        pushes.iter().filter(|(_, at)| *at == last).map(|(artifact, _)| artifact).collect();
+    let settled = |artifact: &&&Artifact| {
+        let of = own.iter().rfind(|release| release.artifact.identity() == artifact.identity());
+        of.is_some_and(|release| !matches!(release.phase, Phase::Superseded { .. }))
+    };
+    if newest.iter().any(|artifact| settled(&artifact)) {
+        return None;
     }
+    Some(format!("P8: {} was pushed last and had no release, or was replaced", newest[0]))
 }

@@ -60,7 +60,7 @@ pub(super) struct Flight {
     /// It is a step of a release, under the fence that its execution was given.
     pub(super) is_step: bool,
     /// A stop or a hold stood when it started.
-    pub(super) held: bool,
+    held: bool,
     /// Nobody waits for the outcome any more.
     pub(super) detached: bool,
     /// When Lambda ends it, in milliseconds after the start.
@@ -113,6 +113,11 @@ impl Flight {
         };
         let outcome = flight.poll(world);
         (flight, outcome)
+    }
+
+    /// Whether a stop or a hold stood when it started, and stands now.
+    pub(super) fn is_held(&self, world: &World) -> bool {
+        self.held && self.release.as_ref().is_some_and(|id| is_held(world, id))
     }
 
     /// Makes the next call and goes on to the one after; the outcome once there is one.

@@ -22,12 +22,14 @@ use crate::world::World;
 pub(super) struct Ghosts {
     /// Releases that must go back, and why.
     pub(super) doomed: BTreeMap<ReleaseId, String>,
-    /// Releases that a person ordered on.
+    /// Releases that a person ordered to be promoted.
     pub(super) ordered: BTreeSet<ReleaseId>,
+    /// Releases that a person ordered on, to the promotion or by a step.
+    pub(super) pushed_on: BTreeSet<ReleaseId>,
     /// Targets whose alias or code someone else touched.
     pub(super) foreign: BTreeSet<TargetName>,
-    /// Releases as last written: their number and phase.
-    releases: BTreeMap<ReleaseId, (u64, Phase)>,
+    /// Releases as last written.
+    releases: BTreeMap<ReleaseId, Release>,
     /// The fence of each target.
     fences: BTreeMap<TargetName, Fence>,
     /// The fence of the newest restore of each target.
@@ -172,7 +174,7 @@ impl Ghosts {
             broken.push(format!("P3: {} wrote {after} without a ledger", flight.name));
             return;
         };
-        if flight.held && release.phase.weight() == Weight::ZERO {
+        if flight.is_held(world) && release.phase.weight() == Weight::ZERO {
             broken.push(format!("{} wrote {after} past a stop or a hold", flight.name));
         }
         let skips = skips_a_step(&release, &ledger.baseline, before, after);
@@ -184,24 +186,24 @@ impl Ghosts {
     fn after_commit(&mut self, flight: &Flight, world: &World, changes: &mut Changes) {
         let written: Vec<Release> = world.store.read(|items| {
             let known = |release: &&Release| {
-                self.releases.get(&release.id).is_none_or(|(seq, _)| *seq != release.seq)
+                self.releases.get(&release.id).is_none_or(|known| known.seq != release.seq)
             };
             items.releases.values().filter(known).cloned().collect()
         });
         for release in written {
-            let now = (release.seq, release.phase.clone());
-            let before = self.releases.insert(release.id.clone(), now).map(|(_, phase)| phase);
+            let known = self.releases.insert(release.id.clone(), release.clone());
+            let before = known.as_ref().map(|known| known.phase.clone());
             self.fences.insert(release.target.clone(), world.head(&release.target).fence);
             let same = before.as_ref().map(Phase::name) == Some(release.phase.name());
             let phase = (!same).then(|| release.phase.name());
             changes.releases.push((release.id.clone(), phase));
             self.orders(&release, world);
-            if flight.held {
+            if flight.is_held(world) {
                 past_a_stop(flight, &release, before.as_ref(), &mut changes.broken);
             }
             if !same {
                 read_back(flight, &release, before.as_ref(), &mut changes.broken);
-                self.goes_back(&release, &mut changes.broken);
+                self.goes_back(&release, known.as_ref(), &mut changes.broken);
             }
         }
     }
@@ -209,23 +211,26 @@ impl Ghosts {
     /// Notes whether a person ordered the promotion, which skips steps.
     fn orders(&mut self, release: &Release, world: &World) {
         let last = (release.id.clone(), release.seq);
-        let ordered = world.store.read(|items| {
-            items.journal.get(&last).is_some_and(|entry| {
-                entry.what == What::OrderGiven && entry.cause.starts_with("promote")
-            })
+        let order = world.store.read(|items| {
+            let entry = items.journal.get(&last).filter(|entry| entry.what == What::OrderGiven);
+            entry.map(|entry| entry.cause.clone()).unwrap_or_default()
         });
-        if ordered {
+        if order.starts_with("promote") {
             self.ordered.insert(release.id.clone());
+        }
+        if order.starts_with("promote") || order.starts_with("continue") {
+            self.pushed_on.insert(release.id.clone());
         }
     }
 
     /// P7: what must go back, never gets anywhere else.
-    fn goes_back(&mut self, release: &Release, broken: &mut Vec<String>) {
+    fn goes_back(&mut self, release: &Release, known: Option<&Release>, broken: &mut Vec<String>) {
         if matches!(release.phase, Phase::RollingBack { .. }) {
             self.doomed.entry(release.id.clone()).or_insert("its rollback was decided".to_owned());
         }
         let replaced = matches!(release.phase, Phase::Superseded { by: Some(_) });
-        let ordered = release.cause.is_person() || self.ordered.contains(&release.id);
+        let replaceable = |known: &Release| known.is_replaceable() || known.order.is_none();
+        let ordered = release.cause.is_person() || !known.is_none_or(replaceable);
         if replaced && ordered {
             broken.push(format!("P7: {} was replaced, although a person wanted it", release.id));
         }

@@ -122,7 +122,7 @@ impl Sim<'_> {
 
     /// Whether the release may have been promoted without a bake.
     fn may_skip(&self, release: &Release) -> bool {
-        release.plan.steps.is_empty() || self.ghosts.ordered.contains(&release.id)
+        release.plan.steps.is_empty() || self.ghosts.pushed_on.contains(&release.id)
     }
 
     pub(super) fn sum_up(&mut self) {
