@@ -48,6 +48,13 @@ pub(crate) async fn start(
                 let why = format!("the artifact had its release already: {by}, {outcome}");
                 return Ok(Answer::Ignored(why));
             }
+            // A person hears of it and decides again: nothing waits, or gives way, behind their back.
+            Planned::Busy { active } if cause.is_person() => {
+                return Ok(Answer::Ignored(format!("release {active} holds the target")));
+            }
+            Planned::Stopped(stop) if cause.is_person() => {
+                return Ok(Answer::Ignored(stop.to_string()));
+            }
             Planned::Busy { active } => active,
             Planned::Stopped(stop) => {
                 if let Some(answer) = queue(store, &release, Behind::Stop, stop.to_string()).await?

@@ -325,3 +325,50 @@ async fn a_release_whose_abort_was_taken_is_never_promoted() {
     }
     assert!(taken > 10 && too_late > 10, "{taken} taken, {too_late} too late");
 }
+
+#[tokio::test]
+async fn a_person_who_goes_back_while_another_release_starts_replaces_nothing() {
+    let newer = announcement().of(image('c', "v3")).event("event-2").pushed_at(700).build();
+    let mut schedule = Schedule::first();
+    let (mut went_back, mut too_late) = (0, 0);
+    loop {
+        let closed = release().promoted().build();
+        let world = World::amid(&closed);
+        for version in ["1", "2", "3"] {
+            world.metrics.set(version, healthy());
+        }
+        world.metrics.set_total(healthy());
+        let World { store, lambda, executions, .. } = &world;
+        let version = "1".parse().unwrap();
+        let to = (&closed.target, &version);
+        let (announced, gone) = interleave(
+            &mut schedule,
+            Paused::new(&world.calls, announce::run(store, executions, &newer, at(700))),
+            Paused::new(
+                &world.calls,
+                order::go_back_to(store, lambda, executions, to, ("kim", "odd"), at(700)),
+            ),
+        );
+        let log = world.calls.log();
+        if announced.is_err() {
+            announce::run(store, executions, &newer, at(701)).await.unwrap();
+        }
+        Machines::new(at(702)).run(&world).await;
+        assert_eq!(broken_at_rest(&world), [""; 0], "{log:?}");
+        let phases = store.read(|items| {
+            let others = items.releases.values().filter(|release| release.id != closed.id);
+            others.map(|r| (r.cause.is_person(), r.phase.name())).collect::<Vec<_>>()
+        });
+        if gone.is_ok() {
+            assert!(phases.contains(&(true, "Promoted")), "{phases:?}: {log:?}");
+            went_back += 1;
+        } else {
+            assert_eq!(phases, [(false, "Promoted")], "{log:?}");
+            too_late += 1;
+        }
+        if !schedule.advance() {
+            break;
+        }
+    }
+    assert!(went_back > 5 && too_late > 5, "{went_back} went back, {too_late} too late");
+}
