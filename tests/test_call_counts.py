@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benches"))
@@ -29,50 +30,60 @@ FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.
 MEASURED = [name for name in FUNCTIONS if hasattr(Scenes, name.replace("-", "_"))]
 ITEMS_PER_WRITE = 25
 QUIET_WITHIN = 60.0
+NOT_DUE = "2099-01-01T00:00:00.000000000Z"
+SERIALIZER = TypeSerializer()
+
+
+def typed(**values):
+    """Attributes as DynamoDB takes them."""
+    return {name: SERIALIZER.serialize(value) for name, value in values.items()}
 
 
 class Filler:
     """Puts targets and past releases straight into the table, in the shape that real ones have."""
 
     def __init__(self, stage):
-        self.stage, self.dynamodb = stage, boto3.client("dynamodb")
-        key = f"TARGET#{benches.TARGET}"
-        self.spec = stage.table.get(key, "SPEC")
-        release = self.dynamodb.query(
+        self.dynamodb = boto3.client("dynamodb")
+        listed = self.dynamodb.query(
             TableName=benches.PERCH,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": {"S": key}, ":sk": {"S": "RELEASE#"}},
+            ExpressionAttributeValues={":pk": {"S": f"TARGET#{benches.TARGET}"}, ":sk": {"S": "RELEASE#"}},
         )["Items"][0]
-        self.release = release["release"]["S"]
-        self.record = stage.table.get(f"RELEASE#{self.release}", "RECORD")
-        self.entry = stage.table.get(f"RELEASE#{self.release}", f"JOURNAL#{1:010}")
+        release = f"RELEASE#{listed['release']['S']}"
+        self.spec, self.head = (self.item(f"TARGET#{benches.TARGET}", sk) for sk in ("SPEC", "HEAD"))
+        self.record, self.entry = self.item(release, "RECORD"), self.item(release, f"JOURNAL#{1:010}")
+
+    def item(self, pk, sk):
+        """A real item to copy."""
+        return self.dynamodb.get_item(TableName=benches.PERCH, Key=typed(pk=pk, sk=sk), ConsistentRead=True)["Item"]
 
     def write(self, items):
         """Write items in batches; a table that is asked for more than it takes gives the rest back."""
-        typed = [{name: self.stage.table.write.serialize(value) for name, value in item.items()} for item in items]
-        for first in range(0, len(typed), ITEMS_PER_WRITE):
-            wanted = {benches.PERCH: [{"PutRequest": {"Item": item}} for item in typed[first : first + ITEMS_PER_WRITE]]}
+        items = list(items)
+        for first in range(0, len(items), ITEMS_PER_WRITE):
+            wanted = {benches.PERCH: [{"PutRequest": {"Item": item}} for item in items[first : first + ITEMS_PER_WRITE]]}
             while wanted:
                 wanted = self.dynamodb.batch_write_item(RequestItems=wanted).get("UnprocessedItems")
 
     def targets(self, numbers):
         """Targets as `perch apply` writes them, each with its sources, guard, service and head."""
+        # The sweep finds heads by their time; these are not due.
+        due = {"due": self.head["due"], **typed(dueAt=NOT_DUE)} if "due" in self.head else {}
         for number in numbers:
             name = f"other-{number:05}"
-            spec = {
-                **self.spec,
-                "name": name,
-                "service": {"lambda": {"function": name, "alias": "live"}},
-                "sources": {"image": {"repository": name, "tags": ["v*"]}},
-                "guards": [f"{name}-guard"],
-            }
-            own = {"pk": f"TARGET#{name}"}
-            yield {**own, "sk": "SPEC", **spec}
-            yield {"pk": "TARGETS", "sk": name, **spec}
-            yield {**own, "sk": "HEAD", "target": name, "fence": 1, "exposed": False}
-            yield {"pk": f"SOURCE#ecr#{name}", "sk": f"TARGET#{name}", "target": name, "globs": ["v*"]}
-            yield {"pk": f"GUARD#{name}-guard", "sk": f"TARGET#{name}", "target": name, "globs": []}
-            yield {"pk": f"SERVICE#lambda#{name}#live", "sk": "TARGET", "target": name}
+            own = typed(
+                name=name,
+                service={"lambda": {"function": name, "alias": "live"}},
+                sources={"image": {"repository": name, "tags": ["v*"]}},
+                guards=[f"{name}-guard"],
+            )
+            spec = {**self.spec, **own}
+            yield {**spec, **typed(pk=f"TARGET#{name}", sk="SPEC")}
+            yield {**spec, **typed(pk="TARGETS", sk=name)}
+            yield {**due, **typed(pk=f"TARGET#{name}", sk="HEAD", target=name, fence=1, exposed=False)}
+            yield typed(pk=f"SOURCE#ecr#{name}", sk=f"TARGET#{name}", target=name, globs=["v*"])
+            yield typed(pk=f"GUARD#{name}-guard", sk=f"TARGET#{name}", target=name, globs=[])
+            yield typed(pk=f"SERVICE#lambda#{name}#live", sk="TARGET", target=name)
 
     def releases(self, numbers):
         """Releases that have ended, of the target that is measured."""
@@ -81,12 +92,13 @@ class Filler:
             at = benches.stamp(time.time() - 100_000 - number)
             release = f"{target}-20260101-000000-{0x800000 + number:06x}"
             digest = f"sha256:{0xABC000000 + number:064x}"
-            artifact = {**self.record["artifact"], "digest": digest}
-            yield {**self.record, "pk": f"RELEASE#{release}", "sk": "RECORD", "id": release, "artifact": artifact}
-            yield {**self.entry, "pk": f"RELEASE#{release}", "sk": f"JOURNAL#{1:010}", "release": release}
-            yield {"pk": f"TARGET#{target}", "sk": f"RELEASE#{at}#{release}", "release": release}
-            yield {"pk": f"RELEASES#{at[:7]}", "sk": f"{at}#{release}", "release": release}
-            yield {"pk": f"TARGET#{target}", "sk": f"ARTIFACT#{digest}", "release": release, "outcome": "RolledBack"}
+            artifact = {"M": {**self.record["artifact"]["M"], "digest": {"S": digest}}}
+            key = {"pk": {"S": f"RELEASE#{release}"}}
+            yield {**self.record, **key, "id": {"S": release}, "artifact": artifact}
+            yield {**self.entry, **key, "release": {"S": release}}
+            yield typed(pk=f"TARGET#{target}", sk=f"RELEASE#{at}#{release}", release=release)
+            yield typed(pk=f"RELEASES#{at[:7]}", sk=f"{at}#{release}", release=release)
+            yield typed(pk=f"TARGET#{target}", sk=f"ARTIFACT#{digest}", release=release, outcome="RolledBack")
 
     def fill(self, before, after):
         """Have `after` targets and past releases where there were `before`."""
