@@ -33,7 +33,7 @@ pub(super) fn write_value<T: Serialize>(key: &Key, value: &T) -> Result<Attribut
 
 /// The value of an item, without the attributes that only the table needs.
 pub(super) fn read_item<T: DeserializeOwned>(key: &Key, mut item: Item) -> Result<T, PortError> {
-    for attribute in ["pk", "sk", "expiresAt", "due", "dueAt"] {
+    for attribute in ["pk", "sk", "expiresAt"] {
         item.remove(attribute);
     }
     serde_dynamo::from_item(item).map_err(|e| unreadable(key, &e))

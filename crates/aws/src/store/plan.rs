@@ -2,8 +2,7 @@
 //! and the head, in one transaction.
 
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure as OnFailure,
-    TransactWriteItem,
+    ConditionCheck, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
 };
 use perch_app::ports::{KnownArtifact, LoadArtifact, PlanRelease, Planned, PortError};
 use perch_app::reconcile::ACTIVE;
@@ -15,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::item::{Change, number, read_attribute, read_item, text, write_item, write_value};
 use super::releases::Listed;
-use super::transaction::{SendError, built, putting, refusal, transaction_error, updating};
+use super::transaction::{
+    SendError, built, putting, refusal, refused_item, transaction_error, updating,
+};
 use super::{Table, keys};
 
 /// What is known about an artifact that was released to a target.
@@ -60,29 +61,24 @@ impl PlanRelease for Table {
                     item.outcome.map_or("not ended yet".to_owned(), |o| format!("ended {o}"));
                 Ok(Planned::AlreadyReleased { by: item.release, outcome })
             }
-            Some((HEAD, reason)) => not_free(release, reason, error),
-            Some((STOP, reason)) => {
-                let stop = read_item(&keys::stop_of_all(), reason.item.unwrap_or_default())?;
-                Ok(Planned::Stopped(stop))
-            }
+            Some((HEAD | STOP, _)) => not_free(release, error),
             _ => Err(transaction_error(&keys::record(&release.id).to_string(), error)),
         }
     }
 }
 
-/// Why the head does not take the release: held, stopped, or free with another fence because someone
-/// was faster, which is for the caller to read again.
-fn not_free(
-    release: &Release,
-    reason: CancellationReason,
-    error: SendError,
-) -> Result<Planned, PortError> {
-    let (key, item) = (keys::head(&release.target), reason.item.unwrap_or_default());
-    if let Some(active) = read_attribute(&key, &item, "active")? {
-        return Ok(Planned::Busy { active });
+/// Why the target does not take the release: a stop, before that a release holds it; or it is free
+/// with another fence because someone was faster, which is for the caller to read again.
+fn not_free(release: &Release, error: SendError) -> Result<Planned, PortError> {
+    let (key, head) = (keys::head(&release.target), refused_item(&error, HEAD));
+    if let Some(stop) = read_attribute(&key, &head.clone().unwrap_or_default(), "stopped")? {
+        return Ok(Planned::Stopped(stop));
     }
-    match read_attribute(&key, &item, "stopped")? {
-        Some(stop) => Ok(Planned::Stopped(stop)),
+    if let Some(stop) = refused_item(&error, STOP) {
+        return Ok(Planned::Stopped(read_item(&keys::stop_of_all(), stop)?));
+    }
+    match read_attribute(&key, &head.unwrap_or_default(), "active")? {
+        Some(active) => Ok(Planned::Busy { active }),
         None => Err(transaction_error(&key.to_string(), error)),
     }
 }

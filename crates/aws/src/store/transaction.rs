@@ -81,10 +81,18 @@ pub(super) type SendError = SdkError<TransactWriteItemsError>;
 
 /// The first write whose condition failed, with its place.
 pub(super) fn refusal(error: &SendError) -> Option<(usize, CancellationReason)> {
-    reasons(error)
-        .iter()
-        .position(|reason| reason.code() == Some("ConditionalCheckFailed"))
-        .and_then(|place| Some((place, reasons(error).get(place)?.clone())))
+    let mut reasons = reasons(error).iter().enumerate();
+    reasons.find(|(_, reason)| is_refused(reason)).map(|(place, reason)| (place, reason.clone()))
+}
+
+/// The item that did not meet the condition of the write at `place`; `None` where that was not refused.
+pub(super) fn refused_item(error: &SendError, place: usize) -> Option<Item> {
+    let reason = reasons(error).get(place).filter(|reason| is_refused(reason))?;
+    Some(reason.item.clone().unwrap_or_default())
+}
+
+fn is_refused(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
 }
 
 fn reasons(error: &SendError) -> &[CancellationReason] {

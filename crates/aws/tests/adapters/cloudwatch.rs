@@ -44,7 +44,8 @@ fn lambda() -> Lambda {
 }
 
 fn window() -> Window {
-    Window { from: at("2026-11-21T12:00:00Z"), to: at("2026-11-21T12:05:00Z"), period_seconds: 60 }
+    let from = at("2026-11-21T12:00:00Z");
+    Window { from, latency_from: from, to: at("2026-11-21T12:05:00Z"), period_seconds: 60 }
 }
 
 async fn versions(answers: Vec<Answer>) -> ([Arm; 2], Recorded) {
@@ -108,6 +109,26 @@ async fn both_arms_are_one_call() {
     let canary = Arm { requests: 40, errors: 2, latency_ms: Some(175.0) };
     let baseline = Arm { requests: 360, errors: 0, latency_ms: Some(65.0) };
     assert_eq!(arms, [canary, baseline]);
+}
+
+#[tokio::test]
+async fn the_latency_of_a_cold_start_does_not_count_and_its_errors_do() {
+    for (minute, latency) in [(0, Some(260.0)), (1, Some(250.0)), (2, Some(300.0)), (3, None)] {
+        let (cloudwatch, sent) = cloudwatch([metrics(
+            &[
+                ("a_requests", &[(0, 20.0), (1, 10.0), (2, 10.0)]),
+                ("a_errors", &[(0, 3.0), (1, 1.0)]),
+                ("a_latency", &[(0, 270.0), (1, 200.0), (2, 300.0)]),
+            ],
+            None,
+        )]);
+        let latency_from = window().from + jiff::SignedDuration::from_mins(minute);
+        let window = Window { latency_from, ..window() };
+        let total = cloudwatch.alias_total(&lambda(), window, Quantile::P99).await.unwrap();
+        assert_eq!(total, Arm { requests: 40, errors: 4, latency_ms: latency }, "{minute}");
+        // The same request whatever counts of its answer.
+        assert_eq!(sent.only().1, request(&queries("a", None, "p99")));
+    }
 }
 
 #[tokio::test]

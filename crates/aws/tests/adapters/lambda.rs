@@ -218,7 +218,8 @@ async fn a_version_of_an_image_is_known_by_its_digest() {
         },
     }))
     .await;
-    assert_eq!(found, VersionState { code: DIGEST.into(), state: CodeState::Ready });
+    let image = Some(format!("{REGISTRY}/news@{DIGEST}"));
+    assert_eq!(found, VersionState { code: DIGEST.into(), image, state: CodeState::Ready });
 }
 
 #[tokio::test]
@@ -228,7 +229,8 @@ async fn a_version_of_a_zip_is_known_by_its_hash() {
         "Code": { "Location": "https://bucket/code.zip" },
     }))
     .await;
-    assert_eq!(found, VersionState { code: "c2hh".into(), state: CodeState::InProgress });
+    let expected = VersionState { code: "c2hh".into(), image: None, state: CodeState::InProgress };
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]
@@ -238,6 +240,28 @@ async fn a_version_that_can_not_start_says_why() {
     }))
     .await;
     assert_eq!(found.state, CodeState::Failed { reason: "bad image".into() });
+}
+
+async fn provisioned(answer: Answer) -> Result<bool, PortError> {
+    let (functions, sent) = functions(answer);
+    let found = functions.has_provisioned_concurrency(&live()).await;
+    let path = "GET /2019-09-30/functions/news/provisioned-concurrency?Qualifier=live";
+    assert_eq!(sent.only(), (path.to_owned(), Value::Null));
+    found
+}
+
+#[tokio::test]
+async fn an_alias_has_provisioned_concurrency_or_lambda_says_that_it_has_none() {
+    for status in ["READY", "IN_PROGRESS", "FAILED"] {
+        let config = json!({ "RequestedProvisionedConcurrentExecutions": 2, "Status": status });
+        assert!(provisioned(Answer::json(&config)).await.unwrap(), "{status}");
+    }
+    let none = Answer::error(404, "ProvisionedConcurrencyConfigNotFoundException", "No config");
+    assert!(!provisioned(none).await.unwrap());
+    let gone = provisioned(Answer::error(404, "ResourceNotFoundException", "gone")).await;
+    assert!(matches!(gone.unwrap_err(), PortError::NotFound { .. }));
+    let denied = provisioned(Answer::error(403, "AccessDeniedException", "no")).await;
+    assert!(matches!(denied.unwrap_err(), PortError::Denied { .. }));
 }
 
 async fn update_code(answer: Answer, artifact: Value) -> (Result<String, PortError>, Value) {
@@ -266,6 +290,16 @@ async fn a_package_is_set_by_its_object_version() {
     assert_eq!(updated.unwrap(), "c2hh");
     let expected = json!({ "S3Bucket": "models", "S3Key": "a b.zip", "S3ObjectVersion": "v.1_x" });
     assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn a_version_is_published_already() {
+    let (sdk, sent) = aws([]);
+    let functions = Functions::with_registry(&sdk, REGISTRY.into());
+    let version: Artifact = read(json!({ "kind": "version", "version": "4" }));
+    let error = functions.update_code(&news(), &version).await.unwrap_err();
+    assert!(matches!(error, PortError::Invalid { .. }), "{error:?}");
+    assert_eq!(sent.requests(), []);
 }
 
 #[tokio::test]

@@ -36,7 +36,7 @@ fn verdict(outcome: &str) -> Value {
 }
 
 /// Every phase, and every cause of a rollback.
-fn phases() -> Vec<Phase> {
+pub(crate) fn phases() -> Vec<Phase> {
     let causes = [
         json!({ "kind": "judge", "reasons": ["3 of 40 failed", "too slow"] }),
         json!({ "kind": "alarm", "alarm": "news-errors", "reason": "Threshold Crossed" }),
@@ -44,13 +44,14 @@ fn phases() -> Vec<Phase> {
         json!({ "kind": "noData", "reasons": ["3 of 20 canary requests needed"] }),
         json!({ "kind": "deadline", "deadline": "2026-11-21T14:00:00Z" }),
         json!({ "kind": "error", "error": "Denied: no" }),
+        json!({ "kind": "replaced", "by": "news-2", "artifact": "news:v3" }),
     ];
     let plain = [
         json!({ "name": "Pending" }),
         json!({ "name": "Preparing" }),
-        json!({ "name": "Shifting", "step": 1, "weight": 50 }),
+        json!({ "name": "Shifting", "step": 1, "weight": 50, "from": 10 }),
         json!({ "name": "Baking", "step": 0, "weight": 10, "since": "2026-11-21T12:01:00.5Z" }),
-        json!({ "name": "Promoting" }),
+        json!({ "name": "Promoting", "from": 50 }),
         json!({
             "name": "Watching",
             "since": "2026-11-21T12:30:00Z",
@@ -60,7 +61,7 @@ fn phases() -> Vec<Phase> {
         json!({ "name": "Rejected", "why": "alias live is split already" }),
         json!({ "name": "Superseded", "by": "news-20261121-120500-0a1b2c" }),
         json!({ "name": "Superseded", "by": null }),
-        json!({ "name": "Stuck", "why": "traffic could not be restored" }),
+        json!({ "name": "Stuck", "why": "traffic could not be restored", "from": 10 }),
     ];
     let back = causes.iter().flat_map(|cause| {
         [

@@ -1,59 +1,57 @@
-//! The head: taking the fence, and the artifact that waits.
+//! The head: reading it with the stop that holds, and taking the fence.
 
-use perch_app::ports::{PortError, TakeFence, WaitForTurn};
-use perch_aws::store::Table;
-use perch_core::head::Waiting;
+use perch_app::ports::{Claim, LoadStanding, PortError, Standing, TakeFence};
+use perch_core::head::Head;
+use perch_core::names::ReleaseId;
+use perch_core::stop::Stop;
 use serde_json::{Value, json};
 
-use crate::samples::{ID, TABLE, at, head, image};
-use crate::support::{Answer, Recorded, aws, item, key, read};
+use crate::samples::{ID, TABLE, at, head, refused, table, update_of_head};
+use crate::support::{Answer, item, key, read};
 
-fn table(answers: impl IntoIterator<Item = Answer>) -> (Table, Recorded) {
-    let (sdk, recorded) = aws(answers);
-    (Table::new(&sdk, TABLE.into()), recorded)
-}
-
-fn refused() -> Answer {
-    let code = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
-    Answer::error(400, code, "The conditional request failed")
-}
-
-fn update(fields: Value) -> (String, Value) {
-    let mut body = json!({ "TableName": TABLE, "Key": key("TARGET#news", "HEAD") });
-    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    ("UpdateItem".into(), body)
-}
-
-fn waiting() -> Waiting {
-    Waiting {
-        artifact: read(image()),
-        event: "e-2".into(),
-        pushed_at: at("2026-11-21T12:05:00.5Z"),
-    }
+fn taken() -> Answer {
+    Answer::json(&json!({ "Attributes": item("TARGET#news", "HEAD", &head()) }))
 }
 
 #[tokio::test]
-async fn the_fence_of_an_exposed_target_is_one_conditional_write() {
-    let (table, sent) =
-        table([Answer::json(&json!({ "Attributes": item("TARGET#news", "HEAD", &head()) }))]);
-    assert_eq!(table.take_fence(&"news".parse().unwrap(), None).await.unwrap(), Some(head()));
-    let expected = update(json!({
-        "UpdateExpression": "SET fence = fence + :one",
-        "ConditionExpression": "attribute_exists(active) AND exposed = :yes",
-        "ExpressionAttributeValues": { ":one": { "N": "1" }, ":yes": { "BOOL": true } },
-        "ReturnValues": "ALL_NEW",
-    }));
-    assert_eq!(sent.only(), expected);
+async fn a_guard_takes_the_fence_of_a_release_whose_ledger_is_not_younger() {
+    let name = "news".parse().unwrap();
+    // An event tells its time in whole seconds: all of that second counts.
+    for alarm in ["2026-11-21T12:00:05Z", "2026-11-21T12:00:05.25Z", "2026-11-21T12:00:05.999Z"] {
+        let (table, sent) = table([taken()]);
+        let claim = Claim::Guard { at: at(alarm) };
+        assert_eq!(table.take_fence(&name, claim).await.unwrap(), Some(head()));
+        let expected = update_of_head(json!({
+            "UpdateExpression": "SET fence = fence + :one",
+            "ConditionExpression":
+                "attribute_exists(active) AND exposed = :yes AND ledger.takenAt <= :at",
+            "ExpressionAttributeValues": {
+                ":one": { "N": "1" },
+                ":yes": { "BOOL": true },
+                ":at": { "S": "2026-11-21T12:00:06.000000000Z" },
+            },
+            "ReturnValues": "ALL_NEW",
+        }));
+        assert_eq!(sent.only(), expected, "{alarm}");
+    }
+}
+
+/// `DynamoDB` compares the texts.
+#[test]
+fn the_time_of_a_ledger_compares_as_text_with_that_of_an_alarm() {
+    let item = item("p", "s", &head());
+    let taken = item["ledger"]["M"]["takenAt"]["S"].as_str().unwrap();
+    assert_eq!(taken, "2026-11-21T12:00:02.000000000Z");
+    assert!(taken < "2026-11-21T12:00:03.000000000Z");
 }
 
 #[tokio::test]
 async fn the_fence_of_a_release_is_taken_while_it_holds_the_target() {
-    let (table, sent) =
-        table([Answer::json(&json!({ "Attributes": item("TARGET#news", "HEAD", &head()) }))]);
-    let holder = ID.parse().unwrap();
-    let taken = table.take_fence(&"news".parse().unwrap(), Some(&holder)).await.unwrap();
-    assert_eq!(taken, Some(head()));
-    let expected = update(json!({
+    let (table, sent) = table([taken()]);
+    let holder: ReleaseId = ID.parse().unwrap();
+    let claim = Claim::Holder(&holder);
+    assert_eq!(table.take_fence(&"news".parse().unwrap(), claim).await.unwrap(), Some(head()));
+    let expected = update_of_head(json!({
         "UpdateExpression": "SET fence = fence + :one",
         "ConditionExpression": "active = :holder",
         "ExpressionAttributeValues": { ":one": { "N": "1" }, ":holder": { "S": ID } },
@@ -64,55 +62,83 @@ async fn the_fence_of_a_release_is_taken_while_it_holds_the_target() {
 
 #[tokio::test]
 async fn a_refused_fence_is_none_and_an_error_is_an_error() {
-    let news = "news".parse().unwrap();
-    for holder in [None, Some(ID.parse().unwrap())] {
-        let (table, _) = table([refused()]);
-        assert_eq!(table.take_fence(&news, holder.as_ref()).await.unwrap(), None);
+    let (news, holder) = ("news".parse().unwrap(), ID.parse().unwrap());
+    let guard = Claim::Guard { at: at("2026-11-21T12:00:05Z") };
+    for claim in [guard, Claim::Holder(&holder)] {
+        let (table, _) = table([refused(&Value::Null)]);
+        assert_eq!(table.take_fence(&news, claim).await.unwrap(), None);
     }
     let (table, _) = table([Answer::error(400, "AccessDeniedException", "no")]);
-    let error = table.take_fence(&news, None).await.unwrap_err();
+    let error = table.take_fence(&news, guard).await.unwrap_err();
     assert!(matches!(error, PortError::Denied { .. }), "{error:?}");
 }
 
-#[tokio::test]
-async fn the_newest_artifact_waits() {
-    let (kept, sent) = table([Answer::json(&json!({}))]);
-    assert!(kept.wait_for_turn(&"news".parse().unwrap(), &waiting()).await.unwrap());
-    let artifact = serde_json::to_value(item("p", "s", &waiting())).unwrap();
-    let expected = update(json!({
-        "UpdateExpression": "SET waiting = :waiting",
-        "ConditionExpression":
-            "attribute_exists(pk) AND (attribute_not_exists(waiting) OR waiting.pushedAt <= :at)",
-        "ExpressionAttributeValues": {
-            ":waiting": { "M": {
-                "artifact": artifact["artifact"],
-                "event": { "S": "e-2" },
-                "pushedAt": { "S": "2026-11-21T12:05:00.5Z" },
-            } },
-            ":at": { "S": "2026-11-21T12:05:00.5Z" },
-        },
-    }));
-    assert_eq!(sent.only(), expected);
+fn stop(by: &str) -> Stop {
+    read(json!({ "by": by, "reason": "incident 12", "at": "2026-11-21T12:10:00Z" }))
+}
 
-    let (newer, _) = table([refused()]);
-    assert!(!newer.wait_for_turn(&"news".parse().unwrap(), &waiting()).await.unwrap());
+fn stopped_head() -> Head {
+    Head { stopped: Some(stop("ada")), ..head() }
+}
+
+async fn standing(items: &[Value]) -> Standing {
+    let answer = json!({ "Responses": { TABLE: items }, "UnprocessedKeys": {} });
+    let (table, sent) = table([Answer::json(&answer)]);
+    let found = table.standing(&"news".parse().unwrap()).await.unwrap();
+    let request = json!({ "RequestItems": { TABLE: {
+        "Keys": [key("TARGET#news", "HEAD"), key("INSTALLATION", "STOP")],
+        "ConsistentRead": true,
+    } } });
+    assert_eq!(sent.only(), ("BatchGetItem".into(), request));
+    found
 }
 
 #[tokio::test]
-async fn only_the_artifact_that_got_its_release_is_forgotten() {
-    for answer in [Answer::json(&json!({})), refused()] {
-        let (table, sent) = table([answer]);
-        let news = "news".parse().unwrap();
-        table.forget_waiting(&news, waiting().pushed_at).await.unwrap();
-        let expected = update(json!({
-            "UpdateExpression": "REMOVE waiting",
-            "ConditionExpression": "waiting.pushedAt = :at",
-            "ExpressionAttributeValues": { ":at": { "S": "2026-11-21T12:05:00.5Z" } },
-        }));
-        assert_eq!(sent.only(), expected);
+async fn head_and_stop_are_one_read_in_any_order() {
+    let head_item = |head: &Head| item("TARGET#news", "HEAD", head);
+    let stop_item = item("INSTALLATION", "STOP", &stop("bob"));
+    for (items, expected) in [
+        (vec![], Standing { head: None, stop: None }),
+        (vec![head_item(&head())], Standing { head: Some(head()), stop: None }),
+        (vec![stop_item.clone()], Standing { head: None, stop: Some(stop("bob")) }),
+        (
+            vec![stop_item.clone(), head_item(&head())],
+            Standing { head: Some(head()), stop: Some(stop("bob")) },
+        ),
+        // The target's own stop is the one that its people know.
+        (
+            vec![head_item(&stopped_head()), stop_item],
+            Standing { head: Some(stopped_head()), stop: Some(stop("ada")) },
+        ),
+    ] {
+        assert_eq!(standing(&items).await, expected);
     }
-    let (table, _) = table([Answer::error(400, "ThrottlingException", "slow down")]);
-    let news = "news".parse().unwrap();
-    let error = table.forget_waiting(&news, waiting().pushed_at).await.unwrap_err();
-    assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_a_read_of_both_left_is_asked_for_again() {
+    let left = json!({ TABLE: { "Keys": [key("INSTALLATION", "STOP")] } });
+    let (table, sent) = table([
+        Answer::json(&json!({
+            "Responses": { TABLE: [item("TARGET#news", "HEAD", &head())] },
+            "UnprocessedKeys": left,
+        })),
+        Answer::json(&json!({
+            "Responses": { TABLE: [item("INSTALLATION", "STOP", &stop("bob"))] },
+        })),
+    ]);
+    let found = table.standing(&"news".parse().unwrap()).await.unwrap();
+    assert_eq!(found, Standing { head: Some(head()), stop: Some(stop("bob")) });
+    let again = &sent.requests()[1].body["RequestItems"][TABLE];
+    assert_eq!(again["Keys"], json!([key("INSTALLATION", "STOP")]));
+    assert_eq!(again["ConsistentRead"], true);
+}
+
+/// The sweep's attributes stand in the same item and are not the head's own.
+#[tokio::test]
+async fn when_a_target_is_due_is_no_part_of_its_head() {
+    let mut stored = item("TARGET#news", "HEAD", &head());
+    stored["due"] = json!({ "S": "DUE" });
+    stored["dueAt"] = json!({ "S": "2026-11-21T12:05:00.000000000Z" });
+    assert_eq!(standing(&[stored]).await.head, Some(head()));
 }

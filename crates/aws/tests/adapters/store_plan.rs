@@ -1,43 +1,32 @@
 //! A new release: one transaction, and what each refused condition of it means.
 
 use perch_app::ports::{PlanRelease, Planned, PortError};
-use perch_aws::store::Table;
 use perch_core::journal::What;
 use perch_core::release::Release;
+use perch_core::stop::Stop;
 use serde_json::{Value, json};
 
-use crate::samples::{DIGEST, ID, TABLE, entry, planned};
-use crate::support::{Answer, Recorded, aws, item, key};
+use crate::samples::{
+    DIGEST, ID, TABLE, condition_failed, done, entry, planned, refused_at, table, writes,
+};
+use crate::support::{Answer, item, key, read};
 
-fn table(answers: impl IntoIterator<Item = Answer>) -> (Table, Recorded) {
-    let (sdk, recorded) = aws(answers);
-    (Table::new(&sdk, TABLE.into()), recorded)
-}
+/// How many writes a new release is.
+const WRITES: usize = 8;
 
 async fn plan(answer: Answer) -> Result<Planned, PortError> {
     let (table, _) = table([answer]);
     table.plan(&planned(), &entry(1, What::ReleasePlanned)).await
 }
 
-/// The reasons of a transaction of six writes, of which one was refused.
-fn refused(place: usize, reason: &Value) -> Answer {
-    let fine = json!({ "Code": "None" });
-    let mut reasons = vec![fine; 6];
-    reasons[place] = reason.clone();
-    Answer::canceled(&reasons)
-}
-
-fn condition_failed(found: Value) -> Value {
-    json!({
-        "Code": "ConditionalCheckFailed",
-        "Message": "The conditional request failed",
-        "Item": found,
-    })
+/// The first condition that was refused, and what was there.
+fn refused(place: usize, found: &Value) -> Answer {
+    refused_at(place, WRITES, &condition_failed(found))
 }
 
 #[tokio::test]
 async fn a_release_is_recorded_with_its_target_in_one_transaction() {
-    let (table, sent) = table([Answer::json(&json!({}))]);
+    let (table, sent) = table([done()]);
     let (release, first) = (planned(), entry(1, What::ReleasePlanned));
     assert_eq!(table.plan(&release, &first).await.unwrap(), Planned::Created);
 
@@ -50,20 +39,37 @@ async fn a_release_is_recorded_with_its_target_in_one_transaction() {
     let record = format!("RELEASE#{ID}");
     let listed = json!({ "release": ID });
     let stamp = "2026-11-21T12:00:01.250Z";
-    let artifact = json!({ "release": ID, "outcome": null });
+    let artifact = json!({ "release": ID });
+    let mut trace = item(
+        "EVENT#e-1",
+        "news",
+        &json!({
+            "event": "e-1",
+            "target": "news",
+            "at": "2026-11-21T12:00:00Z",
+            "subject": "news:v2 (7f5b2640fe6f)",
+            "release": ID,
+            "why": null,
+        }),
+    );
+    trace["expiresAt"] = json!({ "N": "1797854401" });
     let head = json!({ "Update": {
         "TableName": TABLE,
         "Key": key("TARGET#news", "HEAD"),
         "UpdateExpression":
-            "SET target = :target, fence = :fence, active = :id, exposed = :no REMOVE ledger",
-        "ConditionExpression":
-            "attribute_not_exists(active) AND (attribute_not_exists(pk) OR fence = :before)",
+            "SET target = :target, fence = :fence, active = :active, exposed = :exposed, \
+             due = :due, dueAt = :dueAt REMOVE ledger",
+        "ConditionExpression": "attribute_not_exists(active) AND attribute_not_exists(stopped) \
+            AND (attribute_not_exists(pk) OR fence = :before)",
         "ExpressionAttributeValues": {
             ":target": { "S": "news" },
             ":fence": { "N": "7" },
             ":before": { "N": "6" },
-            ":id": { "S": ID },
-            ":no": { "BOOL": false },
+            ":active": { "S": ID },
+            ":exposed": { "BOOL": false },
+            ":due": { "S": "DUE" },
+            // The sweep looks again five minutes after the start.
+            ":dueAt": { "S": "2026-11-21T12:05:01.250000000Z" },
         },
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     } });
@@ -82,10 +88,18 @@ async fn a_release_is_recorded_with_its_target_in_one_transaction() {
             }),
         ),
         head,
+        json!({ "ConditionCheck": {
+            "TableName": TABLE,
+            "Key": key("INSTALLATION", "STOP"),
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        } }),
         put(item(&record, "JOURNAL#0000000001", &first), new),
         put(item("TARGET#news", &format!("RELEASE#{stamp}#{ID}"), &listed), json!({})),
         put(item("RELEASES#2026-11", &format!("{stamp}#{ID}"), &listed), json!({})),
+        put(trace, json!({})),
     ]);
+    assert_eq!(expected.as_array().unwrap().len(), WRITES);
     let (operation, mut body) = sent.only();
     assert_eq!(operation, "TransactWriteItems");
     // The SDK makes a token, so that a try that was cut off is not done twice.
@@ -95,37 +109,64 @@ async fn a_release_is_recorded_with_its_target_in_one_transaction() {
 
 #[tokio::test]
 async fn the_first_release_of_a_target_follows_fence_zero() {
-    let (table, sent) = table([Answer::json(&json!({}))]);
+    let (table, sent) = table([done()]);
     let release = Release { fence: 1, ..planned() };
     table.plan(&release, &entry(1, What::ReleasePlanned)).await.unwrap();
-    let body = sent.only().1;
-    let values = &body["TransactItems"][2]["Update"]["ExpressionAttributeValues"];
+    let writes = writes(&sent);
+    let values = &writes[2]["Update"]["ExpressionAttributeValues"];
     assert_eq!((&values[":before"]["N"], &values[":fence"]["N"]), (&json!("0"), &json!("1")));
+}
+
+/// A person may release an artifact again after any end, but not twice at once.
+#[tokio::test]
+async fn a_person_may_release_an_artifact_again() {
+    let person = json!({
+        "kind": "person",
+        "by": "ada",
+        "reason": "the fix",
+        "at": "2026-11-21T12:00:00Z",
+    });
+    let release = Release { cause: read(person), ..planned() };
+    let (table, sent) = table([done()]);
+    table.plan(&release, &entry(1, What::ReleasePlanned)).await.unwrap();
+    let writes = writes(&sent);
+    let artifact = &writes[1]["Put"];
+    assert_eq!(
+        artifact["ConditionExpression"],
+        "attribute_not_exists(pk) OR attribute_exists(outcome)"
+    );
+    // Null would exist: a release that goes on has no outcome at all.
+    assert!(artifact["Item"].get("outcome").is_none(), "{artifact}");
+    let trace = &writes[7]["Put"]["Item"];
+    assert_eq!(trace["pk"], json!({ "S": "EVENT#ada at 2026-11-21T12:00:00Z" }));
 }
 
 #[tokio::test]
 async fn a_record_that_exists_is_the_same_event_again() {
-    let found = condition_failed(item(&format!("RELEASE#{ID}"), "RECORD", &planned()));
+    let found = item(&format!("RELEASE#{ID}"), "RECORD", &planned());
     assert_eq!(plan(refused(0, &found)).await.unwrap(), Planned::Repeated);
 }
 
 #[tokio::test]
 async fn a_repeated_event_is_one_although_its_release_holds_target_and_artifact() {
-    let failed = condition_failed(json!({ "active": { "S": ID }, "release": { "S": ID } }));
-    let fine = json!({ "Code": "None" });
-    let reasons = [failed.clone(), failed.clone(), failed.clone(), failed, fine.clone(), fine];
+    let failed = condition_failed(&json!({ "active": { "S": ID }, "release": { "S": ID } }));
+    let mut reasons = vec![failed; 5];
+    reasons.resize(WRITES, json!({ "Code": "None" }));
     assert_eq!(plan(Answer::canceled(&reasons)).await.unwrap(), Planned::Repeated);
 }
 
 #[tokio::test]
 async fn an_artifact_has_one_release() {
     for (outcome, text) in [
-        (json!("RolledBack"), "ended RolledBack"),
-        (json!("Promoted"), "ended Promoted"),
-        (Value::Null, "not ended yet"),
+        (Some("RolledBack"), "ended RolledBack"),
+        (Some("Promoted"), "ended Promoted"),
+        (None, "not ended yet"),
     ] {
-        let artifact = json!({ "release": "news-earlier", "outcome": outcome });
-        let found = condition_failed(item("TARGET#news", "ARTIFACT#sha256:..", &artifact));
+        let mut artifact = json!({ "release": "news-earlier" });
+        if let Some(outcome) = outcome {
+            artifact["outcome"] = json!(outcome);
+        }
+        let found = item("TARGET#news", "ARTIFACT#sha256:..", &artifact);
         let expected = Planned::AlreadyReleased {
             by: "news-earlier".parse().unwrap(),
             outcome: text.to_owned(),
@@ -134,18 +175,48 @@ async fn an_artifact_has_one_release() {
     }
 }
 
+fn stop(by: &str) -> Stop {
+    read(json!({ "by": by, "reason": "incident 12", "at": "2026-11-21T11:00:00Z" }))
+}
+
 #[tokio::test]
 async fn a_held_target_is_busy() {
     let head = json!({ "target": "news", "fence": 6, "active": "news-earlier" });
-    let found = condition_failed(item("TARGET#news", "HEAD", &head));
     let expected = Planned::Busy { active: "news-earlier".parse().unwrap() };
+    let found = item("TARGET#news", "HEAD", &head);
     assert_eq!(plan(refused(2, &found)).await.unwrap(), expected);
+}
+
+/// Nothing makes room for an artifact that can't start: a stop counts before the release that holds
+/// the target.
+#[tokio::test]
+async fn a_stop_counts_before_the_release_that_holds_the_target() {
+    let mut head = json!({ "target": "news", "fence": 6, "active": "news-earlier" });
+    let held = condition_failed(&item("TARGET#news", "HEAD", &head));
+    head["stopped"] = json!(stop("ada"));
+    let stopped = item("TARGET#news", "HEAD", &head);
+    assert_eq!(plan(refused(2, &stopped)).await.unwrap(), Planned::Stopped(stop("ada")));
+
+    let mut reasons = vec![json!({ "Code": "None" }); WRITES];
+    reasons[2] = held;
+    reasons[3] = condition_failed(&item("INSTALLATION", "STOP", &stop("bob")));
+    let planned = plan(Answer::canceled(&reasons)).await.unwrap();
+    assert_eq!(planned, Planned::Stopped(stop("bob")));
+}
+
+#[tokio::test]
+async fn a_stopped_target_and_a_stop_of_all_take_no_release() {
+    let head = json!({ "target": "news", "fence": 6, "stopped": stop("ada") });
+    let found = item("TARGET#news", "HEAD", &head);
+    assert_eq!(plan(refused(2, &found)).await.unwrap(), Planned::Stopped(stop("ada")));
+    let found = item("INSTALLATION", "STOP", &stop("bob"));
+    assert_eq!(plan(refused(3, &found)).await.unwrap(), Planned::Stopped(stop("bob")));
 }
 
 #[tokio::test]
 async fn a_free_target_with_another_fence_is_a_conflict() {
     let head = json!({ "target": "news", "fence": 9 });
-    let found = condition_failed(item("TARGET#news", "HEAD", &head));
+    let found = item("TARGET#news", "HEAD", &head);
     let error = plan(refused(2, &found)).await.unwrap_err();
     assert!(matches!(&error, PortError::Conflict { .. }), "{error:?}");
     assert!(error.to_string().starts_with("item TARGET#news/HEAD was changed"), "{error}");
@@ -154,7 +225,7 @@ async fn a_free_target_with_another_fence_is_a_conflict() {
 #[tokio::test]
 async fn a_collision_of_transactions_may_pass() {
     let collided = json!({ "Code": "TransactionConflict", "Message": "ongoing" });
-    let error = plan(refused(2, &collided)).await.unwrap_err();
+    let error = plan(refused_at(2, WRITES, &collided)).await.unwrap_err();
     assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
 }
 

@@ -1,60 +1,19 @@
 //! Reads: consistent gets, and queries on a key, page by page.
 
 use perch_app::ports::{
-    FindTargets, KeepNote, ListReleases, LoadHead, LoadRelease, LoadTarget, Note, PortError,
-    ReadJournal,
+    FindTargets, KnownArtifact, ListReleases, LoadArtifact, LoadHead, LoadRelease, LoadTarget,
+    PortError, ReadJournal,
 };
-use perch_aws::store::Table;
 use perch_core::artifact::Artifact;
 use perch_core::journal::What;
 use serde_json::{Value, json};
 
-use crate::samples::{ID, TABLE, at, entry, head, image, planned, target};
-use crate::support::{Answer, Recorded, aws, item, key, read};
-
-fn table(answers: impl IntoIterator<Item = Answer>) -> (Table, Recorded) {
-    let (sdk, recorded) = aws(answers);
-    (Table::new(&sdk, TABLE.into()), recorded)
-}
+use crate::samples::{DIGEST, ID, TABLE, entry, head, image, planned, table, target};
+use crate::support::{Answer, item, key, limited, page, page_before, query, read, whole};
 
 fn get(pk: &str, sk: &str) -> (String, Value) {
     let body = json!({ "TableName": TABLE, "Key": key(pk, sk), "ConsistentRead": true });
     ("GetItem".into(), body)
-}
-
-/// A query of the items of a partition whose sort key begins with `prefix`.
-fn query(pk: &str, prefix: &str, oldest_first: bool) -> Value {
-    json!({
-        "TableName": TABLE,
-        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
-        "ExpressionAttributeValues": { ":pk": { "S": pk }, ":sk": { "S": prefix } },
-        "ScanIndexForward": oldest_first,
-        "ConsistentRead": true,
-    })
-}
-
-/// A query of a whole partition.
-fn whole(pk: &str, oldest_first: bool) -> Value {
-    json!({
-        "TableName": TABLE,
-        "KeyConditionExpression": "pk = :pk",
-        "ExpressionAttributeValues": { ":pk": { "S": pk } },
-        "ScanIndexForward": oldest_first,
-        "ConsistentRead": true,
-    })
-}
-
-fn limited(mut query: Value, limit: usize) -> Value {
-    query["Limit"] = json!(limit);
-    query
-}
-
-fn page(items: &[Value]) -> Answer {
-    Answer::json(&json!({ "Items": items, "Count": items.len() }))
-}
-
-fn page_before(last: &Value, items: &[Value]) -> Answer {
-    Answer::json(&json!({ "Items": items, "LastEvaluatedKey": last }))
 }
 
 #[tokio::test]
@@ -140,6 +99,31 @@ async fn packages_are_found_by_their_bucket() {
 }
 
 #[tokio::test]
+async fn no_source_announces_a_version() {
+    let (table, sent) = table([]);
+    let version: Artifact = read(json!({ "kind": "version", "version": "4" }));
+    assert_eq!(table.by_source(&version).await.unwrap(), []);
+    assert_eq!(sent.requests(), []);
+}
+
+#[tokio::test]
+async fn what_became_of_an_artifact_is_one_read() {
+    let (news, artifact) = ("news".parse().unwrap(), read(image()));
+    let sk = format!("ARTIFACT#{DIGEST}");
+    for (stored, outcome) in [
+        (json!({ "release": ID }), None),
+        (json!({ "release": ID, "outcome": "RolledBack" }), Some("RolledBack")),
+    ] {
+        let answer = json!({ "Item": item("TARGET#news", &sk, &stored) });
+        let (table, sent) = table([Answer::json(&answer)]);
+        let expected =
+            KnownArtifact { release: ID.parse().unwrap(), outcome: outcome.map(Into::into) };
+        assert_eq!(table.artifact(&news, &artifact).await.unwrap(), Some(expected));
+        assert_eq!(sent.only(), get("TARGET#news", &sk));
+    }
+}
+
+#[tokio::test]
 async fn targets_of_a_guard_are_one_query() {
     let value = json!({ "target": "news", "globs": [] });
     let (table, sent) = table([page(&[item("GUARD#news-errors", "TARGET#news", &value)])]);
@@ -181,49 +165,6 @@ async fn a_journal_is_read_after_an_entry() {
     assert!("JOURNAL#0000000002" < "JOURNAL#0000000002\0");
     assert!("JOURNAL#0000000002\0" < "JOURNAL#0000000003");
     assert!("JOURNAL#9999999999" < "JOURNAL#\u{10ffff}");
-}
-
-fn note(target: Option<&str>) -> Note {
-    Note {
-        at: at("2026-11-21T12:00:00Z"),
-        target: target.map(|name| name.parse().unwrap()),
-        event: "e-1".into(),
-        subject: "news:v2".into(),
-        text: "no target takes it".into(),
-    }
-}
-
-#[tokio::test]
-async fn a_note_expires_after_thirty_days() {
-    for (target, pk) in [(Some("news"), "TARGET#news"), (None, "UNMATCHED")] {
-        let (table, sent) = table([Answer::json(&json!({}))]);
-        table.note(&note(target)).await.unwrap();
-        let mut expected = item(pk, "NOTE#2026-11-21T12:00:00.000Z#e-1", &note(target));
-        let expires = at("2026-12-21T12:00:00Z").as_second();
-        expected["expiresAt"] = json!({ "N": expires.to_string() });
-        let body = json!({ "TableName": TABLE, "Item": expected });
-        assert_eq!(sent.only(), ("PutItem".into(), body));
-    }
-}
-
-#[tokio::test]
-async fn the_newest_notes_are_read_up_to_the_limit() {
-    let mut first = item("TARGET#news", "NOTE#2", &note(Some("news")));
-    first["expiresAt"] = json!({ "N": "1" });
-    let second = item("TARGET#news", "NOTE#1", &note(Some("news")));
-    let next = key("TARGET#news", "NOTE#1");
-    // There is more, and it is not asked for.
-    let (table, sent) = table([page_before(&next, &[first, second])]);
-    let notes = table.notes(Some(&"news".parse().unwrap()), 2).await.unwrap();
-    assert_eq!(notes, [note(Some("news")), note(Some("news"))]);
-    assert_eq!(sent.only().1, limited(query("TARGET#news", "NOTE#", false), 2));
-}
-
-#[tokio::test]
-async fn notes_without_a_target_have_their_own_partition() {
-    let (table, sent) = table([page(&[])]);
-    assert_eq!(table.notes(None, 5).await.unwrap(), []);
-    assert_eq!(sent.only().1, limited(query("UNMATCHED", "NOTE#", false), 5));
 }
 
 fn listed(pk: &str, id: &str) -> Value {

@@ -1,19 +1,13 @@
 //! A transition: the record, its journal entries and what the head has to know, in one transaction.
 
 use perch_app::ports::{CommitRelease, PortError, Transition};
-use perch_aws::store::Table;
 use perch_core::journal::What;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use serde_json::{Value, json};
 
-use crate::samples::{DIGEST, ID, TABLE, at, entry, ledger, release_in};
-use crate::support::{Answer, Recorded, aws, item, key, read};
-
-fn table(answers: impl IntoIterator<Item = Answer>) -> (Table, Recorded) {
-    let (sdk, recorded) = aws(answers);
-    (Table::new(&sdk, TABLE.into()), recorded)
-}
+use crate::samples::{DIGEST, ID, TABLE, at, done, entry, ledger, refused_at, release_in, table};
+use crate::support::{Answer, item, key, read};
 
 fn transition(release: Release) -> Transition {
     Transition {
@@ -26,18 +20,16 @@ fn transition(release: Release) -> Transition {
 
 /// The writes of a commit that succeeds.
 async fn writes(release: Release) -> Vec<Value> {
-    let (table, sent) = table([Answer::json(&json!({}))]);
+    let (table, sent) = table([done()]);
     table.commit(&transition(release)).await.unwrap();
-    let (operation, body) = sent.only();
-    assert_eq!(operation, "TransactWriteItems");
-    body["TransactItems"].as_array().unwrap().clone()
+    crate::samples::writes(&sent).as_array().unwrap().clone()
 }
 
 /// The update of the head by a release whose canary may serve, or not.
 fn head(expression: &str, exposed: bool, values: Value) -> Value {
     let mut all = json!({
         ":id": { "S": ID },
-        ":fence": { "N": "7" },
+        ":held": { "N": "7" },
         ":exposed": { "BOOL": exposed },
     });
     all.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
@@ -45,7 +37,7 @@ fn head(expression: &str, exposed: bool, values: Value) -> Value {
         "TableName": TABLE,
         "Key": key("TARGET#news", "HEAD"),
         "UpdateExpression": expression,
-        "ConditionExpression": "active = :id AND fence = :fence",
+        "ConditionExpression": "active = :id AND fence = :held",
         "ExpressionAttributeValues": all,
     } })
 }
@@ -59,7 +51,7 @@ fn attributes(value: &impl serde::Serialize) -> serde_dynamo::Item {
 }
 
 const SERVING: &str = "SET exposed = :exposed, ledger = :ledger";
-const OVER: &str = "SET exposed = :exposed REMOVE active, ledger";
+const OVER: &str = "SET exposed = :exposed, fence = :fence REMOVE active, ledger";
 
 #[tokio::test]
 async fn a_transition_is_written_as_a_whole() {
@@ -104,37 +96,71 @@ async fn a_canary_is_exposed_from_the_intent_to_shift() {
     }
 }
 
+/// A person's way back has no guards: no alarm takes it away.
+#[tokio::test]
+async fn a_canary_without_guards_is_not_exposed_to_alarms() {
+    let baking =
+        json!({ "name": "Baking", "step": 0, "weight": 10, "since": "2026-11-21T12:01:00Z" });
+    let mut release = release_in(read(baking));
+    release.plan.guards.clear();
+    assert_eq!(writes(release).await[1], head(SERVING, false, way_back()));
+}
+
 #[tokio::test]
 async fn a_release_without_a_ledger_leaves_none() {
     let release = Release { ledger: None, ..release_in(Phase::Pending) };
-    assert_eq!(writes(release).await[1], head("SET exposed = :exposed", false, json!({})));
+    assert_eq!(
+        writes(release).await[1],
+        head("SET exposed = :exposed REMOVE ledger", false, json!({}))
+    );
+}
+
+/// The end of a release raises the fence: who read the head before decides again.
+fn over(expression: &str, values: Value) -> Value {
+    let mut all = json!({ ":fence": { "N": "8" } });
+    all.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+    head(expression, false, all)
 }
 
 #[tokio::test]
 async fn a_release_that_ended_gives_the_target_back_and_says_how() {
-    for phase in [
-        json!({ "name": "Promoted" }),
-        json!({ "name": "RolledBack", "cause": { "kind": "error", "error": "x" } }),
-        json!({ "name": "Rejected", "why": "x" }),
-        json!({ "name": "Superseded", "by": null }),
+    let serving = attributes(&release_in(Phase::Promoted).serving().unwrap());
+    let promoted = json!({
+        ":serving": { "M": serde_json::to_value(serving).unwrap() },
+        ":horizon": { "S": "2026-11-21T12:00:00.000000000Z" },
+    });
+    for (phase, head) in [
+        (
+            json!({ "name": "Promoted" }),
+            over(
+                "SET exposed = :exposed, fence = :fence, serving = :serving, horizon = :horizon \
+                 REMOVE active, ledger, drift",
+                promoted,
+            ),
+        ),
+        (
+            json!({ "name": "RolledBack", "cause": { "kind": "error", "error": "x" } }),
+            over(OVER, json!({})),
+        ),
+        (json!({ "name": "Rejected", "why": "x" }), over(OVER, json!({}))),
+        (json!({ "name": "Superseded", "by": "news-2" }), over(OVER, json!({}))),
+        (
+            json!({ "name": "Superseded", "by": null }),
+            over(
+                "SET exposed = :exposed, fence = :fence REMOVE active, ledger, serving",
+                json!({}),
+            ),
+        ),
     ] {
         let ended = Release {
             ended_at: Some(at("2026-11-21T13:00:00Z")),
             ..release_in(read(phase.clone()))
         };
         let writes = writes(ended).await;
-        assert_eq!(writes[1], head(OVER, false, json!({})));
-        let outcome = json!({ "Update": {
-            "TableName": TABLE,
-            "Key": key("TARGET#news", &format!("ARTIFACT#{DIGEST}")),
-            "UpdateExpression": "SET #release = :id, outcome = :outcome",
-            "ExpressionAttributeNames": { "#release": "release" },
-            "ExpressionAttributeValues": {
-                ":id": { "S": ID },
-                ":outcome": { "S": phase["name"] },
-            },
-        } });
-        assert_eq!(writes[4..], [outcome]);
+        assert_eq!(writes[1], head);
+        let outcome = json!({ "release": ID, "outcome": phase["name"] });
+        let outcome = item("TARGET#news", &format!("ARTIFACT#{DIGEST}"), &outcome);
+        assert_eq!(writes[4..], [json!({ "Put": { "TableName": TABLE, "Item": outcome } })]);
     }
 }
 
@@ -143,19 +169,16 @@ async fn a_stuck_release_keeps_the_target_and_the_way_back() {
     let stuck = json!({ "name": "Stuck", "why": "traffic could not be restored" });
     let writes = writes(release_in(read(stuck))).await;
     assert_eq!(writes[1], head(SERVING, true, way_back()));
-    let outcome = &writes[4]["Update"]["ExpressionAttributeValues"][":outcome"];
-    assert_eq!(outcome, &json!({ "S": "Stuck" }));
+    assert_eq!(writes[4]["Put"]["Item"]["outcome"], json!({ "S": "Stuck" }));
 }
 
 #[tokio::test]
 async fn a_stale_writer_is_told_so() {
     let failed = json!({ "Code": "ConditionalCheckFailed" });
-    let fine = json!({ "Code": "None" });
     for place in [0, 1, 2] {
-        let mut reasons = vec![fine.clone(); 4];
-        reasons[place] = failed.clone();
-        let (table, _) = table([Answer::canceled(&reasons)]);
-        let error = table.commit(&transition(release_in(Phase::Promoting))).await.unwrap_err();
+        let (table, _) = table([refused_at(place, 4, &failed)]);
+        let release = release_in(read(json!({ "name": "Promoting" })));
+        let error = table.commit(&transition(release)).await.unwrap_err();
         let PortError::Conflict { what, .. } = &error else { panic!("{error:?}") };
         assert_eq!(what, &format!("release {ID}"));
     }
@@ -171,7 +194,8 @@ async fn what_may_pass_is_no_conflict() {
     ];
     for answer in answers {
         let (table, _) = table([answer]);
-        let error = table.commit(&transition(release_in(Phase::Promoting))).await.unwrap_err();
+        let release = release_in(read(json!({ "name": "Promoting" })));
+        let error = table.commit(&transition(release)).await.unwrap_err();
         assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
     }
 }

@@ -1,19 +1,20 @@
 //! A target and the index items that lead to it, in one transaction.
 
 use perch_app::ports::{PortError, SaveTarget};
-use perch_aws::store::Table;
 use perch_core::target::Target;
 use serde_json::{Value, json};
 
-use crate::samples::{TABLE, target};
-use crate::support::{Answer, aws, item, key, read};
+use crate::samples::{TABLE, at, done, refused_at, table, target, update_of_head, writes};
+use crate::support::{Answer, item, key, read};
+
+/// What was pushed before a source was one is no missed event.
+const MOVED: &str = "seen = :seen";
+const NOW: &str = "2026-11-21T12:00:00Z";
 
 async fn save(answer: Answer, before: Option<&Target>, after: &Target) -> Result<Value, PortError> {
-    let (sdk, sent) = aws([answer]);
-    Table::new(&sdk, TABLE.into()).save_target(after, before).await?;
-    let (operation, body) = sent.only();
-    assert_eq!(operation, "TransactWriteItems");
-    Ok(body["TransactItems"].clone())
+    let (table, sent) = table([answer]);
+    table.save_target(after, before, at(NOW)).await?;
+    Ok(writes(&sent))
 }
 
 fn put(item: Value) -> Value {
@@ -38,12 +39,36 @@ fn index(pk: &str, globs: &[&str]) -> Value {
     put(item(pk, "TARGET#news", &json!({ "target": "news", "globs": globs })))
 }
 
+/// The target is due for the sweep now. Where its sources are as before, so is what it has seen.
+fn head(seen: &str) -> Value {
+    let expression = format!(
+        "SET target = :target, fence = if_not_exists(fence, :fence), due = :due, dueAt = :dueAt, {seen}"
+    );
+    let now = json!({ "S": "2026-11-21T12:00:00.000000000Z" });
+    let (_, update) = update_of_head(json!({
+        "UpdateExpression": expression,
+        "ExpressionAttributeValues": {
+            ":target": { "S": "news" },
+            ":fence": { "N": "0" },
+            ":due": { "S": "DUE" },
+            ":dueAt": now,
+            ":seen": now,
+        },
+    }));
+    json!({ "Update": update })
+}
+
 /// The writes of a target without what only one of them has.
 fn always(target: &Target) -> Vec<Value> {
+    writes_with("seen = if_not_exists(seen, :seen)", target)
+}
+
+fn writes_with(seen: &str, target: &Target) -> Vec<Value> {
     vec![
         put(item("TARGET#news", "SPEC", target)),
         put(item("TARGETS", "news", target)),
         claim("live"),
+        head(seen),
         index("SOURCE#ecr#news", &["v*", "release-*"]),
         index("GUARD#news-errors", &[]),
     ]
@@ -54,10 +79,6 @@ fn with(pointer: &str, value: Value) -> Target {
     let mut json = serde_json::to_value(target()).unwrap();
     *json.pointer_mut(pointer).unwrap() = value;
     read(json)
-}
-
-fn done() -> Answer {
-    Answer::json(&json!({}))
 }
 
 #[tokio::test]
@@ -77,7 +98,7 @@ async fn index_items_that_only_the_old_target_had_are_removed() {
     let sources = json!({ "package": { "bucket": "models", "keys": ["*.zip"] } });
     let mut before = with("/guards", json!(["news-errors", "news-latency"]));
     before.sources = read(sources);
-    let mut expected = always(&target());
+    let mut expected = writes_with(MOVED, &target());
     expected.push(delete("SOURCE#s3#models", "TARGET#news"));
     expected.push(delete("GUARD#news-latency", "TARGET#news"));
     let writes = save(done(), Some(&before), &target()).await.unwrap();
@@ -88,7 +109,7 @@ async fn index_items_that_only_the_old_target_had_are_removed() {
 async fn globs_are_replaced_in_place() {
     let before = with("/sources/image/tags", json!(["*"]));
     let writes = save(done(), Some(&before), &target()).await.unwrap();
-    assert_eq!(writes, json!(always(&target())));
+    assert_eq!(writes, json!(writes_with(MOVED, &target())));
 }
 
 #[tokio::test]
@@ -102,9 +123,7 @@ async fn a_target_that_moved_gives_its_alias_up() {
 
 #[tokio::test]
 async fn an_alias_of_another_target_is_a_conflict() {
-    let fine = json!({ "Code": "None" });
     let taken = json!({ "Code": "ConditionalCheckFailed" });
-    let reasons = [fine.clone(), fine.clone(), taken, fine.clone(), fine];
-    let error = save(Answer::canceled(&reasons), None, &target()).await.unwrap_err();
+    let error = save(refused_at(2, 6, &taken), None, &target()).await.unwrap_err();
     assert!(matches!(error, PortError::Conflict { .. }), "{error:?}");
 }

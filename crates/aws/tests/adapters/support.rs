@@ -8,6 +8,8 @@ use aws_smithy_types::body::SdkBody;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::samples::TABLE;
+
 /// What AWS answers to one request.
 pub(crate) struct Answer {
     status: u16,
@@ -50,6 +52,16 @@ impl Answer {
         let mut answer = Self::new(status, "application/json", body.to_string().into_bytes());
         answer.headers.push(("x-amzn-errortype", code.to_owned()));
         answer
+    }
+
+    /// A write whose condition did not hold, with the item that was there.
+    pub(crate) fn conditional(found: &Value) -> Self {
+        let code = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException";
+        let mut body = json!({ "__type": code, "message": "The conditional request failed" });
+        if !found.is_null() {
+            body["Item"] = found.clone();
+        }
+        Self { body: body.to_string().into_bytes(), ..Self::error(400, code, "") }
     }
 
     /// A cancelled transaction with these reasons, one for each write.
@@ -191,4 +203,39 @@ pub(crate) fn key(pk: &str, sk: &str) -> Value {
 /// A value from JSON.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
+}
+
+/// A query of the items of a partition whose sort key begins with `prefix`.
+pub(crate) fn query(pk: &str, prefix: &str, oldest_first: bool) -> Value {
+    json!({
+        "TableName": TABLE,
+        "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+        "ExpressionAttributeValues": { ":pk": { "S": pk }, ":sk": { "S": prefix } },
+        "ScanIndexForward": oldest_first,
+        "ConsistentRead": true,
+    })
+}
+
+/// A query of a whole partition.
+pub(crate) fn whole(pk: &str, oldest_first: bool) -> Value {
+    json!({
+        "TableName": TABLE,
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": { ":pk": { "S": pk } },
+        "ScanIndexForward": oldest_first,
+        "ConsistentRead": true,
+    })
+}
+
+pub(crate) fn limited(mut query: Value, limit: usize) -> Value {
+    query["Limit"] = json!(limit);
+    query
+}
+
+pub(crate) fn page(items: &[Value]) -> Answer {
+    Answer::json(&json!({ "Items": items, "Count": items.len() }))
+}
+
+pub(crate) fn page_before(last: &Value, items: &[Value]) -> Answer {
+    Answer::json(&json!({ "Items": items, "LastEvaluatedKey": last }))
 }
