@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+pub mod asl;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;

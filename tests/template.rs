@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use perch_app::reconcile::ACTIVE;
 use perch_tests::{functions, json, pascal, text, yaml};
 use serde_json::Value;
 
@@ -79,7 +80,7 @@ fn unprotected_events(template: &Value) -> Problems {
     for (id, properties) in resources(template, "AWS::Serverless::Function") {
         for event in values(&properties["Events"]) {
             let (event, source) = (&event["Properties"], &event["Type"]);
-            let needed = if source == "EventBridgeRule" {
+            let needed = if ["EventBridgeRule", "Schedule"].iter().any(|kind| source == kind) {
                 let invoke = &properties["EventInvokeConfig"];
                 vec![
                     ("DeadLetterConfig", &event["DeadLetterConfig"]["Arn"]),
@@ -105,7 +106,7 @@ fn no_event_is_lost_without_a_trace() {
     let template = template();
     assert_eq!(unprotected_events(&template), [""; 0]);
     for folder in functions() {
-        let takes_events = folder.starts_with("on-") || folder == "notify";
+        let takes_events = folder.starts_with("on-") || ["notify", "reconcile"].contains(&&*folder);
         let events = values(&function(&template, &folder)["Events"]).len();
         assert_eq!(events, usize::from(takes_events), "{folder}");
     }
@@ -127,14 +128,15 @@ fn rules_deliver_what_the_functions_take() {
 }
 
 #[test]
-fn the_stream_delivers_journal_entries_alone() {
+fn the_stream_delivers_entries_and_notices_alone() {
     let template = template();
     let events = values(&function(&template, "notify")["Events"]);
     let properties = &events[0]["Properties"];
     let filter = properties["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
     let filter: Value = serde_json::from_str(filter).unwrap();
     assert_eq!(filter["eventName"][0], "INSERT");
-    assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"][0]["prefix"], "JOURNAL#");
+    let prefixes = serde_json::json!([{ "prefix": "JOURNAL#" }, { "prefix": "NOTICE#" }]);
+    assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"], prefixes);
     assert!(one_or_more(&properties["FunctionResponseTypes"]).contains("ReportBatchItemFailures"));
     let table = &template["Resources"]["Table"]["Properties"];
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_IMAGE");
@@ -194,8 +196,33 @@ fn only_those_who_need_a_right_have_it() {
         ("lambda:InvokeFunction", vec![]),
         (
             "states:StartExecution",
-            vec!["close-release", "on-alarm", "on-image-push", "on-package-upload"],
+            vec!["close-release", "on-alarm", "on-image-push", "on-package-upload", "reconcile"],
         ),
+        (
+            "lambda:GetAlias",
+            vec![
+                "judge-canary",
+                "on-alarm",
+                "prepare-canary",
+                "promote-canary",
+                "reconcile",
+                "restore-traffic",
+                "shift-weight",
+            ],
+        ),
+        ("lambda:GetProvisionedConcurrencyConfig", vec!["prepare-canary"]),
+        ("ecr:DescribeImages", vec!["prepare-canary", "reconcile"]),
+        (
+            "dynamodb:BatchGetItem",
+            vec!["judge-canary", "promote-canary", "reconcile", "shift-weight"],
+        ),
+        // Who plans releases sees to it that no stop stands.
+        (
+            "dynamodb:ConditionCheckItem",
+            vec!["close-release", "on-image-push", "on-package-upload", "reconcile"],
+        ),
+        ("dynamodb:Query", vec!["on-alarm", "on-image-push", "on-package-upload", "reconcile"]),
+        ("dynamodb:DeleteItem", vec![]),
         ("cloudwatch:GetMetricData", vec!["judge-canary"]),
         ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
         ("sns:Publish", vec!["notify"]),
@@ -211,6 +238,48 @@ fn only_those_who_need_a_right_have_it() {
     let notify = actions(function(&template, "notify"));
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     assert!(writes.iter().all(|write| !notify.contains(write)), "notify only reads");
+}
+
+#[test]
+fn who_starts_a_release_may_also_roll_one_back() {
+    let template = template();
+    for folder in functions() {
+        let arns = allowed(function(&template, &folder), "states:StartExecution");
+        let machines: BTreeSet<&str> = arns
+            .iter()
+            .filter_map(|arn| arn.rsplit_once("${AWS::StackName}-"))
+            .map(|m| m.1)
+            .collect();
+        let expected: &[&str] = match folder.as_str() {
+            // A newer artifact replaces the release that runs.
+            "close-release" | "on-image-push" | "on-package-upload" | "reconcile" => {
+                &["canary-deploy", "rollback"]
+            }
+            "on-alarm" => &["rollback"],
+            _ => &[],
+        };
+        assert_eq!(machines, expected.iter().copied().collect(), "{folder}");
+    }
+}
+
+#[test]
+fn the_sweep_finds_what_is_due_through_the_index() {
+    let template = template();
+    let table = &template["Resources"]["Table"]["Properties"];
+    let index = &table["GlobalSecondaryIndexes"][0];
+    let keys: Vec<&Value> = values(&index["KeySchema"][0]);
+    assert!(keys.iter().any(|key| *key == "due"), "{index}");
+    assert_eq!(index["KeySchema"][1]["AttributeName"], "dueAt");
+    assert_eq!(index["Projection"]["ProjectionType"], "KEYS_ONLY");
+    let reconcile = function(&template, "reconcile");
+    let name = index["IndexName"].as_str().unwrap();
+    let index = format!("${{Table.Arn}}/index/{name}");
+    assert_eq!(allowed(reconcile, "dynamodb:Query"), BTreeSet::from([index.as_str()]));
+    // A sweep ends before the next begins, and what runs is looked at with each.
+    let schedule = template["Parameters"]["SweepSchedule"]["Default"].as_str().unwrap();
+    let seconds = reconcile["Timeout"].as_u64().unwrap();
+    assert_eq!(schedule, format!("rate({} minutes)", seconds / 60));
+    assert_eq!(seconds, ACTIVE.as_secs());
 }
 
 #[test]
