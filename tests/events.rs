@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use perch_app::announce::{self, Announcement, Answer};
 use perch_app::close_release::CloseInput;
 use perch_app::on_alarm::{self, Alarm};
@@ -96,6 +95,14 @@ fn steps_read_their_input() {
     assert_eq!(close.failure, None);
     let restore: RollbackInput = serde_json::from_value(event("restore-traffic.json")).unwrap();
     assert!(restore.cause.is_some());
+}
+
+/// The content does not matter: the handler reads none of it.
+#[test]
+fn the_sweep_comes_with_a_scheduled_event() {
+    let event = delivered(&event("reconcile.json"));
+    let found = (event.detail_type.as_str(), event.source.as_str(), event.detail);
+    assert_eq!(found, ("Scheduled Event", "aws.events", json!({})));
 }
 
 #[test]
@@ -195,7 +202,9 @@ async fn announced(path: &str) -> Vec<Answer> {
 async fn the_steps_are_about_the_release_that_the_push_starts() {
     let answers = announced("events/on-image-push.json").await;
     let [Answer::Started(id)] = answers.as_slice() else { panic!("{answers:?}") };
-    let steps = functions().into_iter().filter(|f| !f.starts_with("on-") && f != "notify");
+    let steps = functions()
+        .into_iter()
+        .filter(|f| !f.starts_with("on-") && !["notify", "reconcile"].contains(&f.as_str()));
     for step in steps {
         assert_eq!(event(&format!("{step}.json"))["releaseId"], id.as_str(), "{step}");
     }
@@ -234,48 +243,6 @@ async fn an_alarm_without_a_release_changes_nothing() {
         on_alarm::run(&world.store, &world.lambda, &world.executions, &alarm).await.unwrap();
     let [target, _] = targets();
     assert_eq!(answers, [(target.name, on_alarm::Answer::NothingInFlight)]);
-}
-
-fn record(value: &Value) -> EventRecord {
-    let event: Event = serde_json::from_value(json!({ "Records": [value] })).unwrap();
-    event.records.into_iter().next().unwrap()
-}
-
-#[test]
-fn a_journal_entry_is_read_from_the_stream_as_the_table_holds_it() {
-    let stream = event("notify.json");
-    let records = stream["Records"].as_array().unwrap();
-    assert!(!records.is_empty());
-    for written in records {
-        let entry = events::entry_of(record(written)).unwrap().unwrap();
-        let stored: serde_dynamo::Item = serde_dynamo::to_item(&entry).unwrap();
-        let mut image = written["dynamodb"]["NewImage"].clone();
-        for key in ["pk", "sk"] {
-            assert!(image.as_object_mut().unwrap().remove(key).is_some());
-        }
-        assert_eq!(serde_json::to_value(stored).unwrap(), image);
-    }
-}
-
-#[test]
-fn other_records_of_the_stream_are_passed_over() {
-    let written = event("notify.json")["Records"][0].clone();
-    let with = |pointer: &str, value: &str| {
-        let mut record = written.clone();
-        *record.pointer_mut(pointer).unwrap() = json!(value);
-        record
-    };
-    for passed in [
-        with("/eventName", "MODIFY"),
-        with("/eventName", "REMOVE"),
-        with("/dynamodb/NewImage/sk/S", "RECORD"),
-    ] {
-        assert_eq!(events::entry_of(record(&passed)).unwrap(), None);
-    }
-    let mut incomplete = written;
-    incomplete["dynamodb"]["NewImage"].as_object_mut().unwrap().remove("cause");
-    let error = events::entry_of(record(&incomplete)).unwrap_err();
-    assert!(error.to_string().contains("missing field `cause`"), "{error}");
 }
 
 /// The event with a field more in every object.

@@ -15,6 +15,7 @@ mod close_release;
 mod interleaved;
 mod judge_canary;
 mod line;
+mod notices;
 mod notify;
 mod on_alarm;
 mod order;
