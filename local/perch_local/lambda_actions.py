@@ -1,23 +1,47 @@
-"""The IAM action of Lambda calls on one alias, which ministack takes for ListAliases.
+"""The IAM action, and the resource, of Lambda calls that ministack takes for others.
 
-AWS: Service Authorization Reference, "Actions, resources, and condition keys for AWS Lambda"
-(list_awslambda): GetAlias, UpdateAlias and DeleteAlias are actions of their own.
+AWS: Service Authorization Reference, "Actions, resources, and condition keys for AWS Lambda" (list_awslambda):
+GetAlias, UpdateAlias and DeleteAlias are actions of their own on the function; those on provisioned concurrency
+are on the alias or version.
 """
+from urllib.parse import unquote
+
 from ministack.core import iam_actions
 
 _ON_ONE_ALIAS = {"GET": "GetAlias", "PUT": "UpdateAlias", "DELETE": "DeleteAlias"}
+_PROVISIONED = {"GET": "GetProvisionedConcurrencyConfig", "PUT": "PutProvisionedConcurrencyConfig",
+                "DELETE": "DeleteProvisionedConcurrencyConfig"}
 
 
-def on_one_alias(method, path):
-    """The action of a call on `.../functions/NAME/aliases/ALIAS`, or None for any other path."""
+def _after_functions(path):
     parts = [part for part in path.split("/") if part]
-    if "functions" not in parts:
-        return None
-    rest = parts[parts.index("functions") + 1:]
-    return _ON_ONE_ALIAS.get(method) if len(rest) == 3 and rest[1] == "aliases" else None
+    return parts[parts.index("functions") + 1:] if "functions" in parts else []
+
+
+def own_action(method, path):
+    """The action of a call on `.../functions/NAME/aliases/ALIAS` or `.../provisioned-concurrency`, or None for any other."""
+    rest = _after_functions(path)
+    if len(rest) == 3 and rest[1] == "aliases":
+        return _ON_ONE_ALIAS.get(method)
+    return _PROVISIONED.get(method) if rest[1:] == ["provisioned-concurrency"] else None
+
+
+def qualified(arn, path, query):
+    """The ARN with the qualifier of a call on provisioned concurrency; of any other call as it is."""
+    qualifier = query.get("Qualifier")
+    qualifier = qualifier[0] if isinstance(qualifier, list) else qualifier
+    if _after_functions(path)[1:] != ["provisioned-concurrency"] or not qualifier:
+        return arn
+    return f"{arn}:{unquote(qualifier)}"
 
 
 def install():
-    """Put the right action in place of ministack's."""
-    original = iam_actions._lambda_action
-    iam_actions._lambda_action = lambda method, path: on_one_alias(method, path) or original(method, path)
+    """Put the right action and resource in place of ministack's."""
+    action, resource = iam_actions._lambda_action, iam_actions.extract_resource_arn
+
+    def extract_resource_arn(service, method, path, headers, body, query_params, region, account_id):
+        arn = resource(service, method, path, headers, body, query_params, region, account_id)
+        return qualified(arn, path, query_params) if service == "lambda" else arn
+
+    iam_actions._lambda_action = lambda method, path: own_action(method, path) or action(method, path)
+    iam_actions.extract_resource_arn = extract_resource_arn
