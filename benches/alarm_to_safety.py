@@ -107,7 +107,7 @@ class Alarms:
         self.stage.put_alarm()
         accepted = time.perf_counter()
         safe, answers = self.reader.safe_at(headers)
-        self.stage.ended(release)
+        self.stage.ended(release, self.scenes.fence)
         gaps = [(later - sooner) * 1000 for sooner, later in zip([accepted, *answers], answers, strict=False)]
         return (safe - began) * 1000, (accepted - began) * 1000, gaps
 

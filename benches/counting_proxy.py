@@ -14,6 +14,7 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 LAMBDA = (
     ("GET", r"/functions/[^/]+/aliases/[^/]+$", "GetAlias"),
     ("PUT", r"/functions/[^/]+/aliases/[^/]+$", "UpdateAlias"),
+    ("GET", r"/functions/[^/]+/provisioned-concurrency$", "GetProvisionedConcurrencyConfig"),
     ("GET", r"/functions/[^/]+$", "GetFunction"),
     ("PUT", r"/functions/[^/]+/code$", "UpdateFunctionCode"),
     ("POST", r"/functions/[^/]+/versions$", "PublishVersion"),
@@ -26,7 +27,7 @@ def call_of(method: str, path: str, headers: http.client.HTTPMessage, body: byte
     if target := headers.get("X-Amz-Target"):
         service, _, operation = target.partition(".")
         names = {"DynamoDB_20120810": "DynamoDB", "AWSStepFunctions": "StepFunctions", "AmazonSSM": "SSM"}
-        names["GraniteServiceVersion20100801"] = "CloudWatch"
+        names.update(GraniteServiceVersion20100801="CloudWatch", AmazonEC2ContainerRegistry_V20150921="ECR")
         return f"{names.get(service, service)}.{operation}"
     if found := re.search(r"/service/GraniteServiceVersion20100801/operation/(\w+)", place):
         return f"CloudWatch.{found.group(1)}"

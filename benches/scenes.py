@@ -13,7 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from stage import ALIAS, BUCKET, FUNCTION, GUARD, PACKAGES, TARGET, Stage, alarm_entry, push_image, stamp
+from stage import ALIAS, BUCKET, FUNCTION, GUARD, PACKAGES, TARGET, Stage, alarm_entry, push_image, sortable, stamp
 
 Event = dict[str, Any]
 # The places of the phases in a release's journal matter to nobody but the condition on the record.
@@ -112,6 +112,14 @@ class Scenes:
         detail = json.loads(alarm_entry(self.stage.account, self.stage.region)["Detail"])
         return self.delivered("aws.cloudwatch", "CloudWatch Alarm State Change", detail, next(self.numbers))
 
+    def reconcile(self) -> Event:
+        """One target is due, and all is as it should be."""
+        now = time.time()
+        self.stage.table.put(f"TARGET#{PACKAGES}", "HEAD", {"target": PACKAGES, "fence": self.fence, "exposed": False})
+        head = {"target": TARGET, "fence": self.fence, "exposed": False, "seen": sortable(now)}
+        self.stage.table.put(f"TARGET#{TARGET}", "HEAD", {**head, "due": "DUE", "dueAt": sortable(now - 60)})
+        return self.delivered("aws.events", "Scheduled Event", {}, next(self.numbers))
+
     def prepare_canary(self) -> Event:
         """A release that has just started."""
         phase = {"name": "Pending"}
@@ -127,7 +135,7 @@ class Scenes:
 
     def promote_canary(self) -> Event:
         """Every step is done."""
-        return self.step(self.release({"name": "Promoting"}, split=True))
+        return self.step(self.release({"name": "Promoting", "from": 10}, split=True))
 
     def restore_traffic(self) -> Event:
         """A rollback of a canary that has 10 %."""

@@ -51,6 +51,11 @@ def stamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
 
 
+def sortable(seconds: float) -> str:
+    """A time as the table compares it: nine digits behind the second."""
+    return f"{stamp(seconds)[:-1]}000000Z"
+
+
 def target(name: str, function: str, sources: dict[str, Any]) -> dict[str, Any]:
     """A target whose release bakes for longer than the benches take."""
     return {
@@ -143,7 +148,7 @@ class Stage:
         for _ in range(REQUESTS):
             self.awslambda.invoke(FunctionName=FUNCTION, Qualifier=ALIAS, Payload=b'{"text": "Stocks rally"}')
         self.put_alarm()
-        self.ended(release)
+        self.ended(release, int(self.head["fence"]))
 
     def _exposed(self) -> dict[str, Any] | None:
         head = self.table.get(f"TARGET#{TARGET}", "HEAD")
@@ -168,6 +173,12 @@ class Stage:
         topics.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=filters)
         return url
 
+    def stop_sweeping(self) -> None:
+        """End the schedule: the sweep would mend what the rounds leave behind."""
+        arn = f"arn:aws:lambda:{self.region}:{self.account}:function:{PERCH}-reconcile"
+        for rule in self.events.list_rule_names_by_target(TargetArn=arn)["RuleNames"]:
+            self.events.disable_rule(Name=rule)
+
     def stop_telling(self) -> None:
         """End the journal's way to people, so that nothing runs beside what is measured."""
         for mapping in self.awslambda.list_event_source_mappings()["EventSourceMappings"]:
@@ -182,9 +193,10 @@ class Stage:
                 return True
         return None
 
-    def ended(self, release: str) -> None:
-        """Wait until the rollback machine has closed the release, and people have been told."""
-        arn = self.machine(f"{PERCH}-rollback").replace(":stateMachine:", ":execution:") + f":{release}"
+    def ended(self, release: str, fence: int) -> None:
+        """Wait until the rollback that took this release's fence has closed it, and people have been told."""
+        machine = self.machine(f"{PERCH}-rollback").replace(":stateMachine:", ":execution:")
+        arn = f"{machine}:{release}-f{fence + 1}"
 
         def status() -> str | None:
             try:
@@ -248,6 +260,7 @@ def staged(say: Callable[[str], None]) -> Iterator[Stage]:
         deploy.deploy(stack, say=say)
         install.install(stack)
         stage = Stage(stack, server)
+        stage.stop_sweeping()
         stage.apply_targets()
         stage.release_to_copy()
         say("one release was pushed, baked and rolled back by an alarm; the rounds copy it")

@@ -28,12 +28,22 @@ def shift(service, version, split, revision):
     return alias["FunctionVersion"], _split(alias), alias["RevisionId"]
 
 
+def held_by(record):
+    """Refuse to go on without the fence, or under a stop."""
+    head, stop = perch.standing(record["target"])
+    if head["fence"] != record["fence"]:
+        raise RuntimeError("another execution holds the target")
+    if stop:
+        raise RuntimeError("the target is stopped")
+
+
 def move_to(record, version, split):
     """Read, check the fence, move, read back; the revision."""
     service = record["plan"]["lambda"]
-    *_, revision = read(service)
-    if perch.head(record["target"])["fence"] != record["fence"]:
-        raise RuntimeError("another execution holds the target")
+    before, weights, revision = read(service)
+    held_by(record)
+    if before != record["ledger"]["baseline"] or set(weights) - {record["canary"]}:
+        raise RuntimeError("someone else moved the alias")
     shift(service, version, split, revision)
     *found, revision = read(service)
     if found != [version, split]:

@@ -9,6 +9,7 @@ import os
 import perch
 
 executions = perch.client("stepfunctions")
+LOOK_AGAIN = datetime.timedelta(minutes=5)
 MACHINE = os.environ["PERCH_CANARY_DEPLOY_ARN"]
 
 
@@ -50,6 +51,7 @@ def _record(target, artifact, identity, event, fence):
         "judge": target["judge"],
         "guards": target.get("guards", []),
         "watch": target["watch"],
+        "alarmAtStart": target.get("alarmAtStart", "block"),
     }
     return {
         "id": f"{target['name']}-{pushed}-{digits}",
@@ -68,7 +70,23 @@ def _record(target, artifact, identity, event, fence):
         "endedAt": None,
         "verdict": None,
         "order": None,
+        "due": started.isoformat().replace("+00:00", "Z"),
+        "ignoredGuards": [],
     }
+
+
+def _trace(record):
+    cause, month = record["cause"], 30 * 24 * 3600
+    trace = {
+        "event": cause["id"],
+        "target": record["target"],
+        "at": cause["pushedAt"],
+        "subject": perch.name_of(record["artifact"]),
+        "release": record["id"],
+        "why": None,
+        "expiresAt": int(perch.at(record["startedAt"]).timestamp()) + month,
+    }
+    return perch.item(f"EVENT#{cause['id']}", record["target"], trace)
 
 
 def _writes(record, identity, entry):
@@ -80,7 +98,7 @@ def _writes(record, identity, entry):
         {
             "Put": {
                 "TableName": perch.TABLE,
-                "Item": perch.item(target, f"ARTIFACT#{identity}", {"release": record["id"], "outcome": None}),
+                "Item": perch.item(target, f"ARTIFACT#{identity}", {"release": record["id"]}),
                 "ConditionExpression": "attribute_not_exists(pk) OR outcome IN (:rejected, :superseded)",
                 "ExpressionAttributeValues": {":rejected": {"S": "Rejected"}, ":superseded": {"S": "Superseded"}},
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -90,15 +108,27 @@ def _writes(record, identity, entry):
             "Update": {
                 "TableName": perch.TABLE,
                 "Key": {"pk": {"S": target}, "sk": {"S": "HEAD"}},
-                "UpdateExpression": "SET target = :target, fence = :fence, active = :id, exposed = :no REMOVE ledger",
-                "ConditionExpression": "attribute_not_exists(active) AND (attribute_not_exists(pk) OR fence = :before)",
+                "UpdateExpression": "SET target = :target, fence = :fence, active = :active, exposed = :exposed, "
+                "due = :due, dueAt = :dueAt REMOVE ledger",
+                "ConditionExpression": "attribute_not_exists(active) AND attribute_not_exists(stopped) "
+                "AND (attribute_not_exists(pk) OR fence = :before)",
                 "ExpressionAttributeValues": {
                     ":target": {"S": record["target"]},
                     ":fence": perch.typed(record["fence"]),
                     ":before": perch.typed(record["fence"] - 1),
-                    ":id": {"S": record["id"]},
-                    ":no": {"BOOL": False},
+                    ":active": {"S": record["id"]},
+                    ":exposed": {"BOOL": False},
+                    ":due": {"S": "DUE"},
+                    ":dueAt": {"S": perch.sortable(perch.at(record["startedAt"]) + LOOK_AGAIN)},
                 },
+                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            }
+        },
+        {
+            "ConditionCheck": {
+                "TableName": perch.TABLE,
+                "Key": {"pk": {"S": "INSTALLATION"}, "sk": {"S": "STOP"}},
+                "ConditionExpression": "attribute_not_exists(pk)",
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         },
@@ -110,4 +140,5 @@ def _writes(record, identity, entry):
                 "Item": perch.item(f"RELEASES#{started[:7]}", f"{started}#{record['id']}", listed),
             }
         },
+        {"Put": {"TableName": perch.TABLE, "Item": _trace(record)}},
     ]

@@ -4,6 +4,7 @@ import datetime
 import time
 from decimal import Decimal
 
+import aliases
 import perch
 
 cloudwatch = perch.client("cloudwatch")
@@ -14,6 +15,10 @@ def handler(event, context):
     """Look once at the canary."""
     record = perch.held(event)
     seq, plan, phase = record["seq"], record["plan"], record["phase"]
+    version, split, _ = aliases.read(plan["lambda"])
+    aliases.held_by(record)
+    if (version, split) != (record["ledger"]["baseline"], {record["canary"]: float(phase["weight"]) / 100}):
+        raise RuntimeError("someone else moved the alias")
     start, end = _window(perch.at(phase["since"]).timestamp(), time.time())
     canary, baseline = _arms(plan, [record["canary"], record["ledger"]["baseline"]], start, end)
     found = cloudwatch.describe_alarms(
@@ -64,15 +69,17 @@ def _arms(plan, versions, start, end):
         MetricDataQueries=queries, StartTime=start, EndTime=end
     )
     results = [result for page in pages for result in page["MetricDataResults"]]
-    return [_arm(arm, results) for arm in "ab"]
+    return [_arm(arm, results, min(start + PERIOD, end)) for arm in "ab"]
 
 
-def _arm(name, results):
+def _arm(name, results, warm):
     def series(of):
         found = [r for r in results if r["Id"] == f"{name}_{of}"]
         return {at: value for r in found for at, value in zip(r["Timestamps"], r["Values"], strict=True)}
 
-    requests, errors, latency = series("requests"), series("errors"), series("latency")
+    requests, errors = series("requests"), series("errors")
+    # Latency counts after the warm-up of the first step, which is one interval.
+    latency = {at: value for at, value in series("latency").items() if at.timestamp() >= warm}
     weighted = [(value, requests.get(at, 0)) for at, value in latency.items()]
     weights = sum(weight for _, weight in weighted)
     mean = sum(value * weight for value, weight in weighted) / weights if weights else None

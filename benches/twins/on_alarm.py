@@ -1,5 +1,6 @@
 """Twin of functions/on-alarm."""
 
+import datetime
 import json
 import os
 
@@ -16,8 +17,12 @@ def handler(event, context):
     if state["value"] != "ALARM":
         return
     for found in perch.query(f"GUARD#{alarm}", "TARGET#"):
+        # The ledger of the alarm's own second may be older than the alarm.
+        latest = perch.at(event["time"]).replace(microsecond=0) + datetime.timedelta(seconds=1)
         head = perch.take_fence(
-            found["target"], "attribute_exists(active) AND exposed = :yes", {":yes": {"BOOL": True}}
+            found["target"],
+            "attribute_exists(active) AND exposed = :yes AND ledger.takenAt <= :at",
+            {":yes": {"BOOL": True}, ":at": {"S": perch.sortable(latest)}},
         )
         ledger = head["ledger"]
         version, split, _ = aliases.shift(ledger["lambda"], ledger["baseline"], {}, ledger["revision"])
@@ -26,6 +31,6 @@ def handler(event, context):
         cause = {"kind": "alarm", "alarm": alarm, "reason": state["reason"]}
         executions.start_execution(
             stateMachineArn=MACHINE,
-            name=head["active"],
+            name=f"{head['active']}-f{head['fence']}",
             input=json.dumps({"releaseId": head["active"], "cause": cause}),
         )

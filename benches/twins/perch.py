@@ -30,6 +30,11 @@ def now():
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def sortable(moment):
+    """A time as text that sorts by time: the form of crates/core/src/stamp.rs."""
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
+
+
 def at(text):
     """The time that Perch has written; Python knows microseconds only."""
     whole, _, fraction = text.rstrip("Z").partition(".")
@@ -79,6 +84,16 @@ def head(target):
     return get(f"TARGET#{target}", "HEAD")
 
 
+def standing(target):
+    """The head of a target and the stop that holds for it, with one call."""
+    keys = [(f"TARGET#{target}", "HEAD"), ("INSTALLATION", "STOP")]
+    wanted = {"Keys": [{"pk": {"S": pk}, "sk": {"S": sk}} for pk, sk in keys], "ConsistentRead": True}
+    found = dynamodb.batch_get_item(RequestItems={TABLE: wanted})["Responses"][TABLE]
+    by_key = {(each["pk"]["S"], each["sk"]["S"]): plain(each) for each in found}
+    head, stop = (by_key.get(key) for key in keys)
+    return head, (head or {}).get("stopped") or stop
+
+
 def held(event):
     """The record, which this execution must hold."""
     record = release(event["releaseId"])
@@ -122,13 +137,15 @@ def put_entry(written):
 
 def commit(record, expected_seq, entries, exposed, over=False):
     """Record, head and journal in one transaction, with the artifact's outcome when the release is over."""
+    record["due"] = now()
     values = {
         ":id": {"S": record["id"]},
-        ":fence": typed(record["fence"]),
+        ":held": typed(record["fence"]),
         ":exposed": {"BOOL": exposed},
     }
-    update = "SET exposed = :exposed REMOVE active, ledger"
-    if not over:
+    if over:
+        update, values[":fence"] = "SET exposed = :exposed, fence = :fence REMOVE active, ledger", typed(record["fence"] + 1)
+    else:
         update, values[":ledger"] = "SET exposed = :exposed, ledger = :ledger", typed(record["ledger"])
     target = f"TARGET#{record['target']}"
     writes = [
@@ -145,27 +162,16 @@ def commit(record, expected_seq, entries, exposed, over=False):
                 "TableName": TABLE,
                 "Key": {"pk": {"S": target}, "sk": {"S": "HEAD"}},
                 "UpdateExpression": update,
-                "ConditionExpression": "active = :id AND fence = :fence",
+                "ConditionExpression": "active = :id AND fence = :held",
                 "ExpressionAttributeValues": values,
             }
         },
         *map(put_entry, entries),
     ]
     if over:
-        writes.append(
-            {
-                "Update": {
-                    "TableName": TABLE,
-                    "Key": {"pk": {"S": target}, "sk": {"S": f"ARTIFACT#{record['artifact']['digest']}"}},
-                    "UpdateExpression": "SET #release = :id, outcome = :outcome",
-                    "ExpressionAttributeNames": {"#release": "release"},
-                    "ExpressionAttributeValues": {
-                        ":id": {"S": record["id"]},
-                        ":outcome": {"S": record["phase"]["name"]},
-                    },
-                }
-            }
-        )
+        outcome = {"release": record["id"], "outcome": record["phase"]["name"]}
+        known = item(target, f"ARTIFACT#{record['artifact']['digest']}", outcome)
+        writes.append({"Put": {"TableName": TABLE, "Item": known}})
     dynamodb.transact_write_items(TransactItems=writes)
 
 
