@@ -6,7 +6,7 @@ import time
 
 import boto3
 
-from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, TARGET, ZIP_TARGET, ago, event, execution, expect, shown, stamp, until
+from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
 REQUESTS = 160
 
@@ -180,7 +180,8 @@ class PromoteCanary:
     @staticmethod
     def prepare(world):
         """A release whose last bake has passed."""
-        return world.stage({"name": "Promoting"}, weight=world.step(-1)[1], seq=8)
+        weight = world.step(-1)[1]
+        return world.stage({"name": "Promoting", "from": weight}, weight=weight, seq=8)
 
     @staticmethod
     def check(world, prepared, answer):
@@ -220,12 +221,7 @@ class CloseRelease:
     def prepare(world):
         """A release that has ended, and an image that came meanwhile."""
         world.stage({"name": "RolledBack", "cause": event("restore-traffic")["cause"]}, seq=9, endedAt=stamp())
-        digest = f"sha256:{secrets.token_hex(32)}"
-        waiting = {"artifact": {"kind": "image", "repository": FUNCTION, "digest": digest, "tag": "v2-waiting"},
-                   "event": "5f3c1e0a-0b57-4c7e-9d0e-6b1f7a1c2d3e", "pushedAt": stamp(ago(minutes=1))}
-        world.table.update_item(Key={"pk": f"TARGET#{TARGET}", "sk": "HEAD"}, UpdateExpression="SET waiting = :w",
-                                ExpressionAttributeValues={":w": waiting})
-        return digest
+        return world.wait_for_turn()
 
     @staticmethod
     def check(world, digest, answer):
@@ -237,9 +233,33 @@ class CloseRelease:
         return f"release {release} of the image that waited, execution {execution(world, release)}, ended {world.ended(release)}"
 
 
+@case("reconcile")
+class Reconcile:
+    """A target that is due and has nobody to carry on gets the release of the artifact that waits."""
+
+    @staticmethod
+    def prepare(world):
+        """A free target that is due, and an image that waits for an end which has passed."""
+        world.spec()
+        world.due_now()
+        return world.wait_for_turn(), stamp()
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The release, and the sweep's own journal."""
+        digest, began = prepared
+        release = world.release_of(digest)
+        expect(world.record(release)["cause"]["kind"] == "waited", "the new release does not say that it waited")
+        runs = [run for run in world.sweeps() if run["at"] >= began[:19]]
+        did = [line for run in runs for line in run["did"] if release in line]
+        expect(did, f"no run of the sweep says that it started {release}: {runs}")
+        expect(world.head()["dueAt"] > began, "the target is still due")
+        return f"{cut(did[0])}; execution {execution(world, release)}, ended {world.ended(release)}"
+
+
 @case("notify")
 class Notify:
-    """A journal entry reaches the topic's subscribers."""
+    """A journal entry and a notice reach the topic's subscribers."""
 
     @staticmethod
     def prepare(world):
@@ -259,21 +279,23 @@ class Notify:
     def check(world, prepared, answer):
         """The message in the queue."""
         url, subscription = prepared
-        queues, entry = boto3.client("sqs"), event("notify")["Records"][0]["dynamodb"]["NewImage"]
-        wanted = f"{entry['release']['S']}/{entry['seq']['N']}"
+        queues, told = boto3.client("sqs"), {}
+        entry, notice = (record["dynamodb"]["NewImage"] for record in event("notify")["Records"])
+        wanted = {f"{entry['release']['S']}/{entry['seq']['N']}",
+                  "/".join(notice[name]["S"] for name in ("target", "at", "id"))}
 
         def received():
             for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
                 body = json.loads(message["Body"])
-                if body.get("MessageAttributes", {}).get("entry", {}).get("Value") == wanted:
-                    return body
+                told[body.get("MessageAttributes", {}).get("entry", {}).get("Value")] = body["Subject"]
+            return wanted <= set(told)
         try:
             expect(answer == {"batchItemFailures": []}, f"answer {answer}")
-            body = until(received, 15, f"a message about {wanted}")
+            until(received, 15, f"messages about {wanted}")
         finally:
             boto3.client("sns").unsubscribe(SubscriptionArn=subscription)
             queues.delete_queue(QueueUrl=url)
-        return f"message of the topic in a queue: {body['Subject']} (entry {wanted})"
+        return f"messages of the topic in a queue: {'; '.join(told[name] for name in sorted(wanted))}"
 
 
 def prepare(world, name):

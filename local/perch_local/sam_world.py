@@ -10,6 +10,7 @@ import json
 import secrets
 import sys
 import time
+import uuid
 
 import boto3
 from boto3.dynamodb.conditions import Key
@@ -23,6 +24,8 @@ ZIP_TARGET = "news-classifier-zip"
 TARGET_FILES = {TARGET: "examples/news-classifier/target.demo.yaml", ZIP_TARGET: "events/target-zip.yaml"}
 ALIAS, TABLE = "live", "perch"
 IDLE_WITHIN = 60.0
+# What a head keeps when it forgets a release: the rest would speak against the events, which are from March.
+LASTING = ("pk", "sk", "target", "fence", "seen", "due", "dueAt")
 
 
 class WorldError(Exception):
@@ -39,8 +42,8 @@ FENCE = event("close-release")["fence"]
 
 
 def stamp(at=None):
-    """A time as Perch writes it."""
-    return (at or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """A time as Perch writes it where the table compares texts: nine digits behind the second."""
+    return (at or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
 def ago(**span):
@@ -120,6 +123,10 @@ class World:
         expect(found, f"no release of {identity} was recorded")
         return found["release"]
 
+    def sweeps(self):
+        """The runs of the sweep."""
+        return self.table.query(KeyConditionExpression=Key("pk").eq("SWEEPS"), ConsistentRead=True)["Items"]
+
     # ---- Preparing -----------------------------------------------------------------------------
     def idle(self):
         """Wait until no release runs, and refuse to disturb one that holds the target."""
@@ -137,7 +144,7 @@ class World:
         for found in self.table.query(KeyConditionExpression=condition, ConsistentRead=True)["Items"]:
             self.table.delete_item(Key={"pk": found["pk"], "sk": found["sk"]})
         if head := self.item(f"TARGET#{target}", "HEAD"):
-            self.table.put_item(Item={k: v for k, v in head.items() if k not in ("active", "ledger", "waiting")} | {"exposed": False})
+            self.table.put_item(Item={k: v for k, v in head.items() if k in LASTING} | {"exposed": False})
 
     def forget_artifact(self, identity, target=TARGET):
         """Have an artifact be new to its target."""
@@ -183,27 +190,46 @@ class World:
         spec = self.spec()
         expect("steps" in spec["rollout"], f"target {TARGET} has a preset; apply the one with steps: {TARGET_FILES[TARGET]}")
         return {"lambda": spec["service"]["lambda"], "steps": spec["rollout"]["steps"], "judge": spec["judge"],
-                "guards": spec.get("guards", []), "watch": spec["watch"]}
+                "guards": spec.get("guards", []), "alarmAtStart": spec.get("alarmAtStart", "block"), "watch": spec["watch"]}
 
     def stage(self, phase, *, weight=0, seq=4, release=RELEASE, artifact=None, **more):
         """Record a release in `phase` that holds the target with the alias split; (baseline, canary)."""
         baseline, canary = self.split(weight)
-        pushed = stamp(ago(minutes=5))
-        ledger = {"lambda": {"function": FUNCTION, "alias": ALIAS}, "baseline": baseline, "code": self.digest(baseline),
-                  "revision": self.functions.get_alias(FunctionName=FUNCTION, Name=ALIAS)["RevisionId"], "takenAt": pushed}
+        pushed, before = stamp(ago(minutes=5)), event("on-image-push")["time"].replace("Z", ".000000000Z")
+        # A guard takes back only what began before it went into ALARM, and the alarm of `events/` is from March.
+        ledger = {"canary": canary, "takenAt": before, "lambda": {"function": FUNCTION, "alias": ALIAS}, "baseline": baseline, "code": self.digest(baseline),
+                  "revision": self.functions.get_alias(FunctionName=FUNCTION, Name=ALIAS)["RevisionId"]}
         image = self.digest(canary)
         record = {
             "id": release, "target": TARGET, "phase": phase, "plan": self.plan(), "fence": FENCE, "seq": seq,
             "artifact": artifact or {"kind": "image", "repository": FUNCTION, "digest": image, "tag": "v1-healthy"},
             "ledger": ledger, "code": image.removeprefix("sha256:"), "canary": canary,
             "cause": {"kind": "event", "id": event("on-image-push")["id"], "pushedAt": pushed}, "startedAt": pushed,
-            "deadline": stamp(ago(hours=-1)), "endedAt": None, "verdict": None, "order": None, **more}
+            "deadline": stamp(ago(hours=-1)), "due": stamp(), "endedAt": None, "verdict": None, "order": None, **more}
         head = {"target": TARGET, "fence": FENCE, "active": release, "exposed": record["ledger"] is not None, "ledger": record["ledger"]}
         if record["endedAt"]:
             head = {"target": TARGET, "fence": FENCE, "exposed": False}
         self.table.put_item(Item={"pk": f"RELEASE#{release}", "sk": "RECORD", **record})
-        self.table.put_item(Item={"pk": f"TARGET#{TARGET}", "sk": "HEAD", **{k: v for k, v in head.items() if v is not None}})
+        lasting = {k: v for k, v in self.head().items() if k in LASTING}
+        self.table.put_item(Item={"pk": f"TARGET#{TARGET}", "sk": "HEAD", **lasting, **{k: v for k, v in head.items() if v is not None}})
         return baseline, canary
+
+    def wait_for_turn(self):
+        """Have an image wait for the target's next turn; its digest."""
+        digest = f"sha256:{secrets.token_hex(32)}"
+        waiting = {"artifact": {"kind": "image", "repository": FUNCTION, "digest": digest, "tag": "v2-waiting"},
+                   "event": str(uuid.uuid4()), "pushedAt": stamp(ago(minutes=1))}
+        self._set_head("waiting = :value", waiting)
+        return digest
+
+    def due_now(self):
+        """Have the target be due for the sweep, which has seen all that was pushed."""
+        self._set_head("seen = :value", stamp())
+        self._set_head("due = :due, dueAt = :value", stamp(ago(minutes=1)), {":due": "DUE"})
+
+    def _set_head(self, change, value, more=None):
+        self.table.update_item(Key={"pk": f"TARGET#{TARGET}", "sk": "HEAD"}, UpdateExpression=f"SET {change}",
+                               ExpressionAttributeValues={":value": value, **(more or {})})
 
     def interval(self):
         """Seconds between two looks; one minute where it is not written in seconds."""

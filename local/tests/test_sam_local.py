@@ -103,9 +103,11 @@ def test_the_targets_take_the_events():
     assert detail["bucket"]["name"] == package["sources"]["package"]["bucket"]
 
 
-def test_the_journal_entry_is_keyed_by_its_number():
-    change = event("notify")["Records"][0]["dynamodb"]
-    assert change["Keys"] == {key: change["NewImage"][key] for key in ("pk", "sk")}
+def test_what_people_are_told_is_keyed_as_the_table_keys_it():
+    change, notice = (record["dynamodb"] for record in event("notify")["Records"])
+    for each in (change, notice):
+        assert each["Keys"] == {key: each["NewImage"][key] for key in ("pk", "sk")}
+    assert notice["Keys"]["sk"]["S"] == f"NOTICE#{notice['NewImage']['at']['S']}#{notice['NewImage']['id']['S']}"
     assert change["Keys"]["sk"]["S"] == f"JOURNAL#{int(change['NewImage']['seq']['N']):010}"
 
 
