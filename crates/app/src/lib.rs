@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod apply_target;
 pub mod close_release;
+pub mod dead_letters;
 pub mod judge_canary;
 mod move_alias;
 pub mod notify;

@@ -12,6 +12,7 @@ mod announce;
 mod apply_target;
 mod by_hand;
 mod close_release;
+mod dead_letters;
 mod interleaved;
 mod judge_canary;
 mod line;

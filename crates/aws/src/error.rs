@@ -47,6 +47,8 @@ fn kind(code: &str) -> Kind {
         | "ParameterNotFound"
         | "ImageNotFoundException"
         | "RepositoryNotFoundException"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue"
         | "StateMachineDoesNotExist"
         | "ExecutionDoesNotExist" => Kind::NotFound,
         "PreconditionFailedException"
@@ -68,7 +70,10 @@ fn kind(code: &str) -> Kind {
         | "InvalidCodeSignatureException"
         | "CodeStorageExceededException"
         | "InvalidExecutionInput"
-        | "InvalidName" => Kind::Invalid,
+        | "InvalidName"
+        | "InvalidRequestContentException"
+        | "ReceiptHandleIsInvalid"
+        | "RequestTooLargeException" => Kind::Invalid,
         _ => Kind::Unavailable,
     }
 }

@@ -8,6 +8,7 @@ pub mod events;
 pub mod executions;
 pub mod images;
 pub mod lambda;
+pub mod letters;
 pub mod runtime;
 pub mod slack;
 pub mod store;

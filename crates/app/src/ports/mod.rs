@@ -3,6 +3,7 @@
 
 mod journal;
 mod lambda;
+mod letters;
 mod metrics;
 mod notify;
 mod store;
@@ -13,6 +14,7 @@ pub use lambda::{
     AliasState, CodeState, FindImage, FunctionState, ImageState, PublishVersion, ReadAlias,
     ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
 };
+pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters};
 pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use store::{

@@ -7,6 +7,7 @@ use perch_app::ports::{EventTrace, KeepNote, Note, PortError, ReadJournal, Trace
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
+use serde_json::{Value, json};
 
 use super::item::{number, read_items, text, write_item, write_value};
 use super::transaction::{putting, transaction_error, updating};
@@ -25,6 +26,18 @@ impl ReadJournal for Table {
         let range = Range { after: Some(&from), ..Range::all(keys::JOURNAL) };
         read_items(self.query(&keys::release_pk(release), range).await?)
     }
+}
+
+/// An entry's item as the stream shows it, in `DynamoDB`'s JSON.
+pub(crate) fn image(entry: &JournalEntry) -> Result<Value, PortError> {
+    let key = keys::journal(&entry.release, entry.seq);
+    let unwritable = |error: String| PortError::Invalid { what: key.to_string(), message: error };
+    let item: serde_dynamo::Item =
+        serde_dynamo::to_item(entry).map_err(|error| unwritable(error.to_string()))?;
+    let mut image = serde_json::to_value(item).map_err(|error| unwritable(error.to_string()))?;
+    image["pk"] = json!({ "S": key.pk });
+    image["sk"] = json!({ "S": key.sk });
+    Ok(image)
 }
 
 impl KeepNote for Table {

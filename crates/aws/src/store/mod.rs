@@ -47,6 +47,8 @@ use self::keys::Key;
 use self::transaction::built;
 use crate::error::port_error;
 
+pub(crate) use journal::image as journal_image;
+
 /// The table.
 #[derive(Debug, Clone)]
 pub struct Table {
