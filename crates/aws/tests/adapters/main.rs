@@ -8,6 +8,7 @@ mod diagnostic;
 mod executions;
 mod images;
 mod lambda;
+mod letters;
 mod records;
 mod samples;
 mod slack;

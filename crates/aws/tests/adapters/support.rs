@@ -46,6 +46,12 @@ impl Answer {
         Self { status, ..self }
     }
 
+    /// The same answer with one more header.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     /// An error as the JSON protocols report it.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = json!({ "__type": code, "message": message });
@@ -79,7 +85,7 @@ impl Answer {
 /// A request as it was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sent {
-    /// The operation; for Lambda, whose protocol has none, method and path.
+    /// The operation; for Lambda, whose protocol has none, method and path, and how it is to invoke.
     pub(crate) operation: String,
     /// The body, whatever its format.
     pub(crate) body: Value,
@@ -100,7 +106,11 @@ impl Recorded {
                 let header = |name: &str| request.headers().get(name).unwrap_or_default();
                 let headers = (header("x-amz-target"), header("content-type"));
                 let body = request.body().bytes().unwrap_or_default();
-                sent(request.method(), request.uri(), headers, body)
+                let mut sent = sent(request.method(), request.uri(), headers, body);
+                if let Some(kind) = request.headers().get("x-amz-invocation-type") {
+                    sent.operation = format!("{} as {kind}", sent.operation);
+                }
+                sent
             })
             .collect();
         assert_eq!(sent.len(), self.answers, "one request for each answer: {sent:#?}");
