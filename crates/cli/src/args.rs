@@ -1,5 +1,7 @@
 //! What can be typed: commands, options and their help.
 
+pub(crate) mod letters;
+
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -97,6 +99,7 @@ Examples:
   perch promote news-classifier --reason 'hot fix, checked by hand'")]
     Promote(Decision),
     Journal(Journal),
+    DeadLetters(letters::DeadLetters),
     Schema(Schema),
     Completions(Completions),
 }

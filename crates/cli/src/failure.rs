@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use perch_app::apply_target::ApplyError;
+use perch_app::dead_letters::RedriveError;
 use perch_app::order::OrderError;
 use perch_app::ports::PortError;
 use perch_core::names::{ReleaseId, TargetName};
@@ -27,6 +28,27 @@ pub(crate) enum Missing {
     Target(TargetName),
     #[error("release {0} does not exist; `perch releases` lists them")]
     Release(ReleaseId),
+    #[error(
+        "dead letter {0} does not exist; `perch dead-letters list` lists them. One that is being \
+         redriven is hidden for up to 5 minutes"
+    )]
+    Letter(String),
+}
+
+/// Some letters still lie in their queues; what was printed says which and why.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{not} of {of} dead letters {}",
+    match (.dry_run, .not) {
+        (true, _) => "would not be redriven",
+        (false, 1) => "was not redriven; it is still in its queue",
+        (false, _) => "were not redriven; they are still in their queues",
+    }
+)]
+pub(crate) struct NotRedriven {
+    pub(crate) not: usize,
+    pub(crate) of: usize,
+    pub(crate) dry_run: bool,
 }
 
 /// The release is past the point where it can be aborted.
@@ -58,6 +80,9 @@ fn code(error: &anyhow::Error) -> u8 {
         return INVALID;
     }
     if error.is::<Missing>() {
+        return NOT_FOUND;
+    }
+    if let Some(RedriveError::Unknown(_)) = error.downcast_ref() {
         return NOT_FOUND;
     }
     match error.downcast_ref() {

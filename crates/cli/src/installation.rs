@@ -5,6 +5,7 @@ use perch_aws::SdkConfig;
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::executions::Executions;
 use perch_aws::lambda::Functions;
+use perch_aws::letters::{DeadLetterQueues, FunctionCalls};
 use perch_aws::store::Table;
 
 /// One installation of Perch.
@@ -24,6 +25,14 @@ impl Installation {
     /// What reads aliases, and what reads alarms.
     pub(crate) fn services(&self) -> (Functions, CloudWatch) {
         (Functions::new(&self.sdk), CloudWatch::new(&self.sdk))
+    }
+
+    /// The queues of dead letters, and the functions that take their events again.
+    pub(crate) async fn dead_letters(
+        &self,
+    ) -> Result<(DeadLetterQueues, FunctionCalls), PortError> {
+        let queues = DeadLetterQueues::of(&self.sdk, &self.stack).await?;
+        Ok((queues, FunctionCalls::new(&self.sdk)))
     }
 
     /// The stack's state machines.

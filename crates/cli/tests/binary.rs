@@ -45,6 +45,11 @@ fn every_help_text_is_reviewed() {
     for command in ["apply", "targets", "releases", "release", "watch"] {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
     }
+    all += &format!("\n--- dead-letters\n{}", stdout(&perch(&["dead-letters", "--help"], "")));
+    for command in ["list", "show", "redrive"] {
+        let help = stdout(&perch(&["dead-letters", command, "--help"], ""));
+        all += &format!("\n--- dead-letters {command}\n{help}");
+    }
     for command in ["rollback", "abort", "promote", "journal", "schema", "completions"] {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
     }
@@ -62,6 +67,10 @@ fn wrong_usage_ends_with_2() {
         &["targets", "News"],
         &["releases", "--limit", "0"],
         &["watch", "--until-end"],
+        &["dead-letters"],
+        &["dead-letters", "list", "--queue", "other"],
+        &["dead-letters", "redrive"],
+        &["dead-letters", "redrive", "some-id", "--all"],
     ] {
         assert_eq!(perch(arguments, "").status.code(), Some(2), "{arguments:?}");
     }

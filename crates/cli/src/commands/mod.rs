@@ -3,14 +3,16 @@
 mod apply;
 mod decide;
 mod diff;
+mod letters;
 mod list;
 mod print;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
+use perch_app::dead_letters::Ports;
 
-use crate::args::{Command, Global};
+use crate::args::{Command, Global, letters::Command as Letters};
 use crate::console::Console;
 use crate::failure;
 use crate::installation::Installation;
@@ -39,6 +41,16 @@ pub(crate) async fn run(
         Command::Releases(args) => list::releases(store, args, now, console).await?,
         Command::Release(args) => list::release(store, args, now, console).await?,
         Command::Journal(args) => list::journal(store, args, console).await?,
+        Command::DeadLetters(args) => {
+            let (letters, functions) = perch.dead_letters().await?;
+            let ports =
+                Ports { letters: &letters, functions: &functions, store, stack: &global.stack };
+            match &args.command {
+                Letters::List(args) => letters::list(&letters, args, now, console).await?,
+                Letters::Show(args) => letters::show(&letters, args, now, console).await?,
+                Letters::Redrive(args) => letters::redrive(&ports, args, console).await?,
+            }
+        }
         Command::Promote(args) => decide::promote(store, args, now, console).await?,
         Command::Rollback(args) => {
             decide::rollback(store, || perch.executions(), args, console).await?;

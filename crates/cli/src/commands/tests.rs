@@ -12,18 +12,18 @@ use crate::scenes::{Scene, arm};
 use clap::Parser as _;
 
 /// What a command prints, in the form for people.
-fn printed(command: impl AsyncFnOnce(&mut Console<'_>) -> anyhow::Result<()>) -> String {
+pub(super) fn printed(command: impl AsyncFnOnce(&mut Console<'_>) -> anyhow::Result<()>) -> String {
     printed_as(Format::Table, command)
 }
 
-fn printed_as(
+pub(super) fn printed_as(
     format: Format,
     command: impl AsyncFnOnce(&mut Console<'_>) -> anyhow::Result<()>,
 ) -> String {
     try_printed(format, command).unwrap()
 }
 
-fn try_printed(
+pub(super) fn try_printed(
     format: Format,
     command: impl AsyncFnOnce(&mut Console<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<String> {

@@ -1,5 +1,6 @@
 //! Text for people: tables and blocks that read well at 80 columns.
 
+mod letters;
 mod notes;
 mod release;
 mod releases;
@@ -8,6 +9,7 @@ mod targets;
 mod tests;
 pub(crate) mod text;
 
+pub(crate) use letters::{LetterInFull, LetterView, letter, letters, outcomes};
 pub(crate) use notes::notes;
 pub(crate) use release::release;
 pub(crate) use releases::releases;
