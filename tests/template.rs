@@ -73,30 +73,41 @@ fn every_folder_is_one_function() {
     }
 }
 
-/// What a function of events lacks so that no event is lost without a trace: `EventBridge` keeps what
-/// it can't deliver, Lambda what the function can't process.
+/// What a function lacks so that no event is lost without a trace: `EventBridge` keeps what it can't
+/// deliver, Lambda what the function can't process, each in its own queue.
 fn unprotected_events(template: &Value) -> Problems {
+    let (undelivered, failed) = ("UndeliveredEvents.Arn", "FailedEvents.Arn");
     let mut problems = Vec::new();
     for (id, properties) in resources(template, "AWS::Serverless::Function") {
+        let invoke = &properties["EventInvokeConfig"];
         for event in values(&properties["Events"]) {
-            let (event, source) = (&event["Properties"], &event["Type"]);
-            let needed = if ["EventBridgeRule", "Schedule"].iter().any(|kind| source == kind) {
-                let invoke = &properties["EventInvokeConfig"];
-                vec![
-                    ("DeadLetterConfig", &event["DeadLetterConfig"]["Arn"]),
-                    ("RetryPolicy", &event["RetryPolicy"]["MaximumRetryAttempts"]),
-                    ("OnFailure", &invoke["DestinationConfig"]["OnFailure"]["Destination"]),
-                    ("MaximumRetryAttempts", &invoke["MaximumRetryAttempts"]),
-                ]
-            } else {
-                vec![
-                    ("OnFailure", &event["DestinationConfig"]["OnFailure"]["Destination"]),
-                    ("MaximumRetryAttempts", &event["MaximumRetryAttempts"]),
-                ]
+            let (event, source) = (&event["Properties"], event["Type"].as_str().unwrap());
+            let keeps = |of: &Value| of["DestinationConfig"]["OnFailure"]["Destination"] == failed;
+            let limits = |of: &Value| of["MaximumRetryAttempts"].is_u64();
+            let rules = match source {
+                "EventBridgeRule" | "Schedule" | "ScheduleV2" => vec![
+                    ("DeadLetterConfig", event["DeadLetterConfig"]["Arn"] == undelivered),
+                    ("RetryPolicy", limits(&event["RetryPolicy"])),
+                    ("OnFailure", keeps(invoke)),
+                    ("MaximumRetryAttempts", limits(invoke)),
+                ],
+                "DynamoDB" => {
+                    vec![("OnFailure", keeps(event)), ("MaximumRetryAttempts", limits(event))]
+                }
+                _ => vec![("known kind of event", false)],
             };
-            let missing = needed.iter().filter(|(_, value)| value.is_null());
-            problems.extend(missing.map(|(name, _)| format!("{id} has no {name}")));
+            let missing = rules.iter().filter(|(_, met)| !met);
+            problems.extend(missing.map(|(name, _)| format!("{id} has no {name} ({source})")));
         }
+    }
+    // Events of other resources would not be seen above.
+    for machine in resources(template, "AWS::Serverless::StateMachine") {
+        let events = values(&machine.1["Events"]).len();
+        problems.extend((events > 0).then(|| format!("{} has events of its own", machine.0)));
+    }
+    for kind in ["Events::Rule", "Scheduler::Schedule", "Lambda::EventSourceMapping"] {
+        let found = resources(template, &format!("AWS::{kind}"));
+        problems.extend(found.iter().map(|(id, _)| format!("{id} is no event of a function")));
     }
     problems
 }
@@ -110,6 +121,42 @@ fn no_event_is_lost_without_a_trace() {
         let events = values(&function(&template, &folder)["Events"]).len();
         assert_eq!(events, usize::from(takes_events), "{folder}");
     }
+}
+
+/// The queues whose oldest message no alarm watches as AWS documents the metric: every minute, in
+/// seconds, by queue (SQS Developer Guide, "Available CloudWatch metrics for Amazon SQS").
+fn unwatched_queues(template: &Value) -> Problems {
+    let alarms = resources(template, "AWS::CloudWatch::Alarm");
+    let watched = |queue: &str, retention: f64| {
+        alarms.iter().any(|(_, alarm)| {
+            let named =
+                serde_json::json!([{ "Name": "QueueName", "Value": format!("{queue}.QueueName") }]);
+            alarm["Namespace"] == "AWS/SQS"
+                && alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+                && alarm["Dimensions"] == named
+                && alarm["Statistic"] == "Maximum"
+                && alarm["Period"].as_u64().is_some_and(|period| period >= 60 && period % 60 == 0)
+                && alarm["ComparisonOperator"] == "GreaterThanOrEqualToThreshold"
+                && alarm["Threshold"].as_f64().is_some_and(|age| age > 0.0 && age < retention)
+                && alarm["TreatMissingData"] == "notBreaching"
+                && one_or_more(&alarm["AlarmActions"]).contains("Topic")
+        })
+    };
+    let queues = resources(template, "AWS::SQS::Queue").into_iter();
+    let retention = |queue: &Value| queue["MessageRetentionPeriod"].as_f64().unwrap_or_default();
+    queues
+        .filter(|(id, queue)| !watched(id, retention(queue)))
+        .map(|(id, _)| format!("no alarm watches the age of {id}"))
+        .collect()
+}
+
+#[test]
+fn people_hear_of_dead_letters_that_nobody_looks_at() {
+    let template = template();
+    assert_eq!(resources(&template, "AWS::SQS::Queue").len(), 2);
+    assert_eq!(unwatched_queues(&template), [""; 0]);
+    // A policy of its own would replace the topic's default one, under which alarms may publish.
+    assert_eq!(resources(&template, "AWS::SNS::TopicPolicy").len(), 0);
 }
 
 #[test]
@@ -226,6 +273,7 @@ fn only_those_who_need_a_right_have_it() {
         ("cloudwatch:GetMetricData", vec!["judge-canary"]),
         ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
         ("sns:Publish", vec!["notify"]),
+        ("sqs:SendMessage", vec!["notify"]),
         ("ssm:GetParameter", vec!["notify"]),
         ("secretsmanager:GetSecretValue", vec!["notify"]),
     ] {
@@ -347,9 +395,18 @@ fn time_limits_are_nested() {
 fn rules_can_fail() {
     let mut template = template();
     let source = text("template.yaml");
-    template["Resources"]["OnAlarmFunction"]["Properties"]["Events"]["AlarmWentOff"]["Properties"]
-        ["DeadLetterConfig"] = Value::Null;
-    assert_eq!(unprotected_events(&template), ["OnAlarmFunction has no DeadLetterConfig"]);
+    let resources = &mut template["Resources"];
+    resources["OnAlarmFunction"]["Properties"]["Events"]["AlarmWentOff"]["Properties"]["DeadLetterConfig"]
+        ["Arn"] = Value::from("FailedEvents.Arn");
+    let tick = serde_json::json!({ "Type": "ScheduleV2", "Properties": {} });
+    resources["ShiftWeightFunction"]["Properties"]["Events"] = serde_json::json!({ "Tick": tick });
+    resources["Bare"] = serde_json::json!({ "Type": "AWS::Scheduler::Schedule", "Properties": {} });
+    resources["FailedEventsAlarm"]["Properties"]["Dimensions"][0]["Value"] = Value::from("Other");
+    let found = unprotected_events(&template);
+    assert_eq!(found[0], "OnAlarmFunction has no DeadLetterConfig (EventBridgeRule)");
+    assert_eq!(found[1..5].len(), found.iter().filter(|p| p.ends_with("(ScheduleV2)")).count());
+    assert_eq!(found[5..], ["Bare is no event of a function"]);
+    assert_eq!(unwatched_queues(&template), ["no alarm watches the age of FailedEvents"]);
     template["Resources"]["NotifyFunction"]["Properties"]["Policies"][0]["Statement"][0]["Action"] =
         Value::from("dynamodb:*");
     assert_eq!(too_wide(&template, &source), ["NotifyFunction may dynamodb:*"]);
