@@ -363,10 +363,11 @@ fn environments_hold_what_the_functions_require() {
     }
 }
 
-/// The seconds of `const OPERATION: Duration = Duration::from_secs(..)`.
-fn operation_timeout() -> u64 {
-    let source = text("crates/aws/src/runtime.rs");
-    let (_, after) = source.split_once("const OPERATION: Duration = Duration::from_secs(").unwrap();
+/// The seconds of `const NAME: Duration = Duration::from_secs(..)` in a file.
+fn seconds(path: &str, name: &str) -> u64 {
+    let source = text(path);
+    let start = format!("const {name}: Duration = Duration::from_secs(");
+    let (_, after) = source.split_once(&start).unwrap();
     after.split_once(')').unwrap().0.parse().unwrap()
 }
 
@@ -375,8 +376,11 @@ fn time_limits_are_nested() {
     let template = template();
     let default = template["Globals"]["Function"]["Timeout"].as_u64().unwrap();
     let limit = |folder: &str| function(&template, folder)["Timeout"].as_u64().unwrap_or(default);
+    let operation = seconds("crates/aws/src/runtime.rs", "OPERATION");
+    let written = seconds("crates/app/src/dead_letters/retell.rs", "WRITTEN_WITHIN");
     for folder in functions() {
-        assert!(operation_timeout() < limit(&folder), "a call of {folder} may take longer than it");
+        assert!(limit(&folder) < written, "{folder} may write later than a redrive looks for");
+        assert!(operation < limit(&folder), "a call of {folder} may take longer than it");
     }
     for path in ["statemachines/canary-deploy.asl.json", "statemachines/rollback.asl.json"] {
         let machine = json(path);

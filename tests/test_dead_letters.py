@@ -93,7 +93,7 @@ def test_an_event_that_was_not_delivered_starts_its_release_after_all(quiet):
     assert letters() == []
 
 
-def test_entries_that_people_were_not_told_about_are_told_after_all(stage, quiet):
+def test_notifications_that_were_not_sent_are_sent_after_all(stage, quiet):
     image = digest()
     # Not `sns:Publish`: the topic's own policy lets every role of the account publish.
     with right_taken("perch-notify", "dynamodb:GetItem"):

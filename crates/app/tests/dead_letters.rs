@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use perch_app::dead_letters::{
     self, DeadLetter, Outcome, Ports, RedriveError, Remedy, Sent, Wanted, find, list, read,
 };
-use perch_app::ports::{Letter, PortError, Queue};
-use perch_core::journal::{JournalEntry, What};
+use perch_app::ports::{Letter, PortError, Queue, Tidings};
+use perch_core::journal::{Happened, JournalEntry, Notice, What};
 use perch_testkit::{Failure, Fault, MemoryCalls, MemoryLetters, World, at, release};
 use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ async fn a_dry_run_changes_nothing() {
         said,
         [
             (Sent::WouldBeRedriven, "perch-on-alarm would get the event"),
-            (Sent::WouldBeRedriven, "perch-notify would tell 1 journal entry of that time again"),
+            (Sent::WouldBeRedriven, "perch-notify would send 1 notification of that time again"),
         ]
     );
     assert_eq!((scene.events().len(), scene.functions.told().len()), (0, 0));
@@ -341,22 +341,43 @@ async fn nothing_is_lost_whichever_call_fails() {
     }
 }
 
+fn notice(id: &str, target: Option<&str>, seconds: i64) -> Notice {
+    Notice {
+        id: id.to_owned(),
+        target: target.map(|name| name.parse().unwrap()),
+        at: at(seconds),
+        what: Happened::DriftFound,
+        text: "alias live sends to version 9".to_owned(),
+    }
+}
+
 #[tokio::test]
-async fn entries_of_the_time_are_told_again_once() {
-    let scene = Scene::with([stream("a", 100), stream("b", 101), record("c", 102, "perch-x")]);
+async fn what_happened_at_that_time_is_told_again_once() {
+    let scene = Scene::with([stream("a", 400), stream("b", 520), record("c", 521, "perch-x")]);
     scene.journal(&[
-        (1, 39, What::ReleasePlanned),
-        (2, 40, What::CanaryPublished),
-        (3, 41, What::BakeJudged),
-        (4, 99, What::WeightShifted),
-        (5, 105, What::OrderGiven),
-        (6, 107, What::ReleasePromoted),
+        (1, 69, What::ReleasePlanned),
+        (2, 70, What::CanaryPublished),
+        (3, 71, What::BakeJudged),
+        (4, 405, What::WeightShifted),
+        (5, 406, What::OrderGiven),
+        (6, 526, What::ReleasePromoted),
     ]);
+    scene.world.store.change(|items| {
+        items.notices = vec![
+            notice("early", Some("news"), 69),
+            notice("drift", Some("news"), 100),
+            notice("all", None, 80),
+        ];
+    });
     let outcomes = scene.redrive_all().await;
-    assert_eq!(outcomes[0].2, "perch-notify told 3 journal entries of that time again");
-    assert_eq!(outcomes[1].2, "perch-notify told 2 journal entries of that time again");
-    let told: Vec<_> = scene.functions.told().iter().map(|entry| entry.seq).collect();
-    assert_eq!(told, [2, 4, 5], "those that matter, in their order, each once");
+    assert_eq!(outcomes[0].2, "perch-notify sent 4 notifications of that time again");
+    assert_eq!(outcomes[1].2, "perch-notify sent 2 notifications of that time again");
+    let told: Vec<_> = scene.functions.told().iter().map(Tidings::id).collect();
+    assert_eq!(
+        told,
+        ["news-1/0000000002", "all", "news/drift", "news-1/0000000004", "news-1/0000000005",],
+        "what matters, in its order, each once"
+    );
     assert_eq!(scene.letters.left(), [""; 0]);
     assert_eq!(scene.world.calls.count("releases"), 1);
 }
@@ -364,10 +385,10 @@ async fn entries_of_the_time_are_told_again_once() {
 #[tokio::test]
 async fn a_time_without_entries_keeps_its_letter() {
     let scene = Scene::with([stream("a", 600)]);
-    scene.journal(&[(1, 599, What::BakeJudged), (2, 100, What::WeightShifted)]);
+    scene.journal(&[(1, 599, What::BakeJudged), (2, 200, What::WeightShifted)]);
     let outcomes = scene.redrive_all().await;
     assert_eq!(outcomes[0].1, Sent::NotRedriven);
-    assert_eq!(outcomes[0].2, "the journal has no entry of that time that people are told about");
+    assert_eq!(outcomes[0].2, "the table has nothing of that time that people are told about");
     assert_eq!(scene.letters.left(), ["a"]);
 }
 

@@ -11,13 +11,14 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
 };
 use jiff::Timestamp;
-use perch_app::ports::{CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters};
-use perch_core::journal::JournalEntry;
+use perch_app::ports::{
+    CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters, Tidings,
+};
 use perch_core::names::FunctionName;
 use serde_json::{Value, json};
 
 use crate::error::port_error;
-use crate::store::journal_image;
+use crate::store::stream_image;
 
 /// As many messages as one call takes (API Reference, `ReceiveMessage`, and the limit of a batch).
 const PAGE: i32 = 10;
@@ -181,8 +182,8 @@ impl CallFunction for FunctionCalls {
 
     /// The function says in its answer which records it could not tell, and nobody reads the answer
     /// to an asynchronous invocation: so this one is awaited.
-    async fn tell(&self, function: &FunctionName, entry: &JournalEntry) -> Result<(), PortError> {
-        let what = format!("journal entry {}/{}", entry.release, entry.seq);
+    async fn tell(&self, function: &FunctionName, tidings: &Tidings) -> Result<(), PortError> {
+        let what = format!("notification {}", tidings.id());
         let patient = TimeoutConfig::builder()
             .operation_attempt_timeout(ANSWER)
             .operation_timeout(ANSWER)
@@ -192,7 +193,7 @@ impl CallFunction for FunctionCalls {
             .invoke()
             .function_name(function.as_str())
             .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(inserted(entry, &self.region)?.to_string()))
+            .payload(Blob::new(inserted(tidings, &self.region)?.to_string()))
             .customize()
             .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
             .send()
@@ -215,21 +216,21 @@ impl CallFunction for FunctionCalls {
     }
 }
 
-/// The event with which the table's stream tells that the entry was written (DynamoDB Developer
+/// The event with which the table's stream tells that this was written (DynamoDB Developer
 /// Guide, "DynamoDB Streams and AWS Lambda triggers").
-fn inserted(entry: &JournalEntry, region: &str) -> Result<Value, PortError> {
-    let image = journal_image(entry)?;
+fn inserted(tidings: &Tidings, region: &str) -> Result<Value, PortError> {
+    let image = stream_image(tidings)?;
     Ok(json!({ "Records": [{
-        "eventID": format!("{}/{}", entry.release, entry.seq),
+        "eventID": tidings.id(),
         "eventName": "INSERT",
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
         "awsRegion": region,
         "dynamodb": {
-            "ApproximateCreationDateTime": entry.at.as_second(),
+            "ApproximateCreationDateTime": tidings.at().as_second(),
             "Keys": { "pk": image["pk"], "sk": image["sk"] },
             "NewImage": image,
-            "SequenceNumber": entry.seq.to_string(),
+            "SequenceNumber": "1",
             "SizeBytes": 0,
             "StreamViewType": "NEW_IMAGE",
         },

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use perch_app::ports::{CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters};
-use perch_core::journal::JournalEntry;
+use perch_app::ports::{
+    CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters, Tidings,
+};
 use perch_core::names::FunctionName;
 use serde_json::Value;
 
@@ -104,7 +105,7 @@ impl DeleteLetter for MemoryLetters {
 pub struct MemoryCalls {
     calls: Arc<Calls>,
     handed_over: Mutex<Vec<(FunctionName, Value)>>,
-    told: Mutex<Vec<JournalEntry>>,
+    told: Mutex<Vec<Tidings>>,
 }
 
 impl MemoryCalls {
@@ -118,8 +119,8 @@ impl MemoryCalls {
         self.handed_over.lock().unwrap().clone()
     }
 
-    /// The journal entries that people were told about, oldest first.
-    pub fn told(&self) -> Vec<JournalEntry> {
+    /// What people were told, oldest first.
+    pub fn told(&self) -> Vec<Tidings> {
         self.told.lock().unwrap().clone()
     }
 }
@@ -133,9 +134,9 @@ impl CallFunction for MemoryCalls {
         self.calls.port("hand_over", accept).await
     }
 
-    async fn tell(&self, _: &FunctionName, entry: &JournalEntry) -> Result<(), PortError> {
+    async fn tell(&self, _: &FunctionName, tidings: &Tidings) -> Result<(), PortError> {
         let tell = || {
-            self.told.lock().unwrap().push(entry.clone());
+            self.told.lock().unwrap().push(tidings.clone());
             Ok(())
         };
         self.calls.port("tell", tell).await

@@ -36,7 +36,7 @@ pub struct DeadLetter {
     pub function: Option<FunctionName>,
     /// The event's id.
     pub event: Option<String>,
-    /// What the event is about: an image, a package, an alarm, journal entries.
+    /// What the event is about: an image, a package, an alarm, notifications.
     pub subject: String,
     /// Why it was given up.
     pub error: String,
@@ -57,11 +57,11 @@ pub enum Remedy {
         /// The event.
         event: Value,
     },
-    /// People are told again about the journal entries of a time: the letter has none of them.
+    /// People are told again what happened at that time: the letter does not have it.
     TellAgain {
         /// The function that tells.
         function: FunctionName,
-        /// When the stream got the entries.
+        /// When the stream got what they were to be told.
         batch: Batch,
     },
     /// It can't be.

@@ -184,7 +184,7 @@ fn last_part(arn: &str) -> &str {
 impl std::fmt::Display for Batch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Batch { first, last, size } = self;
-        let records = if *size == 1 { "journal entry" } else { "journal entries" };
+        let records = if *size == 1 { "notification" } else { "notifications" };
         if first == last {
             return write!(f, "{size} {records} of {first:.0}");
         }

@@ -11,7 +11,8 @@ use super::look::{collect, give_back};
 use super::retell::Retelling;
 use super::{DeadLetter, Remedy, read};
 use crate::ports::{
-    CallFunction, DeleteLetter, Letter, ListReleases, PortError, Queue, ReadJournal, ReceiveLetters,
+    CallFunction, DeleteLetter, Letter, ListNotices, ListReleases, LoadTarget, PortError, Queue,
+    ReadJournal, ReceiveLetters,
 };
 
 /// How long letters are kept from others while they are sent again, should this process die: long
@@ -92,7 +93,7 @@ pub async fn run<L, F, S>(
 where
     L: ReceiveLetters + DeleteLetter,
     F: CallFunction,
-    S: ListReleases + ReadJournal,
+    S: LoadTarget + ListReleases + ReadJournal + ListNotices,
 {
     let is_wanted = |letter: &Letter| match wanted {
         Wanted::All => true,
@@ -134,7 +135,7 @@ impl<L, F, S> Sending<'_, L, F, S>
 where
     L: ReceiveLetters + DeleteLetter,
     F: CallFunction,
-    S: ListReleases + ReadJournal,
+    S: LoadTarget + ListReleases + ReadJournal + ListNotices,
 {
     async fn one(&mut self, letter: &Letter, dry_run: bool) -> Outcome {
         let read = read(letter);
@@ -168,20 +169,20 @@ where
             }
             Remedy::TellAgain { function, batch } => {
                 self.check(function)?;
-                let entries = self.retelling.entries(*batch).await?;
-                if entries.is_empty() {
-                    let why = "the journal has no entry of that time that people are told about";
+                let all = self.retelling.of(*batch).await?;
+                if all.is_empty() {
+                    let why = "the table has nothing of that time that people are told about";
                     return Err(NotSent::Refused(why.to_owned()));
                 }
-                let count = match entries.len() {
-                    1 => "1 journal entry".to_owned(),
-                    count => format!("{count} journal entries"),
+                let count = match all.len() {
+                    1 => "1 notification".to_owned(),
+                    count => format!("{count} notifications"),
                 };
                 if dry_run {
-                    return Ok(format!("{function} would tell {count} of that time again"));
+                    return Ok(format!("{function} would send {count} of that time again"));
                 }
-                self.retelling.tell(self.ports.functions, function, &entries).await?;
-                Ok(format!("{function} told {count} of that time again"))
+                self.retelling.tell(self.ports.functions, function, &all).await?;
+                Ok(format!("{function} sent {count} of that time again"))
             }
         }
     }

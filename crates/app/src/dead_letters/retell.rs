@@ -1,72 +1,84 @@
-//! Journal entries that the stream gave up.
+//! Tidings that the stream gave up: journal entries and notices.
 //!
 //! A stream's dead letter has the place of its records, not the records, and the stream forgets them
-//! after a day. The journal is the same list and stays, so the entries are read from there: all of
-//! the time in question. Some of them may have been told before; a repeat has the same entry id.
+//! after a day. The table keeps them, so they are read from there: all of the time in question. Some
+//! of them may have been told before; a repeat has the same id.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perch_core::journal::JournalEntry;
-use perch_core::names::{FunctionName, ReleaseId};
+use perch_core::journal::Notice;
+use perch_core::names::FunctionName;
 use perch_core::release::Release;
 
 use super::Batch;
-use crate::ports::{CallFunction, ListReleases, PortError, ReadJournal};
+use crate::ports::{
+    CallFunction, ListNotices, ListReleases, LoadTarget, PortError, ReadJournal, Tidings,
+};
 
-/// An entry's time is when it was decided; the stream gets it when it is written. Functions decide at
-/// their start and have 30 seconds, so this is twice what can lie between.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(60);
+/// What is told has the time when it was decided; the stream gets it when it is written. Functions
+/// take the time at their start, and the longest, the sweep, may run for 300 seconds.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(330);
 /// The stream's times are whole seconds, and two clocks are compared.
 const CLOCKS: Duration = Duration::from_secs(5);
 
-/// Tells entries again, each once however many letters are about its time.
+/// Tells people again, once about everything however many letters are about its time.
 pub(super) struct Retelling<'a, S> {
     store: &'a S,
-    releases: Option<Vec<Release>>,
-    told: BTreeSet<(ReleaseId, u64)>,
+    all: Option<(Vec<Release>, Vec<Notice>)>,
+    told: BTreeSet<String>,
 }
 
-impl<'a, S: ListReleases + ReadJournal> Retelling<'a, S> {
+impl<'a, S: LoadTarget + ListReleases + ReadJournal + ListNotices> Retelling<'a, S> {
     pub(super) fn new(store: &'a S) -> Self {
-        Self { store, releases: None, told: BTreeSet::new() }
+        Self { store, all: None, told: BTreeSet::new() }
     }
 
-    /// The entries that people are told about among those that the batch may have had, oldest first.
-    pub(super) async fn entries(&mut self, batch: Batch) -> Result<Vec<JournalEntry>, PortError> {
+    /// What people are told about of what the batch may have had, oldest first.
+    pub(super) async fn of(&mut self, batch: Batch) -> Result<Vec<Tidings>, PortError> {
         let from = batch.first.checked_sub(WRITTEN_WITHIN).unwrap_or(Timestamp::MIN);
         let to = batch.last.checked_add(CLOCKS).unwrap_or(Timestamp::MAX);
-        if self.releases.is_none() {
-            // How long a release may take is up to its target: any of them may reach into the time.
-            self.releases = Some(self.store.releases(None, usize::MAX).await?);
-        }
-        let mut found = Vec::new();
-        for release in self.releases.iter().flatten() {
+        let (releases, notices) = match self.all.take() {
+            Some(all) => all,
+            None => self.read().await?,
+        };
+        let mut found: Vec<Tidings> = notices.iter().cloned().map(Tidings::Notice).collect();
+        for release in &releases {
             if release.started_at > to || release.ended_at.is_some_and(|end| end < from) {
                 continue;
             }
             let journal = self.store.journal(&release.id, 0).await?;
-            let of_the_time = |entry: &JournalEntry| entry.at >= from && entry.at <= to;
-            found.extend(journal.into_iter().filter(of_the_time));
+            let notified = journal.into_iter().filter(|entry| entry.what.is_notified());
+            found.extend(notified.map(|entry| Tidings::Entry(Box::new(entry))));
         }
-        found.retain(|entry| entry.what.is_notified());
-        found.sort_by(|a, b| (a.at, &a.release, a.seq).cmp(&(b.at, &b.release, b.seq)));
+        self.all = Some((releases, notices));
+        found.retain(|tidings| tidings.at() >= from && tidings.at() <= to);
+        found.sort_by_cached_key(|tidings| (tidings.at(), tidings.id()));
         Ok(found)
     }
 
-    /// Has people told about those entries that were not told since this was made.
+    /// Every release, since how long one may take is up to its target; and every notice.
+    async fn read(&self) -> Result<(Vec<Release>, Vec<Notice>), PortError> {
+        let releases = self.store.releases(None, usize::MAX).await?;
+        let mut notices = self.store.notices(None, usize::MAX).await?;
+        for target in self.store.targets().await? {
+            notices.extend(self.store.notices(Some(&target.name), usize::MAX).await?);
+        }
+        Ok((releases, notices))
+    }
+
+    /// Has people told about what they were not told since this was made.
     pub(super) async fn tell(
         &mut self,
         functions: &impl CallFunction,
         function: &FunctionName,
-        entries: &[JournalEntry],
+        all: &[Tidings],
     ) -> Result<(), PortError> {
-        for entry in entries {
-            let key = (entry.release.clone(), entry.seq);
-            if !self.told.contains(&key) {
-                functions.tell(function, entry).await?;
-                self.told.insert(key);
+        for tidings in all {
+            if !self.told.contains(&tidings.id()) {
+                functions.tell(function, tidings).await?;
+                self.told.insert(tidings.id());
             }
         }
         Ok(())

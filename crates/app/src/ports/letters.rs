@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perch_core::journal::JournalEntry;
+use perch_core::journal::{JournalEntry, Notice};
 use perch_core::names::FunctionName;
 use serde::Serialize;
 use serde_json::Value;
@@ -73,6 +73,34 @@ pub trait DeleteLetter {
     fn delete(&self, letter: &Letter) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
+/// What people are told about: the table's stream carries both kinds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tidings {
+    /// Something happened to a release.
+    Entry(Box<JournalEntry>),
+    /// Something happened outside of any release.
+    Notice(Notice),
+}
+
+impl Tidings {
+    /// When it was decided.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Tidings::Entry(entry) => entry.at,
+            Tidings::Notice(notice) => notice.at,
+        }
+    }
+
+    /// What tells it from others.
+    pub fn id(&self) -> String {
+        match self {
+            Tidings::Entry(entry) => format!("{}/{:010}", entry.release, entry.seq),
+            Tidings::Notice(Notice { id, target: Some(target), .. }) => format!("{target}/{id}"),
+            Tidings::Notice(Notice { id, target: None, .. }) => id.clone(),
+        }
+    }
+}
+
 /// Has functions do again what they could not do.
 pub trait CallFunction {
     /// Hands an event over to the function's own retries. When this answers, the event is accepted:
@@ -83,10 +111,10 @@ pub trait CallFunction {
         event: &Value,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// Has the function tell people about a journal entry, and waits until it has.
+    /// Has the function tell people, and waits until it has.
     fn tell(
         &self,
         function: &FunctionName,
-        entry: &JournalEntry,
+        tidings: &Tidings,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

@@ -14,7 +14,7 @@ pub use lambda::{
     AliasState, CodeState, FindImage, FunctionState, ImageState, PublishVersion, ReadAlias,
     ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
 };
-pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters};
+pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tidings};
 pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use store::{

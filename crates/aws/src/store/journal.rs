@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
-use perch_app::ports::{EventTrace, KeepNote, Note, PortError, ReadJournal, TraceEvent};
+use perch_app::ports::{EventTrace, KeepNote, Note, PortError, ReadJournal, Tidings, TraceEvent};
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
@@ -28,12 +28,19 @@ impl ReadJournal for Table {
     }
 }
 
-/// An entry's item as the stream shows it, in `DynamoDB`'s JSON.
-pub(crate) fn image(entry: &JournalEntry) -> Result<Value, PortError> {
-    let key = keys::journal(&entry.release, entry.seq);
+/// The item of an entry or a notice as the stream shows it, in `DynamoDB`'s JSON.
+pub(crate) fn stream_image(tidings: &Tidings) -> Result<Value, PortError> {
+    let (key, item): (_, Result<serde_dynamo::Item, _>) = match tidings {
+        Tidings::Entry(entry) => {
+            (keys::journal(&entry.release, entry.seq), serde_dynamo::to_item(entry))
+        }
+        Tidings::Notice(notice) => (
+            keys::notice(notice.target.as_ref(), notice.at, &notice.id),
+            serde_dynamo::to_item(notice),
+        ),
+    };
     let unwritable = |error: String| PortError::Invalid { what: key.to_string(), message: error };
-    let item: serde_dynamo::Item =
-        serde_dynamo::to_item(entry).map_err(|error| unwritable(error.to_string()))?;
+    let item = item.map_err(|error| unwritable(error.to_string()))?;
     let mut image = serde_json::to_value(item).map_err(|error| unwritable(error.to_string()))?;
     image["pk"] = json!({ "S": key.pk });
     image["sk"] = json!({ "S": key.sk });

@@ -47,7 +47,7 @@ use self::keys::Key;
 use self::transaction::built;
 use crate::error::port_error;
 
-pub(crate) use journal::image as journal_image;
+pub(crate) use journal::stream_image;
 
 /// The table.
 #[derive(Debug, Clone)]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use aws_lambda_events::event::dynamodb::Event;
-use perch_app::ports::{CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters};
-use perch_aws::events::entry_of;
+use perch_app::ports::{
+    CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters, Tidings,
+};
+use perch_aws::events::{Told, told_of};
 use perch_aws::letters::{DeadLetterQueues, FunctionCalls};
-use perch_core::journal::What;
+use perch_core::journal::{Notice, What};
 use perch_core::names::FunctionName;
 use serde_json::{Value, json};
 
@@ -173,17 +175,40 @@ async fn an_event_that_is_not_accepted_is_an_error() {
     }
 }
 
+fn shifted() -> Tidings {
+    Tidings::Entry(Box::new(entry(3, What::WeightShifted)))
+}
+
 #[tokio::test]
-async fn an_entry_is_told_as_the_stream_would_and_the_answer_is_read() {
-    let shifted = entry(3, What::WeightShifted);
-    let (sdk, sent) = aws([Answer::json(&json!({ "batchItemFailures": [] }))]);
-    FunctionCalls::new(&sdk).tell(&function("perch-notify"), &shifted).await.unwrap();
-    let (operation, body) = sent.only();
-    assert_eq!(operation, format!("POST {NOTIFY} as RequestResponse"));
-    assert_eq!(body["Records"][0]["dynamodb"]["Keys"]["sk"]["S"], "JOURNAL#0000000003");
-    let mut event: Event = read(body);
-    assert_eq!(entry_of(event.records.remove(0)).unwrap(), Some(shifted), "as notify reads it");
-    assert!(event.records.is_empty());
+async fn people_are_told_as_by_the_stream_and_the_answer_is_read() {
+    let notice: Notice = read(json!({
+        "id": "drift-1",
+        "target": "news",
+        "at": "2026-11-21T12:00:01.25Z",
+        "what": "DriftFound",
+        "text": "alias live sends to version 9",
+    }));
+    let drift = Tidings::Notice(notice.clone());
+    let everywhere = Tidings::Notice(Notice { target: None, ..notice });
+    for (tidings, sk) in [
+        (shifted(), "JOURNAL#0000000003"),
+        (drift, "NOTICE#2026-11-21T12:00:01.250Z#drift-1"),
+        (everywhere, "NOTICE#2026-11-21T12:00:01.250Z#drift-1"),
+    ] {
+        let (sdk, sent) = aws([Answer::json(&json!({ "batchItemFailures": [] }))]);
+        FunctionCalls::new(&sdk).tell(&function("perch-notify"), &tidings).await.unwrap();
+        let (operation, body) = sent.only();
+        assert_eq!(operation, format!("POST {NOTIFY} as RequestResponse"));
+        assert_eq!(body["Records"][0]["dynamodb"]["Keys"]["sk"]["S"], sk);
+        let mut event: Event = read(body);
+        let told = told_of(event.records.remove(0)).unwrap().unwrap();
+        let as_sent = match told {
+            Told::Entry(entry) => Tidings::Entry(entry),
+            Told::Notice(notice) => Tidings::Notice(notice),
+        };
+        assert_eq!(as_sent, tidings, "as notify reads it");
+        assert!(event.records.is_empty());
+    }
 }
 
 #[tokio::test]
@@ -198,9 +223,12 @@ async fn an_entry_that_was_not_told_is_an_error() {
     ] {
         let (sdk, _) = aws([answer]);
         let told = FunctionCalls::new(&sdk);
-        let told = told.tell(&function("perch-notify"), &entry(3, What::WeightShifted)).await;
+        let told = told.tell(&function("perch-notify"), &shifted()).await;
         let error = told.unwrap_err().to_string();
         assert!(error.ends_with(expected), "{error}");
-        assert!(error.starts_with("journal entry news-20261121-120000-0a1b2c/3"), "{error}");
+        assert!(
+            error.starts_with("notification news-20261121-120000-0a1b2c/0000000003"),
+            "{error}"
+        );
     }
 }

@@ -59,8 +59,8 @@ and the letter is deleted as soon as the event is accepted. An event that fails
 again comes back as a new letter. An event has one effect, however often it is
 sent.
 
-A letter about journal entries does not have them: those of its time are told
-again, and some of them may have been told before.
+A letter about notifications does not have them: those of its time are sent
+again, and some of them may have been sent before.
 
 Exits with code 1 when a letter was not redriven, and says which and why.
 

@@ -6,7 +6,8 @@ mod tests;
 use jiff::Timestamp;
 use perch_app::dead_letters::{self, Ports, RedriveError, Sent, Wanted};
 use perch_app::ports::{
-    CallFunction, DeleteLetter, ListReleases, Queue, ReadJournal, ReceiveLetters,
+    CallFunction, DeleteLetter, ListNotices, ListReleases, LoadTarget, Queue, ReadJournal,
+    ReceiveLetters,
 };
 
 use crate::args::letters as args;
@@ -49,7 +50,7 @@ pub(super) async fn redrive<L, F, S>(
 where
     L: ReceiveLetters + DeleteLetter,
     F: CallFunction,
-    S: ListReleases + ReadJournal,
+    S: LoadTarget + ListReleases + ReadJournal + ListNotices,
 {
     let wanted = if args.all { Wanted::All } else { Wanted::Ids(args.ids.clone()) };
     let outcomes = match dead_letters::run(ports, &wanted, args.dry_run).await {

@@ -50,7 +50,7 @@ impl LetterInFull {
         let redrive = match &letter.remedy {
             Remedy::HandOver { function, .. } => format!("{function} gets the event again"),
             Remedy::TellAgain { function, .. } => {
-                format!("{function} tells the journal entries of that time again")
+                format!("{function} sends the notifications of that time again")
             }
             Remedy::None { why } => format!("not possible: {why}"),
         };
