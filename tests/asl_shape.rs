@@ -181,8 +181,8 @@ fn expressions_compare_join_and_build_only() {
 
 /// The numbers of a state's `Retry` for errors that may pass.
 fn retry_numbers(state: &Value) -> [f64; 4] {
-    let retries = list(state, "Retry").iter();
-    let retry = retries.filter(|retry| retry["MaxAttempts"].as_u64() != Some(0)).last();
+    let mut retries = list(state, "Retry").iter();
+    let retry = retries.rfind(|retry| retry["MaxAttempts"].as_u64() != Some(0));
     let retry = retry.unwrap_or(&Value::Null);
     ["MaxAttempts", "IntervalSeconds", "BackoffRate", "MaxDelaySeconds"]
         .map(|field| retry[field].as_f64().unwrap_or_else(|| panic!("{field} in {state}")))
