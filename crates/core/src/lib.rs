@@ -7,6 +7,7 @@ pub mod digest;
 pub mod head;
 pub mod journal;
 pub mod judge;
+pub mod lifecycle;
 pub mod names;
 pub mod percent;
 pub mod phase;

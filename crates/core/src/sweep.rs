@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::artifact::Artifact;
 use crate::head::{Fence, Head};
@@ -42,7 +43,8 @@ pub struct Found {
 }
 
 /// An artifact as its source lists it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Pushed {
     /// The artifact.
     pub artifact: Artifact,
