@@ -15,6 +15,7 @@ use crate::ports::{
 };
 use crate::start_release::start;
 use crate::step::{StepError, StepInput, StepOutput, transition};
+use crate::stuck;
 
 /// What the state machines hand over at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,21 +74,10 @@ async fn give_up(
         let cause = RollbackCause::Error { error: failure.to_owned() };
         events.push(Event::RollbackRequested(cause));
     }
-    events.push(Event::RestoreFailed { why: stuck_text(&release, failure) });
+    events.push(Event::RestoreFailed { why: stuck::text(&release, failure) });
     let (transition, _) = transition(release, &events, None, now)?;
     store.commit(&transition).await?;
     Ok(transition.release)
-}
-
-fn stuck_text(release: &Release, failure: &str) -> String {
-    let lambda = &release.plan.lambda;
-    let baseline = release.ledger.as_ref().map_or("?", |ledger| ledger.baseline.as_str());
-    format!(
-        "traffic could not be restored: {failure}. Put it right with `aws lambda update-alias \
-         --function-name {} --name {} --function-version {baseline} --routing-config \
-         '{{\"AdditionalVersionWeights\":{{}}}}'`, then run `perch rollback {} --reason TEXT`",
-        lambda.function, lambda.alias, release.target
-    )
 }
 
 /// Starts the artifact that waits for the target; what became of it, if one did.

@@ -2,8 +2,11 @@
 
 pub mod announce;
 pub mod apply_target;
+pub mod artifact_name;
 pub mod close_release;
 pub mod dead_letters;
+pub mod doctor;
+pub mod explain;
 pub mod judge_canary;
 mod move_alias;
 pub mod notify;
@@ -14,8 +17,10 @@ pub mod prepare_canary;
 pub mod promote_canary;
 pub mod reconcile;
 pub mod restore_traffic;
+pub mod served;
 pub mod shift_weight;
 mod start_release;
 pub mod step;
+pub mod stuck;
 mod take_ledger;
 pub mod view;

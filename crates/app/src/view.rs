@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::journal::JournalEntry;
 use perch_core::judge::{Outcome, Readings};
-use perch_core::names::{FunctionVersion, ReleaseId, TargetName};
+use perch_core::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
 use perch_core::phase::{Phase, RollbackCause};
-use perch_core::release::{Cause, Release};
+use perch_core::release::{Cause, Order, Release};
 use perch_core::weight::Weight;
 use serde::Serialize;
 
@@ -32,8 +32,14 @@ pub struct ReleaseView {
     pub cause: Cause,
     /// When it started.
     pub started_at: Timestamp,
+    /// When it is rolled back unless it was promoted.
+    pub deadline: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// A person's decision that stands.
+    pub order: Option<Order>,
+    /// Guards that were in ALARM at the start and do not count until they were seen OK.
+    pub ignored_guards: Vec<AlarmName>,
     /// Why it is where it is.
     pub verdict: Option<VerdictView>,
     /// What happened, oldest first; empty in lists.
@@ -64,7 +70,10 @@ impl ReleaseView {
             canary: release.canary.clone(),
             cause: release.cause.clone(),
             started_at: release.started_at,
+            deadline: release.deadline,
             ended_at: release.ended_at,
+            order: release.order.clone(),
+            ignored_guards: release.ignored_guards.clone(),
             verdict: verdict(release),
             journal,
         }

@@ -13,6 +13,8 @@ mod apply_target;
 mod by_hand;
 mod close_release;
 mod dead_letters;
+mod doctor;
+mod explain;
 mod interleaved;
 mod judge_canary;
 mod line;

@@ -1,6 +1,7 @@
 //! The narrow traits that use cases need. Each names one capability; an adapter implements those it
 //! has, and says in [`PortError`] what the caller can do about a failure.
 
+mod images;
 mod journal;
 mod lambda;
 mod letters;
@@ -9,6 +10,7 @@ mod notify;
 mod store;
 mod sweep;
 
+pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
 pub use lambda::{
     AliasState, CodeState, FindImage, FunctionState, ImageState, PublishVersion, ReadAlias,

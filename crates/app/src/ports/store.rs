@@ -11,6 +11,7 @@ use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::release::Release;
 use perch_core::stop::Stop;
 use perch_core::target::Target;
+use serde::Serialize;
 
 use super::PortError;
 
@@ -83,7 +84,8 @@ pub trait LoadHead {
 }
 
 /// Who a target's traffic stands under now.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Standing {
     /// The head as last written, if the target ever had one.
     pub head: Option<Head>,
@@ -252,7 +254,8 @@ pub trait WaitForTurn {
 }
 
 /// What a target knows of an artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KnownArtifact {
     /// Its newest release.
     pub release: ReleaseId,

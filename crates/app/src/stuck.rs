@@ -1,0 +1,40 @@
+//! What puts a release right that is Stuck: one source for the message that pages and for `perch doctor`.
+
+use perch_core::names::TargetName;
+use perch_core::release::Release;
+
+/// The commands, in this order. The first is missing when no ledger was taken: no traffic was moved
+/// then, and the alias is not Perch's to touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commands {
+    /// Puts all traffic on the baseline, whatever the alias sends now.
+    pub restore: Option<String>,
+    /// Has Perch read the target back and end the release.
+    pub close: String,
+}
+
+impl Commands {
+    /// Those for this release.
+    pub fn of(release: &Release) -> Self {
+        let lambda = &release.plan.lambda;
+        let restore = release.ledger.as_ref().map(|ledger| {
+            format!(
+                "aws lambda update-alias --function-name {} --name {} --function-version {} \
+                 --routing-config '{{\"AdditionalVersionWeights\":{{}}}}'",
+                lambda.function, lambda.alias, ledger.baseline
+            )
+        });
+        Self { restore, close: close(&release.target) }
+    }
+}
+
+fn close(target: &TargetName) -> String {
+    format!("perch rollback {target} --reason TEXT")
+}
+
+/// Why a release is Stuck, and what to do about it.
+pub(crate) fn text(release: &Release, failure: &str) -> String {
+    let Commands { restore, close } = Commands::of(release);
+    let restore = restore.map(|command| format!("`{command}`, then run ")).unwrap_or_default();
+    format!("traffic could not be restored: {failure}. Put it right with {restore}`{close}`")
+}
