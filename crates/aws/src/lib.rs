@@ -9,9 +9,11 @@ pub mod executions;
 pub mod images;
 pub mod lambda;
 pub mod letters;
+mod lifecycle;
 pub mod runtime;
 pub mod slack;
 pub mod store;
+pub mod tags;
 pub mod topic;
 
 pub use aws_config::SdkConfig;

@@ -9,6 +9,7 @@ mod executions;
 mod images;
 mod lambda;
 mod letters;
+mod lifecycle;
 mod records;
 mod samples;
 mod slack;
