@@ -5,6 +5,7 @@
 
 mod fault;
 mod paused;
+mod replay;
 mod schedule;
 
 use std::future::Future;
@@ -16,6 +17,7 @@ use perch_app::ports::PortError;
 
 pub use fault::{Failure, Fault};
 pub use paused::{Paused, run};
+pub use replay::{Answer, Recorded};
 pub use schedule::{Schedule, interleave};
 
 /// The calls of all ports of one world.
@@ -29,6 +31,7 @@ struct State {
     log: Vec<&'static str>,
     announced: Option<&'static str>,
     faults: Vec<Fault>,
+    replay: Option<replay::Replay>,
 }
 
 impl Calls {
@@ -63,11 +66,14 @@ impl Calls {
     }
 
     /// Makes one call: waits for one poll, then has the effect, or fails before or after it.
-    pub(crate) async fn port<T>(
+    pub(crate) async fn port<T: Answer>(
         &self,
         name: &'static str,
         effect: impl FnOnce() -> Result<T, PortError>,
     ) -> Result<T, PortError> {
+        if self.is_replaying() {
+            return self.next_of_replay(name, effect).await;
+        }
         Turn { calls: self, name, announced: false }.await;
         match self.count_call(name) {
             None => effect(),

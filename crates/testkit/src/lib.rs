@@ -13,6 +13,7 @@ pub mod invariants;
 pub mod lambda;
 pub mod letters;
 pub mod machines;
+pub mod model;
 pub mod people;
 pub mod registry;
 pub mod sim;

@@ -14,13 +14,13 @@ use perch_app::ports::{AliasState, CodeState, PortError, Route};
 use perch_core::names::FunctionName;
 use perch_core::target::Lambda;
 
-use crate::calls::Calls;
+use crate::calls::{Answer, Calls};
 
 /// Lambda in memory.
 #[derive(Debug)]
 pub struct MemoryLambda {
     calls: Arc<Calls>,
-    account: Mutex<Account>,
+    account: Mutex<Arc<Account>>,
 }
 
 /// The functions, and what there is to make them of.
@@ -112,6 +112,11 @@ impl MemoryLambda {
         Self { calls: calls.clone(), account: Mutex::new(self.account.lock().unwrap().clone()) }
     }
 
+    /// The account as it is; a fork shares it until one of the two changes something.
+    pub(crate) fn share(&self) -> Arc<Account> {
+        self.account.lock().unwrap().clone()
+    }
+
     /// Looks at the account; not a port call.
     pub fn read<T>(&self, look: impl FnOnce(&Account) -> T) -> T {
         look(&self.account.lock().unwrap())
@@ -119,7 +124,7 @@ impl MemoryLambda {
 
     /// Changes the account as someone else might; not a port call.
     pub fn change<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
-        change(&mut self.account.lock().unwrap())
+        change(Arc::make_mut(&mut self.account.lock().unwrap()))
     }
 
     /// The alias as it is now; not a port call.
@@ -142,12 +147,12 @@ impl MemoryLambda {
         });
     }
 
-    async fn port<T>(
+    async fn port<T: Answer>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut Account) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
-        self.calls.port(name, || effect(&mut self.account.lock().unwrap())).await
+        self.calls.port(name, || effect(Arc::make_mut(&mut self.account.lock().unwrap()))).await
     }
 }
 

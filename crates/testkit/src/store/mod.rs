@@ -20,7 +20,7 @@ use perch_core::release::Release;
 use perch_core::stop::Stop;
 use perch_core::target::Target;
 
-use crate::calls::Calls;
+use crate::calls::{Answer, Calls};
 
 /// The items of the table.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +68,7 @@ pub struct ArtifactItem {
 #[derive(Debug)]
 pub struct MemoryStore {
     calls: Arc<Calls>,
-    items: Mutex<Items>,
+    items: Mutex<Arc<Items>>,
 }
 
 impl MemoryStore {
@@ -82,6 +82,11 @@ impl MemoryStore {
         Self { calls: calls.clone(), items: Mutex::new(self.items.lock().unwrap().clone()) }
     }
 
+    /// The items as they are; a fork shares them until one of the two changes something.
+    pub(crate) fn share(&self) -> Arc<Items> {
+        self.items.lock().unwrap().clone()
+    }
+
     /// Looks at the items; not a port call.
     pub fn read<T>(&self, look: impl FnOnce(&Items) -> T) -> T {
         look(&self.items.lock().unwrap())
@@ -89,15 +94,15 @@ impl MemoryStore {
 
     /// Changes the items as someone else might; not a port call.
     pub fn change<T>(&self, change: impl FnOnce(&mut Items) -> T) -> T {
-        change(&mut self.items.lock().unwrap())
+        change(Arc::make_mut(&mut self.items.lock().unwrap()))
     }
 
-    async fn port<T>(
+    async fn port<T: Answer>(
         &self,
         name: &'static str,
         effect: impl FnOnce(&mut Items) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
-        self.calls.port(name, || effect(&mut self.items.lock().unwrap())).await
+        self.calls.port(name, || effect(Arc::make_mut(&mut self.items.lock().unwrap()))).await
     }
 }
 

@@ -1,0 +1,101 @@
+//! What comes from outside: pushes, alarms, people, and changes that nobody announces.
+
+use jiff::Timestamp;
+use perch_app::announce::{self, Announcement};
+use perch_app::on_alarm::{self, Alarm};
+use perch_app::order;
+use perch_core::judge::Arm;
+use perch_core::names::TargetName;
+
+use crate::world::World;
+
+/// Something that may happen, at any time or never.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// An artifact is announced.
+    Push(Announcement),
+    /// A guard's change to ALARM is announced.
+    Alarm(Alarm),
+    /// A person asks for the rollback.
+    RollBack(TargetName),
+    /// A person asks for the promotion.
+    Promote(TargetName),
+    /// A version answers like this from now on.
+    Answers(&'static str, Arm),
+    /// A guard is in ALARM from now on, or OK again.
+    Guard(&'static str, bool),
+}
+
+impl Event {
+    /// A name for people.
+    pub fn name(&self) -> String {
+        match self {
+            Event::Push(push) => format!("push of {} (event {})", push.artifact, push.event),
+            Event::Alarm(alarm) => format!("event of alarm {}", alarm.name),
+            Event::RollBack(target) => format!("perch rollback {target}"),
+            Event::Promote(target) => format!("perch promote {target}"),
+            Event::Answers(version, arm) => {
+                format!("version {version} has {} errors of {}", arm.errors, arm.requests)
+            }
+            Event::Guard(guard, in_alarm) => {
+                format!("guard {guard} is {}", if *in_alarm { "in ALARM" } else { "OK" })
+            }
+        }
+    }
+
+    /// Whether a function hears of it.
+    pub(super) fn has_function(&self) -> bool {
+        !matches!(self, Event::Answers(..) | Event::Guard(..))
+    }
+
+    /// Changes the world at once where no function of Perch hears of it; whether that is all.
+    pub(super) fn changes(&self, world: &World) -> bool {
+        match self {
+            Event::Answers(version, arm) => world.metrics.set(version, *arm),
+            Event::Guard(guard, in_alarm) => world.alarms.set(guard, *in_alarm),
+            Event::Push(_) | Event::Alarm(_) | Event::RollBack(_) | Event::Promote(_) => {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// When its function runs.
+    pub(super) fn time(&self) -> Timestamp {
+        match self {
+            Event::Push(push) => push.pushed_at,
+            Event::Alarm(alarm) => alarm.at,
+            _ => crate::at(2000),
+        }
+    }
+
+    /// What the function does that hears of it.
+    pub(super) async fn handle(&self, world: &World, now: Timestamp) -> Result<(), String> {
+        let World { store, lambda, executions, .. } = world;
+        match self {
+            Event::Push(push) => announce::run(store, executions, push, now)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            Event::Alarm(alarm) => on_alarm::run(store, lambda, executions, alarm)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            Event::RollBack(target) => {
+                person(order::roll_back(store, executions, target, "kim", "looks odd").await)
+            }
+            Event::Promote(target) => {
+                person(order::promote(store, target, "kim", "urgent", now).await)
+            }
+            Event::Answers(..) | Event::Guard(..) => Ok(()),
+        }
+    }
+}
+
+/// What a person is told is an answer too; only a port's failure is tried again.
+fn person<T>(answer: Result<T, order::OrderError>) -> Result<(), String> {
+    match answer {
+        Err(order::OrderError::Port(error)) => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,81 @@
+//! The promises that a state can break by itself: some always, some once nothing is under way.
+
+use perch_app::ports::Route;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use super::event::Event;
+use super::rules::{Broken, heads, lambdas, releases};
+use super::state::State;
+use crate::invariants::broken_always;
+
+pub(super) fn broken(state: &State) -> Vec<Broken> {
+    let found = broken_always(&state.world).into_iter().map(|what| ("P1", what));
+    let mut found: Vec<(&'static str, String)> = found.collect();
+    if state.is_at_rest() {
+        let releases = releases(&state.world);
+        ends(&releases, &mut found);
+        serves(state, &releases, &mut found);
+        newest(state, &releases, &mut found);
+    }
+    found.into_iter().map(|(promise, what)| Broken { promise, what }).collect()
+}
+
+/// P4: every release ended; nothing here makes traffic impossible to restore.
+fn ends(releases: &[Release], found: &mut Vec<(&'static str, String)>) {
+    for release in releases {
+        match &release.phase {
+            Phase::Stuck { why } => found.push(("P4", format!("{} is stuck: {why}", release.id))),
+            phase if !phase.is_final() => {
+                found.push(("P4", format!("{} stays in {}", release.id, phase.name())));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// P3, P5, P7: the alias serves what the newest release says, never a split, never a canary that
+/// was condemned.
+fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
+    for (head, lambda) in heads(&state.world).into_iter().zip(lambdas(&state.world)) {
+        let route = state.world.route(&lambda);
+        if route.split.is_some() {
+            found.push(("P4", format!("{route} is left")));
+        }
+        let of = |release: &&Release| release.target == head.target && release.ledger.is_some();
+        let Some(newest) = releases.iter().filter(of).max_by_key(|release| release.fence) else {
+            continue;
+        };
+        let promoted = matches!(newest.phase, Phase::Promoted);
+        let baseline = newest.ledger.as_ref().map(|ledger| Route::all_on(&ledger.baseline));
+        let canary = newest.canary.as_ref().map(Route::all_on);
+        let wanted = if promoted { canary } else { baseline };
+        if wanted.as_ref() != Some(&route) {
+            let phase = newest.phase.name();
+            found.push(("P5", format!("{} is {phase}, but {route} serves", newest.id)));
+        }
+        let condemned = |release: &&Release| state.ghost.condemned.contains(&release.id);
+        for release in releases.iter().filter(condemned) {
+            if release.canary.as_ref() == Some(&route.primary) {
+                found.push(("P7", format!("{route} serves, from {}", release.id)));
+            }
+        }
+    }
+}
+
+/// P8: the newest artifact that was announced had its release.
+fn newest(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
+    let came = state.events.iter().filter(|(_, came)| *came);
+    let pushes = came.filter_map(|(event, _)| match &**event {
+        Event::Push(push) => Some(push),
+        _ => None,
+    });
+    let Some(newest) = pushes.max_by_key(|push| push.pushed_at) else {
+        return;
+    };
+    let identity = newest.artifact.identity();
+    let has = |release: &Release| release.artifact.identity() == identity;
+    if state.ghost.given_up == 0 && !releases.iter().any(has) {
+        found.push(("P8", format!("{} has no release", newest.artifact)));
+    }
+}

@@ -1,0 +1,9 @@
+//! The protocol under every order of calls, deliveries, crashes and failures, within bounds.
+//!
+//! What runs is the use cases of `perch-app` over the ports of `perch-testkit`; stateright walks
+//! through every state that can be reached. See `crates/testkit/src/model`.
+
+#[path = "model_check/checked.rs"]
+mod checked;
+#[path = "model_check/scenarios.rs"]
+mod scenarios;
