@@ -111,8 +111,7 @@ fn in_words(path: Vec<(Node, Option<Action>)>) -> String {
     let mut lines = Vec::new();
     for (number, (node, action)) in path.iter().enumerate() {
         if let Some(action) = action {
-            let (_, text) = node.0.tell(*action);
-            let text: String = text.chars().take(230).collect();
+            let text: String = node.0.in_words(*action).chars().take(230).collect();
             lines.push(format!("{:3}. {action:?} {text}", number + 1));
         }
         lines.extend(node.0.broken().iter().map(|b| format!("  => {}: {}", b.promise, b.what)));

@@ -51,6 +51,49 @@ fn push() -> Event {
 }
 
 #[test]
+fn probe() {
+    let start = World::usual();
+    drop(start);
+    let later = |hex, tag: &str, event, seconds| {
+        let push = announcement().of(perch_testkit::image(hex, tag)).event(event);
+        Event::Push(push.pushed_at(seconds).build())
+    };
+    let news = || "news".parse().unwrap();
+    let none = Bounds::default();
+    for (name, events, bounds) in [
+        ("push", vec![push()], none),
+        ("push+crash", vec![push()], Bounds { crashes: 1, ..none }),
+        ("push+orphan", vec![push()], Bounds { orphans: 1, ..none }),
+        ("push+failure", vec![push()], Bounds { failures: 1, ..none }),
+        ("push+repeat", vec![push()], Bounds { repeats: 1, ..none }),
+        ("push+alarm", vec![push(), alarm()], none),
+        ("push+alarm+repeat", vec![push(), alarm()], Bounds { repeats: 1, ..none }),
+        ("push+alarm+orphan", vec![push(), alarm()], Bounds { orphans: 1, ..none }),
+        ("push+abort", vec![push(), Event::RollBack(news())], none),
+        ("push+promote", vec![push(), Event::Promote(news())], none),
+        ("push+alarm+abort", vec![push(), alarm(), Event::RollBack(news())], none),
+        ("push+abort+promote", vec![push(), Event::Promote(news()), Event::RollBack(news())], none),
+        ("push+push", vec![push(), later('c', "v3", "event-2", 60)], none),
+        ("push+push+crash", vec![push(), later('c', "v3", "event-2", 60)], Bounds { crashes: 1, ..none }),
+        ("push+push+alarm", vec![push(), later('c', "v3", "event-2", 60), alarm()], none),
+    ] {
+        let start = std::time::Instant::now();
+        let found = walk(State::new(world(&[(10, 120)]), events, bounds));
+        println!(
+            "{name}: {} states, {} ways, depth {}, circle {}, {:.1} s",
+            found.states,
+            found.ways,
+            found.depth,
+            found.has_circle,
+            start.elapsed().as_secs_f64()
+        );
+        for (promise, way) in &found.broken {
+            println!("{promise} is broken:\n{way}");
+        }
+    }
+}
+
+#[test]
 fn one_push_an_alarm_and_a_crash() {
     let bounds = Bounds { crashes: 1, ..Bounds::default() };
     check("push, alarm, crash", vec![push(), alarm()], bounds, 100);

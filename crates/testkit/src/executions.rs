@@ -23,7 +23,7 @@ pub struct Started {
 #[derive(Debug)]
 pub struct MemoryExecutions {
     calls: Arc<Calls>,
-    started: Mutex<Vec<Started>>,
+    started: Mutex<Arc<Vec<Started>>>,
 }
 
 impl MemoryExecutions {
@@ -33,12 +33,21 @@ impl MemoryExecutions {
     }
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
-        Self { calls: calls.clone(), started: Mutex::new(self.started()) }
+        Self { calls: calls.clone(), started: Mutex::new(self.share()) }
+    }
+
+    pub(crate) fn share(&self) -> Arc<Vec<Started>> {
+        self.started.lock().unwrap().clone()
     }
 
     /// What was started, oldest first.
     pub fn started(&self) -> Vec<Started> {
-        self.started.lock().unwrap().clone()
+        self.share().to_vec()
+    }
+
+    /// How many were started.
+    pub fn count(&self) -> usize {
+        self.started.lock().unwrap().len()
     }
 
     /// What was started after the first `count`, oldest first.
@@ -58,7 +67,7 @@ impl StartExecution for MemoryExecutions {
             let mut started = self.started.lock().unwrap();
             // The first input stays: Step Functions does not look at that of a repeated start.
             if started.iter().all(|known| known.machine != machine || known.name != *name) {
-                started.push(Started { machine, name: name.clone(), input: input.clone() });
+                Arc::make_mut(&mut started).push(Started { machine, name: name.clone(), input: input.clone() });
             }
             Ok(())
         };

@@ -8,7 +8,7 @@ use super::{Account, Alias, MemoryLambda};
 
 impl ReadAlias for MemoryLambda {
     async fn alias(&self, lambda: &Lambda) -> Result<AliasState, PortError> {
-        self.port("alias", |account| account.alias(lambda)).await
+        self.look("alias", |account| account.alias(lambda)).await
     }
 }
 

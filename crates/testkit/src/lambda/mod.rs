@@ -147,6 +147,15 @@ impl MemoryLambda {
         });
     }
 
+    /// A call that only reads: a fork goes on sharing the account.
+    async fn look<T: Answer>(
+        &self,
+        name: &'static str,
+        look: impl FnOnce(&Account) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        self.calls.port(name, || look(&self.account.lock().unwrap())).await
+    }
+
     async fn port<T: Answer>(
         &self,
         name: &'static str,

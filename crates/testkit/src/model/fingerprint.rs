@@ -28,6 +28,11 @@ impl Prints {
         }
     }
 
+    /// Whether the table is the same.
+    pub(super) fn same_items(&self, other: &Self) -> bool {
+        self.store == other.store
+    }
+
     /// The numbers of the world that follows from another.
     pub(super) fn next(&self, before: &World, after: &World) -> Self {
         let (items_before, items_after) = (before.store.share(), after.store.share());
@@ -43,7 +48,11 @@ impl Prints {
             } else {
                 account(&account_after)
             },
-            rest: rest(after),
+            rest: if Arc::ptr_eq(&before.executions.share(), &after.executions.share()) {
+                self.rest
+            } else {
+                rest(after)
+            },
         }
     }
 }
@@ -53,7 +62,7 @@ pub(super) fn of(state: &State, prints: &Prints) -> u64 {
     let mut text = Text::default();
     (prints.store, prints.lambda, prints.rest, state.bounds).hash(&mut text.0);
     // The order in which tasks came makes no difference.
-    state.tasks.iter().map(|t| task(t)).fold(0, u64::wrapping_add).hash(&mut text.0);
+    state.tasks.iter().map(|task| task.print).fold(0, u64::wrapping_add).hash(&mut text.0);
     for (_, came) in &state.events {
         came.hash(&mut text.0);
     }
@@ -62,7 +71,7 @@ pub(super) fn of(state: &State, prints: &Prints) -> u64 {
     text.0.finish()
 }
 
-fn task(task: &Task) -> u64 {
+pub(super) fn task(task: &Task) -> u64 {
     let mut text = Text::default();
     task.now.hash(&mut text.0);
     task.orphan.hash(&mut text.0);
@@ -101,9 +110,10 @@ fn account(account: &Account) -> u64 {
 
 fn rest(world: &World) -> u64 {
     let mut text = Text::default();
-    let names = world.executions.started().into_iter().map(|started| {
+    let started = world.executions.share();
+    let names = started.iter().map(|started| {
         let mut text = Text::default();
-        text.add(&(started.machine, started.name));
+        text.add(&(started.machine, &started.name));
         text.0.finish()
     });
     names.fold(0, u64::wrapping_add).hash(&mut text.0);

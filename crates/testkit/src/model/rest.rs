@@ -7,17 +7,21 @@ use perch_core::release::Release;
 use super::event::Event;
 use super::rules::{Broken, heads, lambdas, releases};
 use super::state::State;
-use crate::invariants::broken_always;
+use crate::invariants;
 
-pub(super) fn broken(state: &State) -> Vec<Broken> {
-    let found = broken_always(&state.world).into_iter().map(|what| ("P1", what));
-    let mut found: Vec<(&'static str, String)> = found.collect();
-    if state.is_at_rest() {
-        let releases = releases(&state.world);
-        ends(&releases, &mut found);
-        serves(state, &releases, &mut found);
-        newest(state, &releases, &mut found);
-    }
+/// What must hold of the table at every moment.
+pub(super) fn broken_always(state: &State) -> Vec<Broken> {
+    let found = invariants::broken_always(&state.world);
+    found.into_iter().map(|what| Broken { promise: "P1", what }).collect()
+}
+
+/// What must hold once nothing is under way.
+pub(super) fn broken_at_rest(state: &State) -> Vec<Broken> {
+    let mut found = Vec::new();
+    let releases = releases(&state.world);
+    ends(&releases, &mut found);
+    serves(state, &releases, &mut found);
+    newest(state, &releases, &mut found);
     found.into_iter().map(|(promise, what)| Broken { promise, what }).collect()
 }
 

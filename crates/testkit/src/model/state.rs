@@ -107,47 +107,77 @@ impl State {
 
     /// The state after an action.
     pub fn after(&self, action: Action) -> Self {
-        self.tell(action).0
+        let mut next = self.clone();
+        next.act(action);
+        next.look(self);
+        next
     }
 
-    /// The state after an action, and the task and call that it was, in words.
-    pub fn tell(&self, action: Action) -> (Self, String) {
-        let mut next = self.clone();
-        let text = match action {
-            Action::Deliver(place) => next.deliver(place),
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Deliver(place) => self.deliver(place),
             Action::DeliverAgain(place) => {
-                next.bounds.repeats -= 1;
-                next.deliver(place)
+                self.bounds.repeats -= 1;
+                self.deliver(place)
             }
-            Action::Call(place) => next.call(place, None, false),
+            Action::Call(place) => self.call(place, None, false),
             Action::Crash(place) => {
-                next.bounds.crashes -= 1;
-                next.call(place, None, true)
+                self.bounds.crashes -= 1;
+                self.call(place, None, true)
             }
             Action::Refuse(place) => {
-                next.bounds.failures -= 1;
-                next.call(place, Some(Fault::call(0)), false)
+                self.bounds.failures -= 1;
+                self.call(place, Some(Fault::call(0)), false)
             }
             Action::LoseAnswer(place) => {
-                next.bounds.failures -= 1;
-                next.call(place, Some(Fault::call(0).after()), false)
+                self.bounds.failures -= 1;
+                self.call(place, Some(Fault::call(0).after()), false)
             }
             Action::Abandon(place) => {
-                next.bounds.orphans -= 1;
-                let orphan = Arc::new(next.tasks[place].orphaned());
-                next.tasks.push(orphan);
-                let mut task = (*next.tasks[place]).clone();
+                self.bounds.orphans -= 1;
+                let orphan = self.tasks[place].orphaned().seal();
+                self.tasks.push(orphan);
+                let mut task = (*self.tasks[place]).clone();
                 let after = task.dies();
-                next.go_on(place, task, after);
-                next.tasks[place].name()
+                self.go_on(place, task, after);
             }
-        };
-        next.broken.extend(rest::broken(&next));
-        next.print = fingerprint::of(&next, &next.prints);
-        (next, text)
+        }
     }
 
-    fn deliver(&mut self, place: usize) -> String {
+    /// Looks at what follows from `before` as a whole.
+    fn look(&mut self, before: &Self) {
+        if !self.prints.same_items(&before.prints) {
+            self.broken.extend(rest::broken_always(self));
+        }
+        if self.is_at_rest() {
+            self.broken.extend(rest::broken_at_rest(self));
+        }
+        self.print = fingerprint::of(self, &self.prints);
+    }
+
+    /// An action of this state in words: whose, which call, and its answer.
+    pub fn in_words(&self, action: Action) -> String {
+        let (Action::Deliver(place) | Action::DeliverAgain(place)) = action else {
+            let (Action::Call(place)
+            | Action::Crash(place)
+            | Action::Refuse(place)
+            | Action::LoseAnswer(place)
+            | Action::Abandon(place)) = action
+            else {
+                unreachable!("an event was matched before")
+            };
+            let mut task = (*self.tasks[place]).clone();
+            let known = task.answers.len();
+            if !matches!(action, Action::Abandon(_)) {
+                task.call(&self.world.fork(), None);
+            }
+            let calls = task.answers[known..].iter().map(|a| format!(": {} = {}", a.name, a.text));
+            return task.name() + &calls.collect::<String>();
+        };
+        self.events[place].0.name()
+    }
+
+    fn deliver(&mut self, place: usize) {
         let (event, came) = &mut self.events[place];
         *came = true;
         let world = self.world.fork();
@@ -155,24 +185,19 @@ impl State {
             self.prints = Prints::of(&world);
             self.world = Arc::new(world);
         } else {
-            self.tasks.push(Arc::new(Task::event(event, place)));
+            self.tasks.push(Task::event(event, place).seal());
         }
-        event.name()
     }
 
-    fn call(&mut self, place: usize, fault: Option<Fault>, dies: bool) -> String {
+    fn call(&mut self, place: usize, fault: Option<Fault>, dies: bool) {
         let world = self.world.fork();
         let mut task = (*self.tasks[place]).clone();
         let (made, outcome) = task.call(&world, fault);
-        let text = match (made, task.answers.iter().rev().find(|a| Some(a.name) == made)) {
-            (Some(name), Some(answer)) => format!("{}: {name} = {}", task.name(), answer.text),
-            _ => task.name(),
-        };
         if let Some(name) = made {
             rules::observe(self, &world, &mut task, name);
         }
         self.prints = self.prints.next(&self.world, &world);
-        let known = self.world.executions.started().len();
+        let known = self.world.executions.count();
         let started = world.executions.started_after(known);
         self.world = Arc::new(world);
         let now = task.now;
@@ -180,13 +205,12 @@ impl State {
         self.go_on(place, task, after);
         for started in started {
             let execution = Execution::of(&started, now);
-            self.tasks.push(Arc::new(Task::of(Work::Execution(execution), now)));
+            self.tasks.push(Task::of(Work::Execution(execution), now).seal());
         }
-        text
     }
 
     fn go_on(&mut self, place: usize, task: Task, after: After) {
-        self.tasks[place] = Arc::new(task);
+        self.tasks[place] = task.seal();
         match after {
             After::Goes => {}
             After::Ends => drop(self.tasks.remove(place)),
@@ -208,7 +232,7 @@ impl State {
         };
         self.tasks.retain(|task| !is(task) || !task.answers.is_empty());
         for task in self.tasks.iter_mut().filter(|task| is(task)) {
-            *task = Arc::new(task.orphaned());
+            *task = task.orphaned().seal();
         }
     }
 }

@@ -13,6 +13,7 @@ use perch_core::head::Fence;
 use perch_core::names::ReleaseId;
 
 use super::event::Event;
+use super::fingerprint;
 use crate::calls::{Fault, Recorded};
 use crate::machines::{Answer, Execution, State};
 use crate::world::World;
@@ -46,6 +47,8 @@ pub(super) struct Task {
     pub(super) fence: Option<Fence>,
     /// The alias as it read it last, since it wrote.
     pub(super) read: Option<Route>,
+    /// What tells it from others, once it is sealed.
+    pub(super) print: u64,
 }
 
 /// What came of a call.
@@ -72,12 +75,18 @@ impl Task {
             Work::Execution(execution) => fence(&execution.state),
             Work::Event { .. } => None,
         };
-        Self { work, now, orphan: false, answers: Vec::new(), fence, read: None }
+        Self { work, now, orphan: false, answers: Vec::new(), fence, read: None, print: 0 }
     }
 
     pub(super) fn event(event: &Arc<Event>, place: usize) -> Self {
         let (now, event) = (event.time(), event.clone());
         Self::of(Work::Event { event, place, left: ASYNC_ATTEMPTS }, now)
+    }
+
+    /// The task as a state keeps it.
+    pub(super) fn seal(mut self) -> Arc<Self> {
+        self.print = fingerprint::task(&self);
+        Arc::new(self)
     }
 
     /// Makes the next call on `world`; what it was, and what came of it.

@@ -11,7 +11,7 @@ use super::{Items, MemoryStore};
 
 impl LoadHead for MemoryStore {
     async fn head(&self, target: &TargetName) -> Result<Option<Head>, PortError> {
-        self.port("head", |items| Ok(items.heads.get(target).cloned())).await
+        self.look("head", |items| Ok(items.heads.get(target).cloned())).await
     }
 }
 

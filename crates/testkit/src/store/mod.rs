@@ -97,6 +97,15 @@ impl MemoryStore {
         change(Arc::make_mut(&mut self.items.lock().unwrap()))
     }
 
+    /// A call that only reads: a fork goes on sharing the items.
+    async fn look<T: Answer>(
+        &self,
+        name: &'static str,
+        look: impl FnOnce(&Items) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        self.calls.port(name, || look(&self.items.lock().unwrap())).await
+    }
+
     async fn port<T: Answer>(
         &self,
         name: &'static str,

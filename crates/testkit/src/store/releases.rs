@@ -11,7 +11,7 @@ use super::{ArtifactItem, Items, MemoryStore, conflict};
 
 impl LoadRelease for MemoryStore {
     async fn release(&self, id: &ReleaseId) -> Result<Option<Release>, PortError> {
-        self.port("release", |items| Ok(items.releases.get(id).cloned())).await
+        self.look("release", |items| Ok(items.releases.get(id).cloned())).await
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Items, MemoryStore, conflict};
 
 impl LoadTarget for MemoryStore {
     async fn target(&self, name: &TargetName) -> Result<Option<Target>, PortError> {
-        self.port("target", |items| Ok(items.targets.get(name).cloned())).await
+        self.look("target", |items| Ok(items.targets.get(name).cloned())).await
     }
 
     async fn targets(&self) -> Result<Vec<Target>, PortError> {
@@ -37,7 +37,7 @@ impl FindTargets for MemoryStore {
             Artifact::Package { bucket, .. } => format!("s3#{bucket}"),
             Artifact::Version { .. } => return Ok(Vec::new()),
         };
-        self.port("by_source", |items| {
+        self.look("by_source", |items| {
             let found = items.sources.get(&source).into_iter().flatten();
             Ok(found
                 .map(|(target, globs)| SourceMatch { target: target.clone(), globs: globs.clone() })
@@ -47,7 +47,7 @@ impl FindTargets for MemoryStore {
     }
 
     async fn by_guard(&self, alarm: &AlarmName) -> Result<Vec<TargetName>, PortError> {
-        self.port("by_guard", |items| {
+        self.look("by_guard", |items| {
             Ok(items.guards.get(alarm).into_iter().flatten().cloned().collect())
         })
         .await
