@@ -88,11 +88,12 @@ pub(crate) struct Found {
 }
 
 /// Walks through all states that can be reached from `start`.
-pub(crate) fn walk(start: State) -> Found {
+pub(crate) fn walk(start: State, at_most: usize) -> Found {
     let scenario = Scenario { start: Node(Arc::new(start)), ways: Arc::default() };
     let ways = scenario.ways.clone();
     let checker = scenario
         .checker()
+        .target_state_count(at_most)
         .finish_when(stateright::HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();

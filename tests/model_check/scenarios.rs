@@ -9,6 +9,7 @@ use crate::checked::walk;
 /// A target whose every bake and watch takes one look.
 fn world(steps: &[(u8, u64)]) -> World {
     let mut target = target().steps(steps).build();
+    target.while_releasing = perch_core::target::WhileReleasing::Replace;
     target.judge.interval = perch_core::span::Span::seconds(120);
     target.watch = perch_core::span::Span::seconds(120);
     let world = World::with(&target);
@@ -30,7 +31,7 @@ fn alarm() -> Event {
 
 fn check(name: &str, events: Vec<Event>, bounds: Bounds, at_least: usize) {
     let start = std::time::Instant::now();
-    let found = walk(State::new(world(&[(10, 120)]), events, bounds));
+    let found = walk(State::new(world(&[(10, 120)]), events, bounds), 400_000);
     println!(
         "{name}: {} states, {} ways, depth {}, {:.1} s",
         found.states,
@@ -47,7 +48,7 @@ fn check(name: &str, events: Vec<Event>, bounds: Bounds, at_least: usize) {
 }
 
 fn push() -> Event {
-    Event::Push(announcement().build())
+    Event::Push(announcement().pushed_at(60).build())
 }
 
 #[test]
@@ -73,12 +74,12 @@ fn probe() {
         ("push+promote", vec![push(), Event::Promote(news())], none),
         ("push+alarm+abort", vec![push(), alarm(), Event::RollBack(news())], none),
         ("push+abort+promote", vec![push(), Event::Promote(news()), Event::RollBack(news())], none),
-        ("push+push", vec![push(), later('c', "v3", "event-2", 60)], none),
-        ("push+push+crash", vec![push(), later('c', "v3", "event-2", 60)], Bounds { crashes: 1, ..none }),
-        ("push+push+alarm", vec![push(), later('c', "v3", "event-2", 60), alarm()], none),
+        ("push+push", vec![push(), later('c', "v3", "event-2", 120)], none),
+        ("push+push+crash", vec![push(), later('c', "v3", "event-2", 120)], Bounds { crashes: 1, ..none }),
+        ("push+push+alarm", vec![push(), later('c', "v3", "event-2", 120), alarm()], none),
     ] {
         let start = std::time::Instant::now();
-        let found = walk(State::new(world(&[(10, 120)]), events, bounds));
+        let found = walk(State::new(world(&[(10, 120)]), events, bounds), 400_000);
         println!(
             "{name}: {} states, {} ways, depth {}, circle {}, {:.1} s",
             found.states,

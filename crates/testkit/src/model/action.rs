@@ -15,6 +15,8 @@ pub enum Action {
     Refuse(usize),
     /// The next call of a task takes effect, and is answered as unavailable.
     LoseAnswer(usize),
+    /// An execution is lost as a whole; a function that it waits for is lost with it.
+    Kill(usize),
     /// Who waits for a task's function gives up and tries again; the function goes on.
     Abandon(usize),
 }

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
 use perch_app::on_alarm::{self, Alarm};
-use perch_app::order;
+use perch_app::ports::Route;
+use perch_app::{order, reconcile};
 use perch_core::judge::Arm;
 use perch_core::names::TargetName;
+use perch_core::target::Lambda;
 
 use crate::world::World;
 
@@ -22,6 +24,20 @@ pub enum Event {
     Promote(TargetName),
     /// A version answers like this from now on.
     Answers(&'static str, Arm),
+    /// A person stops the line.
+    Stop(TargetName),
+    /// A person ends the stop.
+    Resume(TargetName),
+    /// A person holds the release.
+    Hold(TargetName),
+    /// A person ends the hold.
+    Continue(TargetName),
+    /// The sweep looks at every target, at any time.
+    Sweep,
+    /// The sweep looks again when nothing was under way for longer than any step takes.
+    LateSweep,
+    /// Someone else moves the alias.
+    Moved(Lambda, Route),
     /// A guard is in ALARM from now on, or OK again.
     Guard(&'static str, bool),
 }
@@ -34,6 +50,13 @@ impl Event {
             Event::Alarm(alarm) => format!("event of alarm {}", alarm.name),
             Event::RollBack(target) => format!("perch rollback {target}"),
             Event::Promote(target) => format!("perch promote {target}"),
+            Event::Stop(target) => format!("perch stop {target}"),
+            Event::Resume(target) => format!("perch resume {target}"),
+            Event::Hold(target) => format!("perch hold {target}"),
+            Event::Continue(target) => format!("perch continue {target}"),
+            Event::Sweep => "sweep".to_owned(),
+            Event::LateSweep => "late sweep".to_owned(),
+            Event::Moved(_, route) => format!("someone moves the alias to {route}"),
             Event::Answers(version, arm) => {
                 format!("version {version} has {} errors of {}", arm.errors, arm.requests)
             }
@@ -45,7 +68,12 @@ impl Event {
 
     /// Whether a function hears of it.
     pub(super) fn has_function(&self) -> bool {
-        !matches!(self, Event::Answers(..) | Event::Guard(..))
+        !matches!(self, Event::Answers(..) | Event::Guard(..) | Event::Moved(..))
+    }
+
+    /// Whether it comes only when nothing is under way.
+    pub(super) fn waits_for_rest(&self) -> bool {
+        matches!(self, Event::LateSweep)
     }
 
     /// Changes the world at once where no function of Perch hears of it; whether that is all.
@@ -53,9 +81,8 @@ impl Event {
         match self {
             Event::Answers(version, arm) => world.metrics.set(version, *arm),
             Event::Guard(guard, in_alarm) => world.alarms.set(guard, *in_alarm),
-            Event::Push(_) | Event::Alarm(_) | Event::RollBack(_) | Event::Promote(_) => {
-                return false;
-            }
+            Event::Moved(lambda, route) => world.lambda.move_alias(lambda, route),
+            _ => return false,
         }
         true
     }
@@ -65,6 +92,9 @@ impl Event {
         match self {
             Event::Push(push) => push.pushed_at,
             Event::Alarm(alarm) => alarm.at,
+            // Nothing is overdue yet, nothing is past its deadline.
+            Event::Sweep => crate::at(300),
+            Event::LateSweep => crate::at(3000),
             _ => crate::at(2000),
         }
     }
@@ -87,7 +117,24 @@ impl Event {
             Event::Promote(target) => {
                 person(order::promote(store, target, "kim", "urgent", now).await)
             }
-            Event::Answers(..) | Event::Guard(..) => Ok(()),
+            Event::Hold(target) => person(order::hold(store, target, "kim", "wait", now).await),
+            Event::Continue(target) => {
+                person(order::continue_now(store, target, "kim", "go on", now).await)
+            }
+            Event::Stop(target) => {
+                person(order::stop(store, Some(target), "kim", "an incident", now).await)
+            }
+            Event::Resume(target) => {
+                let why = ("kim", "it is over");
+                person(order::resume(store, executions, Some(target), why, now).await)
+            }
+            Event::Sweep | Event::LateSweep => {
+                reconcile::run(store, lambda, &world.registry, executions, now, || true)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
+            }
+            Event::Answers(..) | Event::Guard(..) | Event::Moved(..) => Ok(()),
         }
     }
 }

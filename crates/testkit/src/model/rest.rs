@@ -18,6 +18,10 @@ pub(super) fn broken_always(state: &State) -> Vec<Broken> {
 /// What must hold once nothing is under way.
 pub(super) fn broken_at_rest(state: &State) -> Vec<Broken> {
     let mut found = Vec::new();
+    if state.ghost.lost > 0 {
+        // What was lost is for the next sweep to find.
+        return Vec::new();
+    }
     let releases = releases(&state.world);
     ends(&releases, &mut found);
     serves(state, &releases, &mut found);
@@ -29,7 +33,7 @@ pub(super) fn broken_at_rest(state: &State) -> Vec<Broken> {
 fn ends(releases: &[Release], found: &mut Vec<(&'static str, String)>) {
     for release in releases {
         match &release.phase {
-            Phase::Stuck { why } => found.push(("P4", format!("{} is stuck: {why}", release.id))),
+            Phase::Stuck { why, .. } => found.push(("P4", format!("{} is stuck: {why}", release.id))),
             phase if !phase.is_final() => {
                 found.push(("P4", format!("{} stays in {}", release.id, phase.name())));
             }
@@ -41,12 +45,12 @@ fn ends(releases: &[Release], found: &mut Vec<(&'static str, String)>) {
 /// P3, P5, P7: the alias serves what the newest release says, never a split, never a canary that
 /// was condemned.
 fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
-    for (head, lambda) in heads(&state.world).into_iter().zip(lambdas(&state.world)) {
+    for lambda in lambdas(&state.world) {
         let route = state.world.route(&lambda);
-        if route.split.is_some() {
+        if route.split.is_some() && state.ghost.foreign.as_ref() != Some(&route) {
             found.push(("P4", format!("{route} is left")));
         }
-        let of = |release: &&Release| release.target == head.target && release.ledger.is_some();
+        let of = |release: &&Release| release.plan.lambda == lambda && release.ledger.is_some();
         let Some(newest) = releases.iter().filter(of).max_by_key(|release| release.fence) else {
             continue;
         };
@@ -54,32 +58,43 @@ fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, St
         let baseline = newest.ledger.as_ref().map(|ledger| Route::all_on(&ledger.baseline));
         let canary = newest.canary.as_ref().map(Route::all_on);
         let wanted = if promoted { canary } else { baseline };
-        if wanted.as_ref() != Some(&route) {
+        let theirs = matches!(newest.phase, Phase::Superseded { by: None });
+        if wanted.as_ref() != Some(&route) && !theirs && state.ghost.foreign.as_ref() != Some(&route) {
             let phase = newest.phase.name();
             found.push(("P5", format!("{} is {phase}, but {route} serves", newest.id)));
         }
         let condemned = |release: &&Release| state.ghost.condemned.contains(&release.id);
         for release in releases.iter().filter(condemned) {
-            if release.canary.as_ref() == Some(&route.primary) {
+            if release.canary.as_ref() == Some(&route.primary)
+                && state.ghost.foreign.as_ref() != Some(&route)
+            {
                 found.push(("P7", format!("{route} serves, from {}", release.id)));
             }
         }
     }
 }
 
-/// P8: the newest artifact that was announced had its release.
+/// P8: the newest artifact that came had its release, and nothing waits for a turn that is free.
 fn newest(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
-    let came = state.events.iter().filter(|(_, came)| *came);
+    let mut stopped = false;
+    for head in heads(&state.world) {
+        stopped |= head.stopped.is_some();
+        if let Some(waiting) = head.waiting.filter(|_| head.stopped.is_none()) {
+            found.push(("P8", format!("{} waits for nothing", waiting.artifact)));
+        }
+    }
+    let came = state.events.iter().filter(|(_, came)| *came || state.ghost.swept);
     let pushes = came.filter_map(|(event, _)| match &**event {
         Event::Push(push) => Some(push),
         _ => None,
     });
-    let Some(newest) = pushes.max_by_key(|push| push.pushed_at) else {
+    let Some(newest) = pushes.max_by_key(|push| push.pushed_at).filter(|_| !stopped) else {
         return;
     };
     let identity = newest.artifact.identity();
-    let has = |release: &Release| release.artifact.identity() == identity;
-    if state.ghost.given_up == 0 && !releases.iter().any(has) {
-        found.push(("P8", format!("{} has no release", newest.artifact)));
+    let mut its = releases.iter().filter(|release| release.artifact.identity() == identity);
+    let replaced = |release: &Release| matches!(release.phase, Phase::Superseded { by: Some(_) });
+    if its.all(replaced) {
+        found.push(("P8", format!("{} is the newest and had no release", newest.artifact)));
     }
 }

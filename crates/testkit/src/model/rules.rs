@@ -11,6 +11,7 @@ use perch_core::release::Release;
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 
+use super::event::Event;
 use super::state::State;
 use super::task::{Task, Work};
 use crate::machines::State as MachineState;
@@ -34,8 +35,12 @@ pub(super) struct Ghost {
     pub(super) written: Fence,
     /// Releases that were made of each artifact, less those after which it is open again.
     effects: BTreeMap<String, usize>,
-    /// Events and executions that were given up.
-    pub(super) given_up: u8,
+    /// Events and executions that were lost since the sweep.
+    pub(super) lost: u8,
+    /// The sweep looked at what had come to rest.
+    pub(super) swept: bool,
+    /// Where someone else moved the alias.
+    pub(super) foreign: Option<Route>,
 }
 
 /// Looks at a call of `task` that led from the state's world to `after`.
@@ -50,6 +55,7 @@ pub(super) fn observe(state: &mut State, after: &World, task: &mut Task, name: &
         "shift" => rules.alias_written(&mut state.ghost, task),
         "take_fence" => rules.fence_taken(&mut state.ghost, task),
         "commit" => rules.committed(&mut state.ghost, task),
+        "start" => rules.started(&mut state.ghost, task),
         "plan" => rules.planned(&mut state.ghost),
         _ => Vec::new(),
     };
@@ -71,6 +77,9 @@ impl Rules<'_> {
             return found;
         };
         task.read = None;
+        if ghost.foreign.as_ref() == Some(&before) && before != after && !self.is_baseline(&before) {
+            found.push(("P7", format!("{before} was someone's decision, and {after} was written")));
+        }
         let Some(fence) = task.fence else {
             return vec![("P2", format!("{after} was written without a fence"))];
         };
@@ -150,13 +159,13 @@ impl Rules<'_> {
         let baseline = release.ledger.as_ref().map(|ledger| Route::all_on(&ledger.baseline));
         match &release.phase {
             Phase::Preparing => {
-                let good = self.verified();
+                let good = self.verified(ghost);
                 let ledger = release.ledger.as_ref();
                 if !ledger.is_some_and(|ledger| good.contains(ledger.baseline.as_str())) {
                     found.push(("P3", format!("{ledger:?} is not one of {good:?}")));
                 }
             }
-            Phase::Promoting => {
+            Phase::Promoting { .. } => {
                 let passed = verdict == Some(Outcome::Pass) || release.plan.steps.is_empty();
                 if !passed && release.order.is_none() {
                     found.push(("P9", format!("promoted on {verdict:?}")));
@@ -173,7 +182,7 @@ impl Rules<'_> {
             }
             _ => {}
         }
-        if let Phase::Promoting = release.phase {
+        if let Phase::Promoting { .. } = release.phase {
             found.extend(self.overtaken(release));
         }
         found
@@ -188,6 +197,19 @@ impl Rules<'_> {
                 && other.cause.pushed_at() > pushed
         });
         newer.map(|newer| ("P8", format!("{} is promoted after newer {}", release.id, newer.id)))
+    }
+
+    /// A person was told that the rollback runs.
+    fn started(&self, ghost: &mut Ghost, task: &Task) -> Found {
+        let Work::Event { event, .. } = &task.work else {
+            return Vec::new();
+        };
+        if let Event::RollBack(target) = &**event {
+            let head = self.after.head(target);
+            let release = head.active.filter(|id| !self.after.release(id).phase.is_over());
+            ghost.condemned.extend(release);
+        }
+        Vec::new()
     }
 
     fn planned(&self, ghost: &mut Ghost) -> Found {
@@ -213,12 +235,20 @@ impl Rules<'_> {
     }
 
     /// Versions that served as a whole: the first, and the canaries that were promoted.
-    fn verified(&self) -> BTreeSet<String> {
+    fn verified(&self, ghost: &Ghost) -> BTreeSet<String> {
         let promoted = releases(self.before).into_iter();
         let promoted = promoted.filter(|release| matches!(release.phase, Phase::Promoted));
         let canaries = promoted.filter_map(|release| release.canary);
-        let first = std::iter::once("1".to_owned());
+        // What someone else set is theirs to verify.
+        let theirs = ghost.foreign.iter().map(|route| route.primary.to_string());
+        let first = std::iter::once("1".to_owned()).chain(theirs);
         canaries.map(|version| version.to_string()).chain(first).collect()
+    }
+
+    /// Whether a release took this as its way back.
+    fn is_baseline(&self, route: &Route) -> bool {
+        let of = |head: &Head| head.ledger.as_ref().map(|ledger| Route::all_on(&ledger.baseline));
+        heads(self.after).iter().any(|head| of(head).as_ref() == Some(route))
     }
 
     fn head_before(&self, head: &Head) -> Option<Head> {

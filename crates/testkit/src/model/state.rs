@@ -7,7 +7,7 @@ use super::event::Event;
 use super::fingerprint::{self, Prints};
 use super::rest;
 use super::rules::{self, Broken, Ghost};
-use super::task::{After, Task, Work};
+use super::task::{self, After, Task, Work};
 use crate::calls::Fault;
 use crate::machines::Execution;
 use crate::world::World;
@@ -21,6 +21,8 @@ pub struct Bounds {
     pub crashes: u8,
     /// Calls that are answered as unavailable, before or after their effect.
     pub failures: u8,
+    /// Executions that are lost as a whole, until the sweep finds out.
+    pub kills: u8,
     /// Callers that give up on a function which goes on.
     pub orphans: u8,
 }
@@ -35,6 +37,8 @@ pub struct State {
     pub(super) bounds: Bounds,
     pub(super) ghost: Ghost,
     pub(super) broken: Vec<Broken>,
+    /// Calls that are made in passing.
+    free: &'static [&'static str],
     prints: Prints,
     print: u64,
 }
@@ -42,7 +46,13 @@ pub struct State {
 impl State {
     /// The world before anything happened; these events may come, in any order, or never.
     pub fn new(world: World, events: Vec<Event>, bounds: Bounds) -> Self {
+        for event in &events {
+            if let Event::Push(push) = event {
+                world.registry.push(push.artifact.clone(), push.pushed_at);
+            }
+        }
         let mut state = Self {
+            free: task::free_beside(&events),
             prints: Prints::of(&world),
             world: Arc::new(world),
             tasks: Vec::new(),
@@ -82,6 +92,9 @@ impl State {
             return;
         }
         for (place, (event, came)) in self.events.iter().enumerate() {
+            if event.waits_for_rest() && !self.is_at_rest() {
+                continue;
+            }
             if !came {
                 actions.push(Action::Deliver(place));
             } else if self.bounds.repeats > 0 && event.has_function() {
@@ -98,6 +111,9 @@ impl State {
             }
             if self.bounds.failures > 0 {
                 actions.extend([Action::Refuse(place), Action::LoseAnswer(place)]);
+            }
+            if self.bounds.kills > 0 && matches!(task.work, Work::Execution(_)) {
+                actions.push(Action::Kill(place));
             }
             if self.bounds.orphans > 0 && !task.answers.is_empty() {
                 actions.push(Action::Abandon(place));
@@ -133,6 +149,11 @@ impl State {
                 self.bounds.failures -= 1;
                 self.call(place, Some(Fault::call(0).after()), false)
             }
+            Action::Kill(place) => {
+                self.bounds.kills -= 1;
+                self.ghost.lost += 1;
+                self.tasks.remove(place);
+            }
             Action::Abandon(place) => {
                 self.bounds.orphans -= 1;
                 let orphan = self.tasks[place].orphaned().seal();
@@ -162,14 +183,15 @@ impl State {
             | Action::Crash(place)
             | Action::Refuse(place)
             | Action::LoseAnswer(place)
-            | Action::Abandon(place)) = action
+            | Action::Abandon(place)
+            | Action::Kill(place)) = action
             else {
                 unreachable!("an event was matched before")
             };
             let mut task = (*self.tasks[place]).clone();
             let known = task.answers.len();
-            if !matches!(action, Action::Abandon(_)) {
-                task.call(&self.world.fork(), None);
+            if !matches!(action, Action::Abandon(_) | Action::Kill(_)) {
+                task.call(&self.world.fork(), self.free, None);
             }
             let calls = task.answers[known..].iter().map(|a| format!(": {} = {}", a.name, a.text));
             return task.name() + &calls.collect::<String>();
@@ -180,8 +202,14 @@ impl State {
     fn deliver(&mut self, place: usize) {
         let (event, came) = &mut self.events[place];
         *came = true;
+        if event.waits_for_rest() {
+            (self.ghost.lost, self.ghost.swept) = (0, true);
+        }
         let world = self.world.fork();
         if event.changes(&world) {
+            if let Event::Moved(lambda, _) = &**event {
+                self.ghost.foreign = Some(world.route(lambda));
+            }
             self.prints = Prints::of(&world);
             self.world = Arc::new(world);
         } else {
@@ -192,7 +220,7 @@ impl State {
     fn call(&mut self, place: usize, fault: Option<Fault>, dies: bool) {
         let world = self.world.fork();
         let mut task = (*self.tasks[place]).clone();
-        let (made, outcome) = task.call(&world, fault);
+        let (made, outcome) = task.call(&world, self.free, fault);
         if let Some(name) = made {
             rules::observe(self, &world, &mut task, name);
         }
@@ -215,7 +243,7 @@ impl State {
             After::Goes => {}
             After::Ends => drop(self.tasks.remove(place)),
             After::GivesUp => {
-                self.ghost.given_up += 1;
+                self.ghost.lost += 1;
                 self.tasks.remove(place);
             }
             After::Stops(name) => self.stop(&name),

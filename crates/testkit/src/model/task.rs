@@ -23,7 +23,26 @@ const ASYNC_ATTEMPTS: u8 = 3;
 
 /// Calls that no other task can tell apart from none: what they read never changes here, and what
 /// they write nobody reads.
-const FREE: [&str; 4] = ["by_source", "by_guard", "target", "note"];
+const FREE: [&str; 12] = [
+    "by_source",
+    "by_guard",
+    "target",
+    "note",
+    "notes",
+    "run",
+    "version",
+    "has_provisioned_concurrency",
+    "image",
+    "alarms",
+    "versions",
+    "alias_total",
+];
+
+/// The calls that are free where these events come: readings only while nothing changes them.
+pub(super) fn free_beside(events: &[Event]) -> &'static [&'static str] {
+    let changes = events.iter().any(|event| matches!(event, Event::Answers(..) | Event::Guard(..)));
+    if changes { &FREE[..9] } else { &FREE }
+}
 
 /// What is done.
 #[derive(Debug, Clone)]
@@ -93,9 +112,10 @@ impl Task {
     pub(super) fn call(
         &mut self,
         world: &World,
+        free: &'static [&'static str],
         fault: Option<Fault>,
     ) -> (Option<&'static str>, Outcome) {
-        world.calls.replay(std::mem::take(&mut self.answers), &FREE, fault);
+        world.calls.replay(std::mem::take(&mut self.answers), free, fault);
         let outcome = match &self.work {
             Work::Execution(execution) => {
                 poll(execution.invoke(world, self.now)).map(Outcome::Machine)

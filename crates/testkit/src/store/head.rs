@@ -17,7 +17,7 @@ impl LoadHead for MemoryStore {
 
 impl LoadStanding for MemoryStore {
     async fn standing(&self, target: &TargetName) -> Result<Standing, PortError> {
-        self.port("standing", |items| {
+        self.look("standing", |items| {
             let head = items.heads.get(target).cloned();
             let own = head.as_ref().and_then(|head| head.stopped.clone());
             Ok(Standing { head, stop: own.or_else(|| items.stop_of_all.clone()) })

@@ -21,7 +21,7 @@ impl LoadArtifact for MemoryStore {
         target: &TargetName,
         artifact: &Artifact,
     ) -> Result<Option<KnownArtifact>, PortError> {
-        self.port("artifact", |items| {
+        self.look("artifact", |items| {
             let known = items.artifacts.get(&(target.clone(), artifact.identity()));
             Ok(known.map(|item| KnownArtifact {
                 release: item.release.clone(),
