@@ -172,7 +172,15 @@ fn the_machines_hand_over_what_the_functions_take() {
     let rollback = json(ROLLBACK);
     let restore = &rollback["States"]["RestoreTraffic"];
     let restored = built_fields(restore["Output"].as_str().unwrap());
-    assert_eq!(restored, BTreeSet::from(["releaseId", "fence"]));
+    assert_eq!(restored, BTreeSet::from(["releaseId", "fence", "next"]));
+    let too_late = &rollback["States"]["Route"]["Choices"][0];
+    assert_eq!(
+        too_late["Condition"],
+        format!("{{% $states.input.next = '{}' %}}", Next::End.name())
+    );
+    assert_eq!(too_late["Next"], "Ended");
+    let input = json!({ "releaseId": "r-1", "fence": 7, "next": "Close" });
+    serde_json::from_value::<CloseInput>(input).unwrap();
     let failed = built_fields(restore["Catch"][0]["Output"].as_str().unwrap());
     assert_eq!(failed, BTreeSet::from(["releaseId", "failure"]));
     let input = json!({ "releaseId": "r-1", "failure": "Denied: no" });

@@ -41,9 +41,13 @@ pub async fn run(
     let id = &input.release_id;
     let mut release =
         store.release(id).await?.ok_or_else(|| StepError::UnknownRelease(id.clone()))?;
-    let over = StepInput { release_id: id.clone(), fence: release.fence }.then(Next::Close);
-    if release.phase.is_over() || comes_too_late(store, &release, input).await? {
+    let step = StepInput { release_id: id.clone(), fence: release.fence };
+    let over = step.then(Next::Close);
+    if release.phase.is_over() {
         return Ok(over);
+    }
+    if comes_too_late(store, &release, input).await? {
+        return Ok(step.then(Next::End));
     }
     let Some(head) = store.take_fence(&release.target, Claim::Holder(id)).await? else {
         return Ok(over);
@@ -94,7 +98,8 @@ fn request(release: &Release, input: &RollbackInput) -> Option<RollbackCause> {
     }
 }
 
-/// A newer artifact replaces a release only until its promotion is decided. Once the fence was taken
+/// A newer artifact replaces a release only until its promotion is decided: then the release and its
+/// execution are left alone. Once the fence was taken
 /// the rollback goes on all the same: the release's own execution can't.
 async fn comes_too_late(
     store: &impl LoadHead,

@@ -1,12 +1,15 @@
 //! A newer artifact while a release runs.
 
 use perch_app::announce::{self, Announcement, Answer};
-use perch_app::order;
+use perch_app::ports::{Machine, StartExecution};
+use perch_app::step::StepInput;
+use perch_app::{judge_canary, order};
 use perch_core::names::TargetName;
 use perch_core::phase::Phase;
 use perch_core::target::WhileReleasing;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{Machines, World, announcement, at, healthy, image, release, target};
+use serde_json::json;
 
 fn newer() -> Announcement {
     announcement().of(image('c', "v3")).event("event-2").pushed_at(60).build()
@@ -118,6 +121,25 @@ async fn under_reject_the_artifact_has_no_release_and_the_sweep_leaves_it() {
     let head = world.head(&news());
     assert_eq!((head.waiting, head.seen), (None, Some(at(60))));
     assert_eq!(broken_always(&world), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_replacement_that_comes_too_late_lets_the_release_go_on() {
+    let placed = release().baking(1).build();
+    let world = World::amid(&placed);
+    well(&world);
+    let input = json!({ "releaseId": placed.id, "fence": placed.fence });
+    world.executions.start(Machine::CanaryDeploy, &placed.id, &input).await.unwrap();
+    announce(&world, &newer()).await;
+    assert_eq!(world.executions.started().len(), 2);
+    let World { store, lambda, metrics, alarms, .. } = &world;
+    let step = StepInput { release_id: placed.id.clone(), fence: placed.fence };
+    judge_canary::run(store, lambda, (metrics, alarms), &step, at(120)).await.unwrap();
+    assert!(!world.release(&placed.id).is_replaceable());
+    Machines::new(at(120)).run(&world).await;
+    assert_eq!(world.release(&placed.id).phase, Phase::Promoted);
+    assert_eq!(world.head(&news()).serving.unwrap().artifact, newer().artifact);
+    assert_eq!(broken_at_rest(&world), [""; 0]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use perch_app::close_release::CloseInput;
 use perch_app::ports::PortError;
 use perch_app::restore_traffic::RollbackInput;
 use perch_app::step::{StepError, StepInput, StepOutput};
+use perch_core::decide::Next;
 use perch_core::names::ReleaseId;
 use perch_core::phase::RollbackCause;
 
@@ -90,6 +91,9 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
         Answer::Started | Answer::Closed => return (State::Ended, 0),
     };
     let StepOutput { release_id, fence, .. } = output.clone();
+    if matches!(state, State::Restore(_)) && output.next == Next::End.name() {
+        return (State::Ended, 0);
+    }
     if matches!(state, State::Restore(_)) {
         return (State::StopCanaryDeploy(CloseInput { release_id, fence, failure: None }), 0);
     }
