@@ -67,7 +67,11 @@ impl StartExecution for MemoryExecutions {
             let mut started = self.started.lock().unwrap();
             // The first input stays: Step Functions does not look at that of a repeated start.
             if started.iter().all(|known| known.machine != machine || known.name != *name) {
-                Arc::make_mut(&mut started).push(Started { machine, name: name.clone(), input: input.clone() });
+                Arc::make_mut(&mut started).push(Started {
+                    machine,
+                    name: name.clone(),
+                    input: input.clone(),
+                });
             }
             Ok(())
         };

@@ -15,6 +15,7 @@ use perch_core::names::FunctionName;
 use perch_core::target::Lambda;
 
 use crate::calls::{Answer, Calls};
+use crate::mutation::Mutation;
 
 /// Lambda in memory.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub struct MemoryLambda {
 /// The functions, and what there is to make them of.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
+    /// What Lambda leaves out, to see it found.
+    pub mutation: Option<Mutation>,
     /// The functions by name.
     pub functions: BTreeMap<FunctionName, Function>,
     /// Aliases (`function:alias`) with provisioned concurrency.

@@ -12,7 +12,17 @@ use crate::invariants;
 /// What must hold of the table at every moment.
 pub(super) fn broken_always(state: &State) -> Vec<Broken> {
     let found = invariants::broken_always(&state.world);
-    found.into_iter().map(|what| Broken { promise: "P1", what }).collect()
+    found.into_iter().map(|what| Broken { promise: promise(&what), what }).collect()
+}
+
+/// The promise that the invariant stands for.
+fn promise(what: &str) -> &'static str {
+    match what {
+        _ if what.contains("another ledger") => "P3",
+        _ if what.contains("has fence") => "P2",
+        _ if what.starts_with("journal") => "P10",
+        _ => "P1",
+    }
 }
 
 /// What must hold once nothing is under way.
@@ -33,7 +43,9 @@ pub(super) fn broken_at_rest(state: &State) -> Vec<Broken> {
 fn ends(releases: &[Release], found: &mut Vec<(&'static str, String)>) {
     for release in releases {
         match &release.phase {
-            Phase::Stuck { why, .. } => found.push(("P4", format!("{} is stuck: {why}", release.id))),
+            Phase::Stuck { why, .. } => {
+                found.push(("P4", format!("{} is stuck: {why}", release.id)))
+            }
             phase if !phase.is_final() => {
                 found.push(("P4", format!("{} stays in {}", release.id, phase.name())));
             }
@@ -59,7 +71,10 @@ fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, St
         let canary = newest.canary.as_ref().map(Route::all_on);
         let wanted = if promoted { canary } else { baseline };
         let theirs = matches!(newest.phase, Phase::Superseded { by: None });
-        if wanted.as_ref() != Some(&route) && !theirs && state.ghost.foreign.as_ref() != Some(&route) {
+        if wanted.as_ref() != Some(&route)
+            && !theirs
+            && state.ghost.foreign.as_ref() != Some(&route)
+        {
             let phase = newest.phase.name();
             found.push(("P5", format!("{} is {phase}, but {route} serves", newest.id)));
         }

@@ -11,7 +11,6 @@ use perch_core::release::Release;
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 
-use super::event::Event;
 use super::state::State;
 use super::task::{Task, Work};
 use crate::machines::State as MachineState;
@@ -34,7 +33,7 @@ pub(super) struct Ghost {
     /// The highest fence under which the alias was written.
     pub(super) written: Fence,
     /// Releases that were made of each artifact, less those after which it is open again.
-    effects: BTreeMap<String, usize>,
+    pub(super) effects: BTreeMap<String, usize>,
     /// Events and executions that were lost since the sweep.
     pub(super) lost: u8,
     /// The sweep looked at what had come to rest.
@@ -55,7 +54,6 @@ pub(super) fn observe(state: &mut State, after: &World, task: &mut Task, name: &
         "shift" => rules.alias_written(&mut state.ghost, task),
         "take_fence" => rules.fence_taken(&mut state.ghost, task),
         "commit" => rules.committed(&mut state.ghost, task),
-        "start" => rules.started(&mut state.ghost, task),
         "plan" => rules.planned(&mut state.ghost),
         _ => Vec::new(),
     };
@@ -77,7 +75,8 @@ impl Rules<'_> {
             return found;
         };
         task.read = None;
-        if ghost.foreign.as_ref() == Some(&before) && before != after && !self.is_baseline(&before) {
+        if ghost.foreign.as_ref() == Some(&before) && before != after && !self.is_baseline(&before)
+        {
             found.push(("P7", format!("{before} was someone's decision, and {after} was written")));
         }
         let Some(fence) = task.fence else {
@@ -122,7 +121,8 @@ impl Rules<'_> {
     fn committed(&self, ghost: &mut Ghost, task: &Task) -> Found {
         let mut found = Vec::new();
         for release in releases(self.after) {
-            let Some(before) = releases(self.before).into_iter().find(|r| r.id == release.id) else {
+            let Some(before) = releases(self.before).into_iter().find(|r| r.id == release.id)
+            else {
                 continue;
             };
             if before == release {
@@ -197,19 +197,6 @@ impl Rules<'_> {
                 && other.cause.pushed_at() > pushed
         });
         newer.map(|newer| ("P8", format!("{} is promoted after newer {}", release.id, newer.id)))
-    }
-
-    /// A person was told that the rollback runs.
-    fn started(&self, ghost: &mut Ghost, task: &Task) -> Found {
-        let Work::Event { event, .. } = &task.work else {
-            return Vec::new();
-        };
-        if let Event::RollBack(target) = &**event {
-            let head = self.after.head(target);
-            let release = head.active.filter(|id| !self.after.release(id).phase.is_over());
-            ghost.condemned.extend(release);
-        }
-        Vec::new()
     }
 
     fn planned(&self, ghost: &mut Ghost) -> Found {

@@ -9,7 +9,6 @@ use super::rest;
 use super::rules::{self, Broken, Ghost};
 use super::task::{self, After, Task, Work};
 use crate::calls::Fault;
-use crate::machines::Execution;
 use crate::world::World;
 
 /// How much may still go wrong.
@@ -44,7 +43,7 @@ pub struct State {
 }
 
 impl State {
-    /// The world before anything happened; these events may come, in any order, or never.
+    /// The world, with its executions under way and everything else before it happened; these events may come, in any order, or never.
     pub fn new(world: World, events: Vec<Event>, bounds: Bounds) -> Self {
         for event in &events {
             if let Event::Push(push) = event {
@@ -62,6 +61,13 @@ impl State {
             broken: Vec::new(),
             print: 0,
         };
+        for release in rules::releases(&state.world) {
+            state.ghost.effects.insert(release.artifact.identity(), 1);
+            state.ghost.written = release.fence;
+        }
+        for started in state.world.executions.started() {
+            state.tasks.push(Task::started(&started, crate::at(0)).seal());
+        }
         state.print = fingerprint::of(&state, &state.prints);
         state
     }
@@ -232,8 +238,7 @@ impl State {
         let after = if dies { task.dies() } else { task.settle(outcome) };
         self.go_on(place, task, after);
         for started in started {
-            let execution = Execution::of(&started, now);
-            self.tasks.push(Task::of(Work::Execution(execution), now).seal());
+            self.tasks.push(Task::started(&started, now).seal());
         }
     }
 

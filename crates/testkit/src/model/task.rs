@@ -15,6 +15,7 @@ use perch_core::names::ReleaseId;
 use super::event::Event;
 use super::fingerprint;
 use crate::calls::{Fault, Recorded};
+use crate::executions::Started;
 use crate::machines::{Answer, Execution, State};
 use crate::world::World;
 
@@ -95,6 +96,10 @@ impl Task {
             Work::Event { .. } => None,
         };
         Self { work, now, orphan: false, answers: Vec::new(), fence, read: None, print: 0 }
+    }
+
+    pub(super) fn started(started: &Started, now: Timestamp) -> Self {
+        Self::of(Work::Execution(Execution::of(started, now)), now)
     }
 
     pub(super) fn event(event: &Arc<Event>, place: usize) -> Self {

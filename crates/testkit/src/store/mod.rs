@@ -21,10 +21,13 @@ use perch_core::stop::Stop;
 use perch_core::target::Target;
 
 use crate::calls::{Answer, Calls};
+use crate::mutation::Mutation;
 
 /// The items of the table.
 #[derive(Debug, Clone, Default)]
 pub struct Items {
+    /// What the table leaves out, to see it found.
+    pub mutation: Option<Mutation>,
     /// Targets as applied.
     pub targets: BTreeMap<TargetName, Target>,
     /// Who owns the traffic of each target.

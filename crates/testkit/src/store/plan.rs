@@ -7,6 +7,7 @@ use perch_core::journal::JournalEntry;
 use perch_core::release::Release;
 
 use super::{ArtifactItem, Items, MemoryStore, conflict};
+use crate::mutation::Mutation;
 
 impl PlanRelease for MemoryStore {
     async fn plan(&self, release: &Release, entry: &JournalEntry) -> Result<Planned, PortError> {
@@ -19,11 +20,12 @@ const OPEN_AGAIN: [&str; 2] = ["Rejected", "Superseded"];
 
 impl Items {
     fn plan(&mut self, release: &Release, entry: &JournalEntry) -> Result<Planned, PortError> {
-        if self.releases.contains_key(&release.id) {
+        let dedupes = self.mutation != Some(Mutation::DedupeRemoved);
+        if dedupes && self.releases.contains_key(&release.id) {
             return Ok(Planned::Repeated);
         }
         let artifact = (release.target.clone(), release.artifact.identity());
-        if let Some(known) = self.artifacts.get(&artifact)
+        if let Some(known) = self.artifacts.get(&artifact).filter(|_| dedupes)
             && !known.outcome.is_some_and(|o| release.cause.is_person() || OPEN_AGAIN.contains(&o))
         {
             let ended = |outcome| format!("ended {outcome}");

@@ -6,8 +6,10 @@ use perch_app::ports::{
 use perch_core::artifact::Artifact;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
+use perch_core::weight::Weight;
 
 use super::{ArtifactItem, Items, MemoryStore, conflict};
+use crate::mutation::Mutation;
 
 impl LoadRelease for MemoryStore {
     async fn release(&self, id: &ReleaseId) -> Result<Option<Release>, PortError> {
@@ -52,7 +54,8 @@ impl Items {
             |expected, found| Err(conflict(format!("release {}", release.id), expected, found));
         let head = self.heads.get(&release.target);
         let holder = head.map(|head| (head.active.as_ref(), head.fence));
-        if holder != Some((Some(&release.id), transition.fence)) {
+        let checked = self.mutation != Some(Mutation::FenceUnchecked);
+        if holder != Some((Some(&release.id), transition.fence)) && checked {
             return refused(format!("fence {}", transition.fence), format!("{holder:?}"));
         }
         let seq = self.releases.get(&release.id).map(|stored| stored.seq);
@@ -70,6 +73,9 @@ impl Items {
         let release = &transition.release;
         if let Some(head) = self.heads.get_mut(&release.target) {
             head.follow(release);
+            if self.mutation == Some(Mutation::LedgerLate) && release.weight() == Weight::ZERO {
+                head.ledger = None;
+            }
         }
         if release.phase.is_final() {
             let key = (release.target.clone(), release.artifact.identity());
