@@ -8,6 +8,7 @@ mod execution;
 mod route;
 
 use jiff::{SignedDuration, Timestamp};
+use perch_core::names::ReleaseId;
 
 pub(crate) use execution::Answer;
 pub use execution::{Execution, State};
@@ -101,6 +102,16 @@ impl Machines {
         self.now = self.now.saturating_add(SignedDuration::from_secs(seconds)).unwrap();
     }
 
+    /// Loses the executions of this name, as when somebody stops them or Step Functions gives up: they
+    /// run no further, and nothing catches that.
+    pub fn lose(&mut self, name: &ReleaseId) {
+        for execution in &mut self.executions {
+            if execution.name == *name && !execution.state.is_end() {
+                execution.state = State::Stopped;
+            }
+        }
+    }
+
     fn adopt(&mut self, world: &World) {
         for started in world.executions.started_after(self.adopted) {
             self.adopted += 1;
@@ -108,7 +119,7 @@ impl Machines {
         }
     }
 
-    fn stop_canary_deploy(&mut self, name: &perch_core::names::ReleaseId) {
+    fn stop_canary_deploy(&mut self, name: &ReleaseId) {
         for execution in &mut self.executions {
             if execution.is_canary_deploy() && execution.name == *name && !execution.state.is_end()
             {

@@ -1,0 +1,22 @@
+//! Failures that users of other release tools reported, played on Perch from beginning to end.
+//!
+//! `docs/conformance.md` says for each what happened there and what happens here; a test holds the page
+//! to the tests. Names begin with the tool and the number of its issue.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "conformance/argo_analysis.rs"]
+mod argo_analysis;
+#[path = "conformance/argo_rollouts.rs"]
+mod argo_rollouts;
+#[path = "conformance/flagger.rs"]
+mod flagger;
+#[path = "conformance/pipecd.rs"]
+mod pipecd;
+#[path = "conformance/scene.rs"]
+mod scene;
