@@ -64,7 +64,7 @@ pub(super) fn judged(
     }
     let stay = |looked| Decision {
         phase: release.phase.clone(),
-        next: Next::Judge { after_seconds: next_look(plan, bake.step, bake.since, now) },
+        next: Next::Judge { after_seconds: next_look(release, bake.step, bake.since, now) },
         entries: looked,
     };
     if let Some(stop) = stop {
@@ -125,21 +125,22 @@ pub(super) fn watched(
 }
 
 /// Seconds to the first look of a bake.
-pub(super) fn first_look(plan: &Plan, step: usize) -> u64 {
+pub(super) fn first_look(release: &Release, step: usize, now: Timestamp) -> u64 {
+    let plan = &release.plan;
     let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
-    whole_seconds(interval(plan).min(bake))
+    whole_seconds(interval(plan).min(bake).min(remaining(release.deadline, now)))
 }
 
-/// Seconds to the next look of a bake: the interval, or less where the bake ends sooner. A bake
-/// that is over and still has no verdict goes on, less and less often.
-pub(super) fn next_look(plan: &Plan, step: usize, since: Timestamp, now: Timestamp) -> u64 {
+/// Seconds to the next look of a bake: the interval, or less where the bake or the release has to
+/// end sooner. A bake that is over and still has no verdict goes on, less and less often.
+pub(super) fn next_look(release: &Release, step: usize, since: Timestamp, now: Timestamp) -> u64 {
+    let plan = &release.plan;
     let end = end_of(plan, step, since);
     let (left, overtime) = (remaining(end, now), remaining(now, end));
     let interval = interval(plan);
-    if left.is_zero() {
-        return whole_seconds(interval.max(overtime / OVERTIME_SHARE));
-    }
-    whole_seconds(interval.min(left))
+    let look =
+        if left.is_zero() { interval.max(overtime / OVERTIME_SHARE) } else { interval.min(left) };
+    whole_seconds(look.min(remaining(release.deadline, now)))
 }
 
 /// The time between looks: as the rule says, or longer where the plan would take too many.

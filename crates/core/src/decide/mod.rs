@@ -80,7 +80,7 @@ pub fn decide(
         }
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {
             phase: Phase::Baking { step: *step, weight: *weight, since: now },
-            next: Next::Judge { after_seconds: bake::first_look(plan, *step) },
+            next: Next::Judge { after_seconds: bake::first_look(release, *step, now) },
             entries: vec![(What::WeightShifted, format!("{weight} of traffic on the canary"))],
         },
         (Phase::Baking { step, since, weight }, Event::Judged { verdict, stop }) => bake::judged(

@@ -74,7 +74,7 @@ pub fn resume(release: &Release, now: Timestamp) -> Next {
         Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
         Phase::Shifting { .. } => Next::Shift { after_seconds: 0 },
         Phase::Baking { step, since, .. } => {
-            Next::Judge { after_seconds: bake::next_look(&release.plan, *step, *since, now) }
+            Next::Judge { after_seconds: bake::next_look(release, *step, *since, now) }
         }
         Phase::Promoting { .. } => Next::Promote { after_seconds: 0 },
         Phase::Watching { until, .. } => {

@@ -235,6 +235,19 @@ fn the_deadline_rolls_back_a_bake_that_never_got_a_verdict() {
 }
 
 #[test]
+fn no_look_waits_beyond_the_deadline() {
+    for seconds in [0, 500, 7000, 7199] {
+        let judged = judged(Outcome::Inconclusive);
+        let decision = decide(&baking(NoData::Hold), &judged, at(seconds)).unwrap();
+        let next = seconds + i64::try_from(decision.next.wait_seconds()).unwrap();
+        assert!(next <= 7200, "from {seconds} to {next}");
+    }
+    let mut shifting = release(Phase::Shifting { step: 0, weight: percent(10), from: percent(0) });
+    shifting.deadline = at(90);
+    assert_eq!(next_of(&shifting, Event::WeightShifted, at(60)).1, "Judge +30s");
+}
+
+#[test]
 fn an_order_to_promote_skips_the_bakes_but_not_a_fail() {
     let mut ordered = baking(NoData::Hold);
     ordered.order = Some(Order::Promote { by: "ana".into(), reason: "hotfix".into() });
