@@ -22,9 +22,9 @@ const WATCH_LOOK: Duration = Duration::from_secs(60);
 /// a plan of days is looked at less often.
 const LOOKS_PER_PLAN: u32 = 1000;
 
-/// A bake that goes on without a verdict is looked at after another twentieth of its overtime, or
-/// at the interval if that is longer: from one minute to seven days that is about 180 looks.
-const OVERTIME_SHARE: u32 = 20;
+/// Looks that a release may take besides, while a bake goes on without a verdict or a person holds it
+/// until the deadline. With those of the plan they stay below 17,000 events.
+const LOOKS_BEYOND_PLAN: u32 = 500;
 
 /// A bake under way.
 #[derive(Debug, Clone, Copy)]
@@ -132,14 +132,15 @@ pub(super) fn first_look(release: &Release, step: usize, now: Timestamp) -> u64 
 }
 
 /// Seconds to the next look of a bake: the interval, or less where the bake or the release has to
-/// end sooner. A bake that is over and still has no verdict goes on, less and less often.
+/// end sooner. A bake that is over and still has no verdict goes on, as often as can be recorded.
 pub(super) fn next_look(release: &Release, step: usize, since: Timestamp, now: Timestamp) -> u64 {
-    let plan = &release.plan;
-    let end = end_of(plan, step, since);
-    let (left, overtime) = (remaining(end, now), remaining(now, end));
-    let interval = interval(plan);
-    let look =
-        if left.is_zero() { interval.max(overtime / OVERTIME_SHARE) } else { interval.min(left) };
+    let left = remaining(end_of(&release.plan, step, since), now);
+    let interval = interval(&release.plan);
+    let look = if left.is_zero() {
+        interval.max(remaining(release.deadline, release.started_at) / LOOKS_BEYOND_PLAN)
+    } else {
+        interval.min(left)
+    };
     whole_seconds(look.min(remaining(release.deadline, now)))
 }
 

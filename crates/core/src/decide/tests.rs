@@ -216,6 +216,17 @@ fn no_plan_takes_more_looks_than_an_execution_can_record() {
 }
 
 #[test]
+fn a_canary_that_is_held_for_days_is_looked_at_several_times_an_hour() {
+    let mut held = baking(NoData::Hold);
+    held.order = Some(Order::Hold { by: "ana".into(), reason: "over the weekend".into() });
+    held.deadline = at(7 * 24 * 3600);
+    for day in [1, 6] {
+        let decision = decide(&held, &judged(Outcome::Pass), at(day * 24 * 3600)).unwrap();
+        assert_eq!(decision.next.wait_seconds(), 1210, "day {day}");
+    }
+}
+
+#[test]
 fn a_pass_counts_at_the_end_of_the_bake_only() {
     let judged = || judged(Outcome::Pass);
     assert_eq!(
