@@ -14,6 +14,14 @@
 mod argo_analysis;
 #[path = "conformance/argo_rollouts.rs"]
 mod argo_rollouts;
+#[path = "conformance/aws_samples.rs"]
+mod aws_samples;
+#[path = "conformance/codedeploy_and_sam.rs"]
+mod codedeploy_and_sam;
+#[path = "conformance/ecs_and_sagemaker.rs"]
+mod ecs_and_sagemaker;
+#[path = "conformance/events.rs"]
+mod events;
 #[path = "conformance/flagger.rs"]
 mod flagger;
 #[path = "conformance/pipecd.rs"]

@@ -76,6 +76,22 @@ async fn flagger_1801_a_hold_keeps_protecting() {
 }
 
 #[tokio::test]
+async fn flagger_1801_a_hold_of_days_keeps_protecting_without_any_guard() {
+    let mut scene = Scene::of(target().guarded_by(&[]).deadline(7 * 24 * 3600));
+    scene.push('b').await;
+    scene.until_at('b', 10).await;
+    let (store, now) = (&scene.world.store, scene.machines.now());
+    order::hold(store, &scene.target.name, "kim", "over the weekend", now).await.unwrap();
+    scene.run_for(3 * 24 * 3600).await;
+    scene.answers('b', failing());
+    let began = scene.seconds();
+    scene.rest().await;
+    assert!(matches!(scene.cause('b'), RollbackCause::Judge { .. }), "{:?}", scene.cause('b'));
+    assert!(scene.seconds() - began < 1300, "{} seconds", scene.seconds() - began);
+    assert_eq!(scene.routes(), ["1", "1+2@10", "1"]);
+}
+
+#[tokio::test]
 async fn flagger_1591_a_promotion_that_does_not_get_through_is_rolled_back() {
     let mut scene = Scene::usual();
     scene.push('b').await;

@@ -4,6 +4,7 @@
 //! checked; `rest` also checks those that hold when nothing runs any more.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use perch_app::announce::{self, Announcement, Answer};
 use perch_app::on_alarm::{self, Alarm};
@@ -16,11 +17,14 @@ use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
 use perch_core::target::{Lambda, Target};
 use perch_testkit::build::TargetBuilder;
-use perch_testkit::invariants::{broken_always, broken_at_rest};
+use perch_testkit::invariants::{broken_always, broken_at_rest, late, twice_released, unproven};
 use perch_testkit::{Machines, World, announcement, at, digest, healthy, image, target};
 
 /// More states than a scene needs: one that goes on beyond hangs.
 const STATES: usize = 5_000;
+
+/// How much later than its deadline a release may end: the retries of a step and of a rollback.
+const SLACK: Duration = Duration::from_secs(300);
 
 /// How often the stream delivers a record again that could not be handled.
 const DELIVERIES: usize = 10;
@@ -40,9 +44,13 @@ impl Scene {
         Self::of(target())
     }
 
-    /// This target; every version answers well.
+    /// The target as built so far; every version answers well.
     pub(crate) fn of(target: TargetBuilder) -> Self {
-        let target = target.build();
+        Self::with(target.build())
+    }
+
+    /// This target; every version answers well.
+    pub(crate) fn with(target: Target) -> Self {
         let world = World::with(&target);
         for version in 1..30 {
             world.metrics.set(&version.to_string(), healthy());
@@ -199,7 +207,10 @@ impl Scene {
     /// Runs until nothing runs any more; everything is as it must be then.
     pub(crate) async fn rest(&mut self) {
         self.go_on().await;
-        assert_eq!(broken_at_rest(&self.world), [""; 0], "{:?}", self.world.calls.log());
+        let world = &self.world;
+        let promises = [late(world, SLACK), twice_released(world), unproven(world)].concat();
+        let broken = [broken_at_rest(world), promises].concat();
+        assert_eq!(broken, [""; 0], "{:?}", world.calls.log());
     }
 
     /// The newest release of an image.
