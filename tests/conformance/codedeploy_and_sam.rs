@@ -109,7 +109,7 @@ async fn sls_canary_159_of_many_functions_each_is_whole_or_untouched() {
         let mut scene = many();
         let event = scene.pushed('b');
         scene.world.calls.inject(Fault::of("plan").times(1));
-        scene.world.calls.inject(Fault::of("start").times(1).after());
+        scene.world.calls.inject(Fault::of("start").times(1));
         scene.world.calls.inject(Fault::of("shift").times(throttled));
         let World { store, executions, .. } = &scene.world;
         for _ in 0..2 {
