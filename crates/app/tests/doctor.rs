@@ -1,19 +1,21 @@
 //! What the checks find, and the commands that put it right.
 
+use std::collections::BTreeMap;
+
 use perch_app::close_release::{self, CloseInput};
 use perch_app::doctor::{
     Finding, Outcome, Ports, check_installation, check_target, installation, target as gather,
 };
 use perch_app::order;
-use perch_app::ports::{KeepRuns, Route, SweepRun};
+use perch_app::ports::{KeepRuns, Letter, PortError, Queue, Route, SweepRun};
 use perch_core::head::{Serving, Waiting};
 use perch_core::names::TargetName;
 use perch_core::release::Order;
 use perch_core::weight::Weight;
 use perch_testkit::lambda::{Progress, Version};
 use perch_testkit::{
-    Failure, Fault, MemoryAlarms, MemoryLambda, MemoryRegistry, MemoryStore, World, at, digest,
-    image, release, target,
+    Failure, Fault, MemoryAlarms, MemoryLambda, MemoryLetters, MemoryRegistry, MemoryStore, World,
+    at, digest, image, release, target,
 };
 
 fn news() -> TargetName {
@@ -274,7 +276,8 @@ async fn what_can_not_be_looked_at_is_a_warning_and_the_rest_goes_on() {
 }
 
 async fn of_installation(world: &World, seconds: i64) -> Vec<Finding> {
-    let (facts, _) = installation(&ports(world), None).await;
+    let letters = MemoryLetters::new(&world.calls, []);
+    let (facts, _) = installation(&ports(world), Ok(letters), None).await;
     check_installation(&facts, at(seconds))
 }
 
@@ -333,4 +336,29 @@ async fn what_serves_is_known_by_its_head_alone() {
     world.store.change(|items| items.heads.get_mut(&news()).unwrap().serving = Some(serving));
     let finding = found(&world, "drift", 10).await;
     assert_eq!(finding.text, "none: version 1, news:v1 (aaaaaaaaaaaa), serves");
+}
+
+#[tokio::test]
+async fn events_that_got_lost_are_told_with_what_sends_them_again() {
+    let world = World::usual();
+    let letter = Letter {
+        id: "letter-1".to_owned(),
+        queue: Queue::Failed,
+        sent_at: at(5),
+        attributes: BTreeMap::new(),
+        body: "not even JSON".to_owned(),
+        receipt: String::new(),
+    };
+    let letters = MemoryLetters::new(&world.calls, [letter]);
+    let (facts, _) = installation(&ports(&world), Ok(letters), None).await;
+    let lost = check_installation(&facts, at(10)).pop().unwrap();
+    assert_eq!((lost.check, lost.result), ("dead letters", Outcome::Warning));
+    assert!(lost.text.starts_with("one event got lost, the first at 2027-01-15T08:00:05Z"));
+    assert_eq!(lost.commands[1], "perch dead-letters redrive --all");
+    let denied: Result<MemoryLetters, _> =
+        Err(PortError::Denied { what: "queue".to_owned(), message: "no".to_owned() });
+    let (facts, _) = installation(&ports(&world), denied, None).await;
+    let unseen = check_installation(&facts, at(10)).pop().unwrap();
+    assert_eq!(unseen.result, Outcome::Warning);
+    assert!(unseen.text.starts_with("could not be looked at: permission denied"), "{unseen:?}");
 }

@@ -1,19 +1,22 @@
 //! What can be typed: commands, options and their help.
 
+pub(crate) mod decisions;
 pub(crate) mod letters;
+pub(crate) mod looks;
+pub(crate) mod release;
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::TargetName;
 use perch_core::span::Span;
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  error
+  1  error; doctor: a check is a problem
   2  wrong usage, or an invalid target file
-  3  not found, or nothing in flight
+  3  not found, nothing in flight, or nothing to resume
   4  conflict: someone else was faster; try again
   5  watch --until-end: the release was rolled back
   6  watch --until-end: the release was rejected, superseded or got stuck";
@@ -23,6 +26,7 @@ Examples:
   perch apply -f target.yaml            write a target
   perch watch news-classifier           follow its releases, live
   perch release RELEASE                 what happened, and on what evidence
+  perch explain news-classifier         why nothing happened
   perch rollback news-classifier --reason 'wrong labels'";
 
 /// Moves traffic to new artifacts as fast as the evidence allows, and back.
@@ -72,32 +76,17 @@ pub(crate) enum Command {
     Apply(Apply),
     Targets(Targets),
     Releases(Releases),
-    Release(Release),
+    Release(release::Release),
     Watch(Watch),
-    /// Put the baseline back, before or after promotion
-    #[command(after_help = "\
-Starts the rollback of the release in flight, until the end of its watch. The
-artifact is not tried again.
-
-Examples:
-  perch rollback news-classifier --reason 'wrong labels'")]
-    Rollback(Decision),
-    /// Give up a release before its promotion
-    #[command(after_help = "\
-The same as rollback while the release is before its promotion; later it refuses
-and points to rollback.
-
-Examples:
-  perch abort news-classifier --reason 'wrong image'")]
-    Abort(Decision),
-    /// Skip the rest of the bakes
-    #[command(after_help = "\
-The next look promotes, whatever is left of the bakes, unless it finds the canary
-failing. Guards and the watch after promotion stay.
-
-Examples:
-  perch promote news-classifier --reason 'hot fix, checked by hand'")]
-    Promote(Decision),
+    Explain(looks::Explain),
+    Doctor(looks::Doctor),
+    Hold(decisions::Hold),
+    Continue(decisions::Continue),
+    Promote(decisions::Promote),
+    Abort(decisions::Abort),
+    Rollback(decisions::Rollback),
+    Stop(decisions::Stop),
+    Resume(decisions::Resume),
     Journal(Journal),
     DeadLetters(letters::DeadLetters),
     Schema(Schema),
@@ -154,17 +143,6 @@ pub(crate) struct Releases {
     pub(crate) limit: u16,
 }
 
-/// Show a release: record, journal and evidence
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  perch release news-classifier-20261121-045812-a1b2c3
-  perch release news-classifier-20261121-045812-a1b2c3 -o json | jq .verdict")]
-pub(crate) struct Release {
-    /// Its id, as in `perch releases`
-    pub(crate) id: ReleaseId,
-}
-
 /// Follow releases live
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -198,24 +176,11 @@ fn duration(text: &str) -> Result<Duration, perch_core::span::InvalidSpan> {
     text.parse::<Span>().map(Span::duration)
 }
 
-// What a person decides about the release in flight. A doc comment would replace those of the
-// commands that take it.
-#[derive(Debug, Args)]
-pub(crate) struct Decision {
-    /// The target
-    pub(crate) target: TargetName,
-    /// Why, for the journal and everyone who is notified
-    #[arg(short, long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub(crate) reason: String,
-    /// Who decided
-    #[arg(long, env = "USER", hide_env_values = true, default_value = "unknown")]
-    pub(crate) by: String,
-}
-
 /// Show why events led to no release
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Notes are kept for 30 days. What happened to a release: `perch release ID`.
+Notes are kept for 30 days. What happened to a release: `perch release ID`. What
+to do about it: `perch explain`.
 
 Examples:
   perch journal news-classifier    events of its sources and guards

@@ -3,18 +3,22 @@
 use std::process::ExitCode;
 
 use perch_app::apply_target::ApplyError;
+use perch_app::artifact_name::NoArtifact;
 use perch_app::dead_letters::RedriveError;
 use perch_app::order::OrderError;
 use perch_app::ports::PortError;
+use perch_app::served::Served;
+use perch_core::head::Serving;
 use perch_core::names::{ReleaseId, TargetName};
+use perch_core::stop::Stop;
 
 use crate::target_file::InvalidFiles;
 
 /// Done.
 pub(crate) const OK: u8 = 0;
-const ERROR: u8 = 1;
+pub(crate) const ERROR: u8 = 1;
 const INVALID: u8 = 2;
-const NOT_FOUND: u8 = 3;
+pub(crate) const NOT_FOUND: u8 = 3;
 const CONFLICT: u8 = 4;
 /// `watch --until-end`: rolled back.
 pub(crate) const ROLLED_BACK: u8 = 5;
@@ -64,6 +68,63 @@ pub(crate) struct PastAbort {
     pub(crate) baseline: String,
 }
 
+/// Nothing is in flight that could be rolled back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) struct NothingToRollBack {
+    pub(crate) target: TargetName,
+    pub(crate) serving: Option<Serving>,
+    pub(crate) before: Vec<Served>,
+}
+
+/// Versions that are named; `perch releases` has the rest.
+const NAMED: usize = 5;
+
+impl std::fmt::Display for NothingToRollBack {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { target, serving, before } = self;
+        write!(f, "nothing is in flight for target {target}, and nothing was changed")?;
+        if let Some(Serving { artifact, version, release }) = serving {
+            write!(f, "\n  serves now:     version {version}, {artifact}, by {release}")?;
+        }
+        for (place, served) in before.iter().take(NAMED).enumerate() {
+            let name = if place == 0 { "served before:" } else { "" };
+            write!(f, "\n  {name:<14}  {served}")?;
+        }
+        match before.first() {
+            Some(served) => write!(
+                f,
+                "\n  to go back:     perch rollback {target} --to {} --reason TEXT",
+                served.version
+            ),
+            None => write!(f, "\n  no other version is known to have served"),
+        }
+    }
+}
+
+/// No stop stands that could be ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) struct NoStop {
+    pub(crate) target: Option<TargetName>,
+    /// The stop of all, where a target's own was meant.
+    pub(crate) of_all: Option<Stop>,
+}
+
+impl std::fmt::Display for NoStop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.target, &self.of_all) {
+            (None, _) => write!(f, "there is no stop of all targets; nothing was changed"),
+            (Some(target), None) => {
+                write!(f, "target {target} is not stopped; nothing was changed")
+            }
+            (Some(target), Some(stop)) => write!(
+                f,
+                "target {target} has no stop of its own, but all targets are {stop}; \
+                 `perch resume --all --reason TEXT` ends that"
+            ),
+        }
+    }
+}
+
 /// Whether nobody reads the output any more, as after `| head`.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
@@ -79,16 +140,19 @@ fn code(error: &anyhow::Error) -> u8 {
     if error.is::<InvalidFiles>() {
         return INVALID;
     }
-    if error.is::<Missing>() {
+    if error.is::<Missing>() || error.is::<NothingToRollBack>() || error.is::<NoStop>() {
         return NOT_FOUND;
     }
     if let Some(RedriveError::Unknown(_)) = error.downcast_ref() {
         return NOT_FOUND;
     }
+    if let Some(code) = error.downcast_ref().and_then(order) {
+        return code;
+    }
     match error.downcast_ref() {
-        Some(OrderError::UnknownTarget(_) | OrderError::NothingInFlight(_)) => return NOT_FOUND,
-        Some(OrderError::TooLate { .. }) => return ERROR,
-        Some(OrderError::Port(_)) | None => {}
+        Some(NoArtifact::NoImage { .. }) => return NOT_FOUND,
+        Some(NoArtifact::OtherSource { .. }) => return INVALID,
+        Some(NoArtifact::Port(_)) | None => {}
     }
     if let Some(ApplyError::Problems(_)) = error.downcast_ref() {
         return INVALID;
@@ -100,12 +164,35 @@ fn code(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// The code of an order that can't be carried out; none where a port failed.
+fn order(error: &OrderError) -> Option<u8> {
+    match error {
+        OrderError::UnknownTarget(_)
+        | OrderError::NothingInFlight(_)
+        | OrderError::UnknownVersion { .. } => Some(NOT_FOUND),
+        OrderError::NoGuard { .. } => Some(INVALID),
+        OrderError::TooLate { .. }
+        | OrderError::Stopped { .. }
+        | OrderError::Busy { .. }
+        | OrderError::Quarantined { .. }
+        | OrderError::InFlight { .. }
+        | OrderError::ServesAlready { .. } => Some(ERROR),
+        OrderError::Port(_) => None,
+    }
+}
+
 /// The port's error, however deep it is.
 fn port(error: &anyhow::Error) -> Option<&PortError> {
-    error.downcast_ref().or_else(|| match (error.downcast_ref(), error.downcast_ref()) {
-        (Some(OrderError::Port(port)), _) | (_, Some(ApplyError::Port(port))) => Some(port),
-        _ => None,
-    })
+    if let Some(OrderError::Port(port)) = error.downcast_ref() {
+        return Some(port);
+    }
+    if let Some(ApplyError::Port(port)) = error.downcast_ref() {
+        return Some(port);
+    }
+    if let Some(NoArtifact::Port(port)) = error.downcast_ref() {
+        return Some(port);
+    }
+    error.downcast_ref()
 }
 
 /// What is wrong and what to do about it.

@@ -1,18 +1,29 @@
 //! The AWS side of an installation: the only module that names an adapter.
 
+use perch_app::doctor::Ports;
 use perch_app::ports::PortError;
 use perch_aws::SdkConfig;
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::executions::Executions;
+use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::letters::{DeadLetterQueues, FunctionCalls};
 use perch_aws::store::Table;
+use perch_aws::tags::Repositories;
 
 /// One installation of Perch.
 pub(crate) struct Installation {
     pub(crate) store: Table,
     sdk: SdkConfig,
-    stack: String,
+    pub(crate) stack: String,
+}
+
+/// The services that targets consist of.
+pub(crate) struct Services {
+    pub(crate) lambda: Functions,
+    pub(crate) images: Images,
+    pub(crate) repositories: Repositories,
+    alarms: CloudWatch,
 }
 
 impl Installation {
@@ -22,9 +33,24 @@ impl Installation {
         Self { store: Table::new(&sdk, stack.to_owned()), sdk, stack: stack.to_owned() }
     }
 
-    /// What reads aliases, and what reads alarms.
-    pub(crate) fn services(&self) -> (Functions, CloudWatch) {
-        (Functions::new(&self.sdk), CloudWatch::new(&self.sdk))
+    /// The services that targets consist of.
+    pub(crate) fn services(&self) -> Services {
+        let sdk = &self.sdk;
+        Services {
+            lambda: Functions::new(sdk),
+            images: Images::new(sdk),
+            repositories: Repositories::new(sdk),
+            alarms: CloudWatch::new(sdk),
+        }
+    }
+
+    /// What targets are checked with.
+    pub(crate) fn ports<'a>(
+        &'a self,
+        services: &'a Services,
+    ) -> Ports<'a, Table, Functions, CloudWatch, Images, Repositories> {
+        let Services { lambda, images, repositories: registry, alarms } = services;
+        Ports { stack: &self.stack, store: &self.store, lambda, alarms, images, registry }
     }
 
     /// The queues of dead letters, and the functions that take their events again.

@@ -32,6 +32,12 @@ impl Scene {
         Self { machines: Machines::new(at(2)), id: found.unwrap(), world }
     }
 
+    /// The target was applied; nothing was ever pushed.
+    pub(crate) fn new_target() -> Self {
+        let world = World::with(&target().named("news-classifier").build());
+        Self { machines: Machines::new(at(2)), id: "none".parse().unwrap(), world }
+    }
+
     /// Runs until the judge looked once more, at these readings.
     pub(crate) fn look(&mut self, canary: Arm, baseline: Arm) -> &mut Self {
         self.world.metrics.set("2", canary);

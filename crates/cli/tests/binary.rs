@@ -50,7 +50,11 @@ fn every_help_text_is_reviewed() {
         let help = stdout(&perch(&["dead-letters", command, "--help"], ""));
         all += &format!("\n--- dead-letters {command}\n{help}");
     }
-    for command in ["rollback", "abort", "promote", "journal", "schema", "completions"] {
+    all += &format!("\n--- release start\n{}", stdout(&perch(&["release", "start", "--help"], "")));
+    for command in ["explain", "doctor", "hold", "continue", "promote", "abort", "rollback"] {
+        all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
+    }
+    for command in ["stop", "resume", "journal", "schema", "completions"] {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
     }
     insta::assert_snapshot!(all);
@@ -64,6 +68,15 @@ fn wrong_usage_ends_with_2() {
         &["apply"],
         &["rollback", "news"],
         &["promote", "news", "--reason", ""],
+        &["stop", "--reason", "x"],
+        &["stop", "news", "--all", "--reason", "x"],
+        &["resume", "--all"],
+        &["rollback", "news", "--to", "live", "--reason", "x"],
+        &["release"],
+        &["release", "start", "news", "--reason", "x"],
+        &["release", "start", "news", "--artifact", "s3://b/k", "--reason", "x"],
+        &["release", "news-1", "start", "news", "--artifact", "v1", "--reason", "x"],
+        &["explain"],
         &["targets", "News"],
         &["releases", "--limit", "0"],
         &["watch", "--until-end"],

@@ -9,10 +9,11 @@ use perch_core::release::Release;
 use perch_core::target::Target;
 
 use super::{InUse, InstallationFacts, Look, Risk, Role, TargetFacts, WayBack, at_risk};
+use crate::dead_letters;
 use crate::ports::{
     AliasState, FindImage, ImageState, KeepRuns, Lifecycle, ListReleases, LoadRelease,
-    LoadStanding, LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle,
-    StopLine,
+    LoadStanding, LoadTarget, PortError, Queue, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle,
+    ReceiveLetters, StopLine,
 };
 
 /// Promoted releases whose images a person may go back to.
@@ -53,8 +54,13 @@ impl<T> Store for T where
 /// exists.
 pub async fn installation<S: Store, L, A, I, R>(
     ports: &Ports<'_, S, L, A, I, R>,
+    letters: Result<impl ReceiveLetters, PortError>,
     only: Option<&TargetName>,
 ) -> (InstallationFacts, Vec<Target>) {
+    let letters = match letters {
+        Ok(letters) => dead_letters::list(&letters, &Queue::ALL).await,
+        Err(error) => Err(error),
+    };
     let store = ports.store;
     let targets = match only {
         None => store.targets().await,
@@ -65,6 +71,7 @@ pub async fn installation<S: Store, L, A, I, R>(
         targets: targets.as_ref().map(Vec::len).map_err(|error| super::Unseen(error.to_string())),
         runs: store.runs(1).await.map_err(Into::into),
         stop: store.stop_of_all().await.map_err(Into::into),
+        letters: letters.map_err(Into::into),
     };
     (facts, targets.unwrap_or_default())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Finding, InstallationFacts, Outcome, sweep_now};
+use crate::dead_letters::DeadLetter;
 use crate::ports::SweepRun;
 
 /// The sweep runs every 5 minutes (`template.yaml`, `ReconcileFunction`): after three that did not
@@ -38,7 +39,29 @@ pub(super) fn check(facts: &InstallationFacts, now: Timestamp) -> Vec<Finding> {
             found("stop of all", Outcome::Warning, format!("could not be looked at: {why}"))
         }
     });
+    findings.push(match &facts.letters {
+        Ok(letters) => lost(letters),
+        Err(why) => {
+            found("dead letters", Outcome::Warning, format!("could not be looked at: {why}"))
+        }
+    });
     findings
+}
+
+fn lost(letters: &[DeadLetter]) -> Finding {
+    let found = |result, text: String| Finding::of(None, "dead letters", result, text);
+    let Some(oldest) = letters.first() else { return found(Outcome::Ok, "none".to_owned()) };
+    let count = match letters.len() {
+        1 => "one event".to_owned(),
+        count => format!("{count} events"),
+    };
+    let text = format!(
+        "{count} got lost, the first at {:.0}: {}: {}. Mend the cause, then send them again",
+        oldest.at, oldest.subject, oldest.error
+    );
+    found(Outcome::Warning, text)
+        .command("perch dead-letters list")
+        .command("perch dead-letters redrive --all")
 }
 
 fn sweep(facts: &InstallationFacts, newest: Option<&SweepRun>, now: Timestamp) -> Finding {

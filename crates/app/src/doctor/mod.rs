@@ -18,6 +18,7 @@ use perch_core::stop::Stop;
 use perch_core::target::Target;
 use serde::Serialize;
 
+use crate::dead_letters::DeadLetter;
 use crate::ports::{
     AlarmStates, AliasState, ImageState, Lifecycle, PortError, Standing, SweepRun, VersionState,
 };
@@ -86,6 +87,8 @@ pub struct InstallationFacts {
     pub runs: Look<Vec<SweepRun>>,
     /// The stop of all targets.
     pub stop: Look<Option<Stop>>,
+    /// Events that got lost, oldest first.
+    pub letters: Look<Vec<DeadLetter>>,
 }
 
 /// What is known of a target.

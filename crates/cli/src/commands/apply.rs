@@ -3,8 +3,13 @@
 use std::io::Read;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use perch_app::apply_target::{self, Change};
-use perch_app::ports::{LoadTarget, ReadAlarms, ReadAlias, SaveTarget, TargetChange};
+use perch_app::doctor::{self, Ports};
+use perch_app::ports::{
+    FindImage, LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle,
+    SaveTarget, TargetChange,
+};
 use perch_core::names::TargetName;
 use perch_core::target::{MetricResolution, Target};
 use serde::Serialize;
@@ -56,33 +61,59 @@ struct Applied {
 }
 
 /// Plans every target before the first is written.
-pub(super) async fn run(
-    store: &(impl LoadTarget + SaveTarget),
-    lambda: &impl ReadAlias,
-    alarms: &impl ReadAlarms,
+pub(super) async fn run<S, L, A, I, R>(
+    ports: &Ports<'_, S, L, A, I, R>,
     wanted: &Wanted,
+    now: Timestamp,
     console: &mut Console<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<()>
+where
+    S: LoadTarget + SaveTarget,
+    L: ReadAlias + ReadFunction,
+    A: ReadAlarms,
+    I: FindImage,
+    R: ReadLifecycle,
+{
+    let store = ports.store;
     let mut plans = Vec::new();
     for target in &wanted.targets {
         let change = apply_target::plan(store, target.clone(), wanted.resolution).await?;
         // Warnings are a courtesy: a person who may not read the function may still apply.
-        let warnings = match apply_target::warnings(lambda, alarms, target).await {
-            Ok(warnings) => warnings,
-            Err(error) => vec![format!("could not check function, alias and guards: {error}")],
-        };
+        let checked = apply_target::warnings(ports.lambda, ports.alarms, target).await;
+        let mut warnings = or_said(checked, "function, alias and guards");
+        warnings.extend(or_said(keeps_image(ports, target, now).await, "the lifecycle policy"));
         plans.push((change, warnings));
     }
     let mut applied = Vec::new();
     for (change, warnings) in plans {
         if !wanted.dry_run {
-            apply_target::run(store, &change)
+            apply_target::run(store, &change, now)
                 .await
                 .with_context(|| format!("target {} was not applied", change.after.name))?;
         }
         applied.push(Applied::of(change, warnings, wanted.dry_run));
     }
     console.show(&applied, |_| applied.iter().map(Applied::text).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// What was warned of, or that it could not be checked.
+fn or_said(checked: Result<Vec<String>, PortError>, what: &str) -> Vec<String> {
+    checked.unwrap_or_else(|error| vec![format!("could not check {what}: {error}")])
+}
+
+/// Rules of the repository that take the image away which serves now.
+async fn keeps_image<S, L, A, I, R>(
+    ports: &Ports<'_, S, L, A, I, R>,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Vec<String>, PortError>
+where
+    L: ReadAlias + ReadFunction,
+    I: FindImage,
+    R: ReadLifecycle,
+{
+    let risks = doctor::serving_at_risk(ports, target, now).await?;
+    Ok(risks.into_iter().map(|risk| risk.text).collect())
 }
 
 impl Applied {

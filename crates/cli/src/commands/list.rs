@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use perch_app::ports::{
-    KeepNote, ListReleases, LoadHead, LoadRelease, LoadTarget, PortError, ReadJournal,
+    KeepNote, ListReleases, LoadRelease, LoadStanding, LoadTarget, PortError, ReadJournal,
 };
 use perch_app::view::ReleaseView;
+use perch_core::names::ReleaseId;
 use perch_core::target::Target;
 
 use crate::args;
@@ -14,7 +15,7 @@ use crate::render::{self, TargetView};
 
 /// `perch targets [NAME]`
 pub(super) async fn targets(
-    store: &(impl LoadTarget + LoadHead + LoadRelease),
+    store: &(impl LoadTarget + LoadStanding + LoadRelease),
     args: &args::Targets,
     console: &mut Console<'_>,
 ) -> anyhow::Result<()> {
@@ -32,18 +33,16 @@ pub(super) async fn targets(
 }
 
 async fn with_head(
-    store: &(impl LoadHead + LoadRelease),
+    store: &(impl LoadStanding + LoadRelease),
     target: Target,
 ) -> Result<TargetView, PortError> {
-    let Some(head) = store.head(&target.name).await? else {
-        return Ok(TargetView { target, active: None, waiting: None });
-    };
-    let active = match &head.active {
+    let standing = store.standing(&target.name).await?;
+    let active = match standing.head.as_ref().and_then(|head| head.active.as_ref()) {
         Some(id) => store.release(id).await?,
         None => None,
     };
     let active = active.map(|release| ReleaseView::of(&release, Vec::new()));
-    Ok(TargetView { target, active, waiting: head.waiting })
+    Ok(TargetView::of(target, active, standing))
 }
 
 /// `perch releases [--target T] [--limit N]`
@@ -64,13 +63,13 @@ pub(super) async fn releases(
 /// `perch release ID`
 pub(super) async fn release(
     store: &(impl LoadRelease + ReadJournal),
-    args: &args::Release,
+    id: &ReleaseId,
     now: Timestamp,
     console: &mut Console<'_>,
 ) -> anyhow::Result<()> {
-    let release = store.release(&args.id).await?;
-    let release = release.ok_or_else(|| Missing::Release(args.id.clone()))?;
-    let view = ReleaseView::of(&release, store.journal(&args.id, 0).await?);
+    let release = store.release(id).await?;
+    let release = release.ok_or_else(|| Missing::Release(id.clone()))?;
+    let view = ReleaseView::of(&release, store.journal(id, 0).await?);
     let quantile = release.plan.judge.latency.quantile;
     console.show(&view, |look| render::release(&view, quantile, now, look))
 }

@@ -3,15 +3,22 @@
 mod apply;
 mod decide;
 mod diff;
+mod doctor;
+mod explain;
 mod letters;
+mod line;
 mod list;
 mod print;
+mod start;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
 use perch_app::dead_letters::Ports;
+use perch_app::explain::Registry;
 
+use crate::args::decisions::Rollback;
+use crate::args::release::{Action, Release};
 use crate::args::{Command, Global, letters::Command as Letters};
 use crate::console::Console;
 use crate::failure;
@@ -30,36 +37,89 @@ pub(crate) async fn run(
     if let Command::Apply(args) = command {
         let change = apply::Wanted::read(args, &mut std::io::stdin().lock())?;
         let perch = Installation::connect(&global.stack).await;
-        let (lambda, cloudwatch) = perch.services();
-        apply::run(&perch.store, &lambda, &cloudwatch, &change, console).await?;
+        let services = perch.services();
+        apply::run(&perch.ports(&services), &change, Timestamp::now(), console).await?;
         return Ok(failure::OK);
     }
     let perch = Installation::connect(&global.stack).await;
-    let (store, now) = (&perch.store, Timestamp::now());
+    let now = Timestamp::now();
+    if decided(command, &perch, now, console).await? {
+        return Ok(failure::OK);
+    }
+    look(command, &perch, now, console).await
+}
+
+/// Carries out a person's decision; whether the command is one.
+async fn decided(
+    command: &Command,
+    perch: &Installation,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<bool> {
+    let store = &perch.store;
+    let executions = || perch.executions();
+    match command {
+        Command::Hold(args) => decide::hold(store, &args.decision, now, console).await?,
+        Command::Continue(args) => {
+            decide::continue_now(store, &args.decision, now, console).await?;
+        }
+        Command::Promote(args) => decide::promote(store, &args.decision, now, console).await?,
+        Command::Abort(args) => decide::abort(store, executions, &args.decision, console).await?,
+        Command::Rollback(Rollback { decision, to: None }) => {
+            decide::rollback(store, executions, decision, console).await?;
+        }
+        Command::Rollback(Rollback { decision, to: Some(version) }) => {
+            let (lambda, to) = (perch.services().lambda, (decision, version));
+            start::go_back_to(store, &lambda, executions, to, now, console).await?;
+        }
+        Command::Release(Release { action: Some(Action::Start(args)), .. }) => {
+            let tags = perch.services().repositories;
+            start::start(store, &tags, executions, args, now, console).await?;
+        }
+        Command::Stop(args) => line::stop(store, &args.line, now, console).await?,
+        Command::Resume(args) => line::resume(store, executions, &args.line, now, console).await?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// Shows what is there; the exit code.
+async fn look(
+    command: &Command,
+    perch: &Installation,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<u8> {
+    let store = &perch.store;
     match command {
         Command::Targets(args) => list::targets(store, args, console).await?,
         Command::Releases(args) => list::releases(store, args, now, console).await?,
-        Command::Release(args) => list::release(store, args, now, console).await?,
+        Command::Release(Release { id: Some(id), .. }) => {
+            list::release(store, id, now, console).await?;
+        }
         Command::Journal(args) => list::journal(store, args, console).await?,
         Command::DeadLetters(args) => {
             let (letters, functions) = perch.dead_letters().await?;
-            let ports =
-                Ports { letters: &letters, functions: &functions, store, stack: &global.stack };
+            let stack = perch.stack.as_str();
+            let ports = Ports { letters: &letters, functions: &functions, store, stack };
             match &args.command {
                 Letters::List(args) => letters::list(&letters, args, now, console).await?,
                 Letters::Show(args) => letters::show(&letters, args, now, console).await?,
                 Letters::Redrive(args) => letters::redrive(&ports, args, console).await?,
             }
         }
-        Command::Promote(args) => decide::promote(store, args, now, console).await?,
-        Command::Rollback(args) => {
-            decide::rollback(store, || perch.executions(), args, console).await?;
+        Command::Explain(args) => {
+            let services = perch.services();
+            let (tags, sources) = (&services.repositories, &services.images);
+            return explain::run(store, Registry { tags, sources }, args, now, console).await;
         }
-        Command::Abort(args) => {
-            decide::abort(store, || perch.executions(), args, console).await?;
+        Command::Doctor(args) => {
+            let services = perch.services();
+            let letters = perch.dead_letters().await.map(|(letters, _)| letters);
+            return doctor::run(&perch.ports(&services), letters, args, now, console).await;
         }
         Command::Watch(args) => return watch::run(store, args, console).await,
-        Command::Apply(_) | Command::Schema(_) | Command::Completions(_) => {}
+        _ => {}
     }
     Ok(failure::OK)
 }

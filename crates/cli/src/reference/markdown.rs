@@ -138,7 +138,11 @@ impl<'a> Fields<'a> {
 /// The constants of an enumeration, with what each means.
 fn constants(kind: &Value) -> Option<Vec<(&str, &str)>> {
     let choices = kind["oneOf"].as_array()?;
-    choices.iter().map(|c| Some((c["const"].as_str()?, text(&c["description"])))).collect()
+    let values = choices.iter().map(|c| Some((c["const"].as_str()?, text(&c["description"]))));
+    // CodeDeploy's full names are told in a sentence.
+    values
+        .filter(|value| value.is_none_or(|(name, _)| !name.starts_with(super::CODEDEPLOY)))
+        .collect()
 }
 
 fn text(value: &Value) -> &str {

@@ -17,7 +17,22 @@ pub(crate) fn schema() -> Value {
         fields.insert("title".into(), "Perch target, perch/v1".into());
     }
     tidy(&mut schema);
+    if let Some(Value::Array(presets)) = schema.pointer_mut("/$defs/Preset/oneOf") {
+        presets.extend(presets.clone().into_iter().map(in_codedeploy));
+    }
     schema
+}
+
+/// The prefix that CodeDeploy's own names of the presets have.
+const CODEDEPLOY: &str = "CodeDeployDefault.";
+
+/// The same preset under CodeDeploy's full name, which the parser takes as an alias.
+fn in_codedeploy(mut preset: Value) -> Value {
+    if let Some(name) = preset["const"].as_str().map(str::to_owned) {
+        preset["const"] = format!("{CODEDEPLOY}{name}").into();
+        preset["description"] = format!("The same as `{name}`.").into();
+    }
+    preset
 }
 
 /// Takes out what follows from Rust rather than from the format: an optional field may be left out,

@@ -67,6 +67,23 @@ fn every_example_can_be_applied_and_fits_the_schema() {
 }
 
 #[test]
+fn both_names_of_a_preset_fit_the_schema_and_the_parser() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for (name, fits) in [
+        ("LambdaLinear10PercentEvery1Minute", true),
+        ("CodeDeployDefault.LambdaLinear10PercentEvery1Minute", true),
+        ("CodeDeployDefault.LambdaCanary10Percent15Minutes", true),
+        ("CodeDeployDefault.ECSAllAtOnce", false),
+    ] {
+        let text = EXAMPLE_ZIP.replace("LambdaCanary10Percent5Minutes", name);
+        let document: Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(validator.is_valid(&document), fits, "{name}");
+        let source = Source { name: name.to_owned(), text };
+        assert_eq!(target_file::read(&[source], MetricResolution::Minute).is_ok(), fits, "{name}");
+    }
+}
+
+#[test]
 fn schema_and_parser_agree_on_names() {
     let schema = schema();
     let accepts = |name: &str, text: &str| {

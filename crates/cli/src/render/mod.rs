@@ -1,6 +1,7 @@
 //! Text for people: tables and blocks that read well at 80 columns.
 
 mod letters;
+mod looks;
 mod notes;
 mod release;
 mod releases;
@@ -10,10 +11,11 @@ mod tests;
 pub(crate) mod text;
 
 pub(crate) use letters::{LetterInFull, LetterView, letter, letters, outcomes};
+pub(crate) use looks::{answers, findings};
 pub(crate) use notes::notes;
 pub(crate) use release::release;
 pub(crate) use releases::releases;
-pub(crate) use targets::{TargetView, target, targets};
+pub(crate) use targets::{TargetView, by, target, targets};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 
@@ -69,11 +71,12 @@ fn phase(name: &str) -> Cell {
     phase_cell(name, name.to_owned())
 }
 
-/// Phase and, while the canary serves, its weight: `Baking 50%`.
-fn standing(release: &ReleaseView) -> Cell {
+/// Phase and, while the canary serves, its weight: `Baking 50%`; then `more`.
+fn standing(release: &ReleaseView, more: &str) -> Cell {
     let name = release.phase;
     let over = release.ended_at.is_some() || release.weight == Weight::ZERO;
-    phase_cell(name, if over { name.to_owned() } else { format!("{name} {}", release.weight) })
+    let text = if over { name.to_owned() } else { format!("{name} {}", release.weight) };
+    phase_cell(name, text + more)
 }
 
 fn phase_cell(name: &str, text: String) -> Cell {

@@ -4,7 +4,9 @@ use comfy_table::{Attribute, Cell};
 use jiff::Timestamp;
 use perch_app::view::{ReleaseView, VerdictView};
 use perch_core::journal::{Evidence, JournalEntry, Severity};
+use perch_core::names::AlarmName;
 use perch_core::target::Quantile;
+use perch_core::weight::Weight;
 
 use super::text::{arm, bar, between, clock, length, stamp};
 use super::{block, finish, header, phase, table};
@@ -44,6 +46,19 @@ fn facts(view: &ReleaseView, now: Timestamp) -> Vec<(&'static str, Cell)> {
         ("started", Cell::new(format!("{} by {}", stamp(view.started_at), view.cause))),
         ("ended", Cell::new(ended)),
     ];
+    if view.ended_at.is_none() && view.weight != Weight::FULL {
+        let left = length(between(now, view.deadline));
+        let text = format!("{}, in {left}: rolled back unless promoted", stamp(view.deadline));
+        rows.push(("deadline", Cell::new(text)));
+    }
+    if let (Some(order), None) = (&view.order, view.ended_at) {
+        rows.push(("order", Cell::new(order)));
+    }
+    if !view.ignored_guards.is_empty() {
+        let names: Vec<&str> = view.ignored_guards.iter().map(AlarmName::as_str).collect();
+        let text = format!("{}: in ALARM at the start, no guard until OK", names.join(", "));
+        rows.push(("ignored", Cell::new(text)));
+    }
     rows.extend(view.verdict.as_ref().map(|verdict| ("verdict", Cell::new(reasons(verdict)))));
     rows
 }

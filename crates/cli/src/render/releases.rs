@@ -49,7 +49,7 @@ fn row(release: &ReleaseView, now: Timestamp, look: Look) -> Vec<Cell> {
     let mut row = vec![
         Cell::new(&release.id),
         Cell::new(artifact),
-        standing(release),
+        standing(release, ""),
         Cell::new(age(between(release.started_at, now))),
         Cell::new(took.unwrap_or_else(|| "-".to_owned())),
     ];
@@ -78,5 +78,6 @@ fn short(artifact: &Artifact) -> String {
         Artifact::Image { tag: Some(tag), .. } => tag.clone(),
         Artifact::Image { digest, .. } => digest.short().to_owned(),
         Artifact::Package { key, .. } => key.rsplit('/').next().unwrap_or(key).to_owned(),
+        Artifact::Version { version } => format!("version {version}"),
     }
 }

@@ -1,16 +1,19 @@
 //! The list of targets, and one target in full.
 
-use comfy_table::{Attribute, Cell};
+use comfy_table::{Attribute, Cell, Color};
+use perch_app::ports::Standing;
 use perch_app::view::ReleaseView;
-use perch_core::head::Waiting;
-use perch_core::target::{Rollout, Sources, Target};
+use perch_core::head::{Serving, Waiting};
+use perch_core::release::{Order, Plan};
+use perch_core::stop::Stop;
+use perch_core::target::{AlarmAtStart, Rollout, Sources, Target, WhileReleasing};
 use serde::Serialize;
 
-use super::text::stamp;
+use super::text::{length, stamp};
 use super::{block, finish, header, standing, table};
 use crate::console::Look;
 
-/// A target with what goes on: the fields of its file, and two more.
+/// A target with what goes on: the fields of its file, and those of its head that people ask for.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct TargetView {
@@ -21,6 +24,24 @@ pub(crate) struct TargetView {
     pub(crate) active: Option<ReleaseView>,
     /// The artifact that waits for its end.
     pub(crate) waiting: Option<Waiting>,
+    /// What was promoted last.
+    pub(crate) serving: Option<Serving>,
+    /// The stop that holds for the target: its own, or that of all.
+    pub(crate) stopped: Option<Stop>,
+    /// What the alias was found to send, where that is not what was promoted last.
+    pub(crate) drift: Option<String>,
+}
+
+impl TargetView {
+    /// The view of a target as it stands.
+    pub(crate) fn of(target: Target, active: Option<ReleaseView>, standing: Standing) -> Self {
+        let Standing { head, stop: stopped } = standing;
+        let (waiting, serving, drift) = match head {
+            Some(head) => (head.waiting, head.serving, head.drift),
+            None => (None, None, None),
+        };
+        Self { target, active, waiting, serving, stopped, drift }
+    }
 }
 
 /// Targets, one line each.
@@ -44,10 +65,22 @@ pub(crate) fn targets(targets: &[TargetView], look: Look) -> String {
     finish(table)
 }
 
+/// The release in flight, and in few words what keeps it or the next one.
 fn now(view: &TargetView) -> Cell {
+    let mut more = String::new();
+    if let Some(Order::Hold { .. }) = view.active.as_ref().and_then(|a| a.order.as_ref()) {
+        more += ", held";
+    }
+    if view.stopped.is_some() {
+        more += ", stopped";
+    }
+    if view.drift.is_some() {
+        more += ", drift";
+    }
     match &view.active {
-        None => Cell::new("idle").add_attribute(Attribute::Dim),
-        Some(active) => standing(active),
+        None if more.is_empty() => Cell::new("idle").add_attribute(Attribute::Dim),
+        None => Cell::new(format!("idle{more}")).fg(Color::Yellow),
+        Some(active) => standing(active, &more),
     }
 }
 
@@ -82,7 +115,7 @@ pub(crate) fn target(view: &TargetView, look: Look) -> String {
             "judge",
             Cell::new(format!(
                 "errors up to {}; {} up to {} above the baseline's{}\nat least {} requests; looks \
-                 every {}; without data: {}",
+                 every {}; without data: {}{}",
                 judge.error_rate.max,
                 judge.latency.quantile,
                 judge.latency.max_increase,
@@ -93,9 +126,11 @@ pub(crate) fn target(view: &TargetView, look: Look) -> String {
                     perch_core::target::NoData::Hold => "hold",
                     perch_core::target::NoData::Fail => "fail",
                 },
+                warm_up(target),
             )),
         ),
         ("guards", Cell::new(if guards.is_empty() { "none".into() } else { guards.join("\n") })),
+        ("policies", Cell::new(policies(target))),
         ("watch", Cell::new(format!("{} after promotion", target.watch))),
         ("deadline", Cell::new(format!("{} from start to promotion", target.deadline()))),
     ];
@@ -108,7 +143,37 @@ pub(crate) fn target(view: &TargetView, look: Look) -> String {
         let pushed = stamp(waiting.pushed_at);
         ("waiting", Cell::new(format!("{}, pushed {pushed}", waiting.artifact)))
     }));
+    rows.extend(view.serving.as_ref().map(|serving| {
+        let text = format!("{}, version {}", serving.artifact, serving.version);
+        ("serving", Cell::new(format!("{text}\npromoted by {}", serving.release)))
+    }));
+    rows.extend(view.drift.as_ref().map(|found| {
+        let text = format!("the alias sends {found}: see `perch doctor {}`", target.name);
+        ("drift", Cell::new(text).fg(Color::Yellow))
+    }));
+    rows.extend(
+        view.stopped.as_ref().map(|stop| ("stopped", Cell::new(by(stop)).fg(Color::Yellow))),
+    );
     block(look, rows)
+}
+
+/// Who stopped it, when and why.
+pub(crate) fn by(stop: &Stop) -> String {
+    format!("by {} at {}: {}", stop.by, stamp(stop.at), stop.reason)
+}
+
+/// What happens when events meet.
+fn policies(target: &Target) -> String {
+    let newer = match target.while_releasing {
+        WhileReleasing::Replace => "replaces the release",
+        WhileReleasing::Queue => "waits for the release",
+        WhileReleasing::Reject => "is not released",
+    };
+    let alarm = match target.alarm_at_start {
+        AlarmAtStart::Block => "rejects the release",
+        AlarmAtStart::IgnoreUntilOk => "does not count until OK",
+    };
+    format!("newer artifact while releasing: {newer}\nguard in ALARM at the start: {alarm}")
 }
 
 fn rollout(rollout: &Rollout) -> String {
@@ -122,6 +187,14 @@ fn rollout(rollout: &Rollout) -> String {
         "{preset}{}",
         steps.into_iter().chain(["100%".to_owned()]).collect::<Vec<_>>().join(", ")
     )
+}
+
+/// The time in which a new version's latency does not count, where there is one.
+fn warm_up(target: &Target) -> String {
+    match Plan::of(target).warm_up() {
+        zero if zero.is_zero() => String::new(),
+        time => format!("\nlatency counts from {} after the first shift", length(time)),
+    }
 }
 
 fn tolerance(target: &Target) -> String {

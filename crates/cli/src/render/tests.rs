@@ -1,7 +1,8 @@
 //! Tables as people see them: 80 columns on a terminal, and one line per row elsewhere.
 
-use perch_app::ports::Note;
+use perch_app::ports::{Note, Standing};
 use perch_app::view::ReleaseView;
+use perch_core::head::{Head, Serving};
 use perch_core::target::Quantile;
 use perch_testkit::{at, target};
 
@@ -45,10 +46,17 @@ fn targets_of(scene: &Scene) -> Vec<TargetView> {
     let mut active = view(scene);
     active.journal.clear();
     let busy = target().named("news-classifier").guarded_by(&["news-errors"]);
-    let busy = TargetView { target: busy.build(), active: Some(active), waiting: None };
+    let serving = Serving {
+        artifact: perch_testkit::image('a', "v1"),
+        version: "1".parse().unwrap(),
+        release: "news-classifier-20270114-071500-c0ffee".parse().unwrap(),
+    };
+    let head = Head { serving: Some(serving), ..Head::new("news-classifier".parse().unwrap()) };
+    let standing = Standing { head: Some(head), stop: None };
+    let busy = TargetView::of(busy.build(), Some(active), standing);
     let idle =
         target().named("ranking").taking_packages().steps(&[(5, 60), (20, 60), (50, 60), (80, 60)]);
-    vec![busy, TargetView { target: idle.build(), active: None, waiting: None }]
+    vec![busy, TargetView::of(idle.build(), None, Standing { head: None, stop: None })]
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! What is known about a target from look to look: its release in flight, or the last one.
 
-use perch_app::ports::{ListReleases, LoadHead, LoadRelease, PortError, ReadJournal};
+use perch_app::ports::{ListReleases, LoadRelease, LoadStanding, PortError, ReadJournal, Standing};
 use perch_core::head::{Fence, Waiting};
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::stop::Stop;
 
 /// A target that is followed.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(crate) struct Followed {
     pub(crate) journal: Vec<JournalEntry>,
     /// The artifact that waits for its end.
     pub(crate) waiting: Option<Waiting>,
+    /// The stop that holds for the target.
+    pub(crate) stop: Option<Stop>,
     /// The head's fence when the release was chosen: it grows with every release.
     fence: Option<Fence>,
 }
@@ -24,7 +27,7 @@ pub(crate) struct Followed {
 impl Followed {
     /// Nothing is known yet.
     pub(crate) fn new(target: TargetName) -> Self {
-        Self { target, release: None, journal: Vec::new(), waiting: None, fence: None }
+        Self { target, release: None, journal: Vec::new(), waiting: None, stop: None, fence: None }
     }
 
     /// Reads what is new: the head, and of a release in flight its record and its new entries.
@@ -32,7 +35,7 @@ impl Followed {
     /// taken up a look later.
     pub(crate) async fn refresh(
         &mut self,
-        store: &(impl LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadStanding + LoadRelease + ReadJournal + ListReleases),
     ) -> Result<Vec<JournalEntry>, PortError> {
         if let Some(release) = self.release.as_ref().filter(|release| !is_over(release)) {
             let id = release.id.clone();
@@ -50,9 +53,11 @@ impl Followed {
     /// Takes up the release that holds the target now, or the newest one if one came and went.
     async fn choose(
         &mut self,
-        store: &(impl LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadStanding + LoadRelease + ReadJournal + ListReleases),
     ) -> Result<Vec<JournalEntry>, PortError> {
-        let Some(head) = store.head(&self.target).await? else { return Ok(Vec::new()) };
+        let Standing { head, stop } = store.standing(&self.target).await?;
+        self.stop = stop;
+        let Some(head) = head else { return Ok(Vec::new()) };
         self.waiting = head.waiting;
         let known = self.release.as_ref().map(|release| release.id.clone());
         let chosen = match head.active {

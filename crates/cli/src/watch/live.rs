@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perch_app::ports::{ListReleases, LoadHead, LoadRelease, LoadTarget, PortError, ReadJournal};
+use perch_app::ports::{
+    ListReleases, LoadRelease, LoadStanding, LoadTarget, PortError, ReadJournal,
+};
 use perch_core::names::TargetName;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -38,7 +40,7 @@ impl Live {
     /// Runs until a person quits, or until the release ends if that is wanted; the exit code.
     pub(crate) async fn run(
         &self,
-        store: &(impl LoadTarget + LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadTarget + LoadStanding + LoadRelease + ReadJournal + ListReleases),
     ) -> anyhow::Result<u8> {
         let mut targets = Vec::new();
         // The first read fails on the plain terminal, where the message stays.
@@ -51,7 +53,7 @@ impl Live {
 
     async fn follow(
         &self,
-        store: &(impl LoadTarget + LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadTarget + LoadStanding + LoadRelease + ReadJournal + ListReleases),
         mut targets: Vec<Followed>,
         terminal: &mut DefaultTerminal,
     ) -> anyhow::Result<u8> {
@@ -113,7 +115,7 @@ impl Live {
 
     async fn look(
         &self,
-        store: &(impl LoadTarget + LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadTarget + LoadStanding + LoadRelease + ReadJournal + ListReleases),
         targets: &mut Vec<Followed>,
         count: u32,
     ) -> Result<(), PortError> {

@@ -15,7 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
-use perch_app::ports::{ListReleases, LoadHead, LoadRelease, LoadTarget, ReadJournal};
+use perch_app::ports::{ListReleases, LoadRelease, LoadStanding, LoadTarget, ReadJournal};
 
 use crate::args::{Format, Watch};
 use crate::console::Console;
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Follows releases as the options say; the exit code.
 pub(crate) async fn run(
-    store: &(impl LoadTarget + LoadHead + LoadRelease + ReadJournal + ListReleases),
+    store: &(impl LoadTarget + LoadStanding + LoadRelease + ReadJournal + ListReleases),
     args: &Watch,
     console: &mut Console<'_>,
 ) -> anyhow::Result<u8> {

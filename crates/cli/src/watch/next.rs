@@ -7,28 +7,40 @@ use perch_core::decide::{Next, resume};
 use perch_core::journal::{JournalEntry, What};
 use perch_core::phase::Phase;
 use perch_core::release::{Order, Release};
+use perch_core::stop::Stop;
 use perch_core::target::NoData;
+use perch_core::weight::Weight;
 
+use super::follow::Followed;
 use crate::render::text::{between, length};
 
 /// The next decision in a sentence.
-pub(crate) fn decision(release: &Release, journal: &[JournalEntry], now: Timestamp) -> String {
-    let plan = &release.plan;
+pub(crate) fn decision(followed: &Followed, release: &Release, now: Timestamp) -> String {
+    let (plan, journal) = (&release.plan, followed.journal.as_slice());
+    let kept = kept(release, followed.stop.as_ref(), now);
     match &release.phase {
         Phase::Pending => "waits for its execution to take it up".to_owned(),
         Phase::Preparing => format!("publishes the canary version, then {}", after(release, 0)),
-        Phase::Shifting { weight, .. } => {
-            format!("moves alias {} to {weight} and reads it back", plan.lambda.alias)
-        }
+        // Only a canary without traffic is kept from its shift.
+        Phase::Shifting { weight, .. } => match kept.filter(|_| release.weight() == Weight::ZERO) {
+            Some(kept) => format!("waits with its first traffic: {kept}"),
+            None => format!("moves alias {} to {weight} and reads it back", plan.lambda.alias),
+        },
         Phase::Baking { step, since, .. } => {
             let bake = plan.steps.get(*step).map_or(Duration::ZERO, |step| step.bake.duration());
             let end = since.saturating_add(bake).unwrap_or(Timestamp::MAX);
             let look = look_again(release, journal, now);
-            format!("{look}; {}", end_of_bake(release, *step, end, now))
+            match kept {
+                Some(kept) => format!("{look}; stays at {}: {kept}", release.weight()),
+                None => format!("{look}; {}", end_of_bake(release, *step, end, now)),
+            }
         }
-        Phase::Promoting => {
-            format!("moves all of alias {} to the canary and reads it back", plan.lambda.alias)
-        }
+        Phase::Promoting { .. } => match kept.filter(|_| release.weight() == Weight::ZERO) {
+            Some(kept) => format!("waits with its first traffic: {kept}"),
+            None => {
+                format!("moves all of alias {} to the canary and reads it back", plan.lambda.alias)
+            }
+        },
         Phase::Watching { until, .. } => format!(
             "{}; the watch ends in {}",
             look_again(release, journal, now),
@@ -48,9 +60,29 @@ pub(crate) fn decision(release: &Release, journal: &[JournalEntry], now: Timesta
     }
 }
 
+/// What keeps a canary from more traffic, and for how long.
+fn kept(release: &Release, stop: Option<&Stop>, now: Timestamp) -> Option<String> {
+    let who = match (stop, &release.order) {
+        (Some(stop), _) => format!("stopped by {}", stop.by),
+        (None, Some(Order::Hold { by, .. })) => format!("held by {by}"),
+        (None, Some(Order::Promote { .. } | Order::Continue { .. }) | None) => return None,
+    };
+    Some(format!(
+        "{who}; rolls back in {} unless it goes on",
+        length(between(now, release.deadline))
+    ))
+}
+
 fn end_of_bake(release: &Release, step: usize, end: Timestamp, now: Timestamp) -> String {
-    if let Some(Order::Promote { by, .. }) = &release.order {
-        return format!("promotes then, as {by} ordered, unless it fails");
+    match &release.order {
+        Some(Order::Promote { by, .. }) => {
+            return format!("promotes then, as {by} ordered, unless it fails");
+        }
+        Some(Order::Continue { by, .. }) => {
+            let next = after(release, step + 1);
+            return format!("goes on to {next} then, as {by} ordered, unless it fails");
+        }
+        Some(Order::Hold { .. }) | None => {}
     }
     let left = between(now, end);
     if !left.is_zero() {

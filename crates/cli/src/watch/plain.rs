@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use perch_app::ports::{ListReleases, LoadHead, LoadRelease, PortError, ReadJournal};
+use perch_app::ports::{ListReleases, LoadRelease, LoadStanding, PortError, ReadJournal};
 use perch_core::journal::JournalEntry;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::Phase;
@@ -35,7 +35,7 @@ impl Lines {
     /// Looks once and prints what is new; the exit code when the awaited release ended.
     pub(crate) async fn look(
         &mut self,
-        store: &(impl LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadStanding + LoadRelease + ReadJournal + ListReleases),
         console: &mut Console<'_>,
     ) -> anyhow::Result<Option<u8>> {
         let mut ended = None;
@@ -65,7 +65,7 @@ impl Lines {
     /// Looks every `pause`, until the awaited release ended or the time is up.
     pub(crate) async fn run(
         mut self,
-        store: &(impl LoadHead + LoadRelease + ReadJournal + ListReleases),
+        store: &(impl LoadStanding + LoadRelease + ReadJournal + ListReleases),
         console: &mut Console<'_>,
         pause: Duration,
         timeout: Option<Duration>,

@@ -114,7 +114,7 @@ fn place(release: &Release, journal: &[JournalEntry]) -> (usize, Mark) {
             (0, Mark::Ahead)
         }
         Phase::Shifting { step, .. } | Phase::Baking { step, .. } => (step, Mark::Current),
-        Phase::Promoting => (steps, Mark::Current),
+        Phase::Promoting { .. } => (steps, Mark::Current),
         Phase::Watching { .. } => (steps + 1, Mark::Current),
         Phase::Promoted => (steps + 1, Mark::Done),
         Phase::RollingBack { .. } | Phase::RolledBack { .. } | Phase::Stuck { .. } => {

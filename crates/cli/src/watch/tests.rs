@@ -1,6 +1,7 @@
 //! What the live view shows, and what the lines say.
 
-use perch_testkit::{MemoryStore, run, target};
+use perch_app::order;
+use perch_testkit::{MemoryStore, at, run, target};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
@@ -56,6 +57,28 @@ fn the_watch_says_when_it_ends() {
         scene.look(arm(requests, 0, 62.0), arm(0, 0, 0.0));
     }
     insta::assert_snapshot!(drawn(&scene.screen(20), 80, 24));
+}
+
+#[test]
+fn what_keeps_a_release_is_shown_with_what_ends_it() {
+    let scene = Scene::baking();
+    let (store, name) = (&scene.world.store, "news-classifier".parse().unwrap());
+    run(order::hold(store, &name, "ada", "looking at the logs", at(550))).unwrap();
+    insta::assert_snapshot!("held", drawn(&scene.screen(17), 80, 24));
+    run(order::stop(store, None, "kim", "freeze until Monday", at(551))).unwrap();
+    insta::assert_snapshot!("stopped", drawn(&scene.screen(17), 80, 24));
+}
+
+#[test]
+fn a_canary_without_traffic_waits_while_a_stop_stands() {
+    let scene = Scene::pushed();
+    run(order::stop(&scene.world.store, None, "kim", "freeze", at(1))).unwrap();
+    let mut scene = scene;
+    run(scene
+        .machines
+        .run_until(&scene.world, |world| world.release(&scene.id).phase.name() == "Shifting"));
+    let screen = drawn(&scene.screen(17), 80, 24);
+    assert!(screen.contains("next      waits with its first traffic: stopped by kim"), "{screen}");
 }
 
 #[test]
@@ -118,7 +141,7 @@ fn a_release_in_flight_costs_two_reads_a_look() {
     run(followed.refresh(&scene.world.store)).unwrap();
     scene.world.calls.clear();
     run(followed.refresh(&scene.world.store)).unwrap();
-    assert_eq!(scene.world.calls.log(), ["release", "head"]);
+    assert_eq!(scene.world.calls.log(), ["release", "standing"]);
 }
 
 #[test]

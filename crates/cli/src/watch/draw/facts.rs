@@ -1,11 +1,13 @@
 //! What the release is and where it stands: artifact, phase, weight, plan.
 
 use jiff::Timestamp;
+use perch_core::judge::Outcome;
 use perch_core::release::Release;
 use ratatui::text::{Line, Span};
 
 use super::paint::Paint;
-use crate::render::text::{bar, between, length};
+use crate::render::by;
+use crate::render::text::{bar, between, cut, length};
 use crate::watch::follow::Followed;
 use crate::watch::plan;
 
@@ -55,5 +57,15 @@ pub(super) fn lines(
         let text = format!("{} comes next", waiting.artifact);
         named("waiting", vec![text.into()], paint)
     }));
+    let kept = |name, text: String| {
+        named(
+            name,
+            vec![Span::styled(cut(&text, room), paint.outcome(Outcome::Inconclusive))],
+            paint,
+        )
+    };
+    let order = release.order.as_ref().filter(|_| release.ended_at.is_none());
+    lines.extend(order.map(|order| kept("order", order.to_string())));
+    lines.extend(followed.stop.as_ref().map(|stop| kept("stopped", by(stop))));
     lines
 }

@@ -39,5 +39,8 @@ fn row(followed: &Followed, chosen: bool, paint: Paint) -> Line<'static> {
             spans.push(format!(" {:>4}  {}", release.weight(), release.artifact).into());
         }
     }
+    if followed.stop.is_some() {
+        spans.push(Span::styled("  stopped", paint.bold()));
+    }
     Line::from(spans)
 }

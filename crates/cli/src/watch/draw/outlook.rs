@@ -34,7 +34,7 @@ pub(super) fn lines(
         }
         None => ("none yet".to_owned(), paint.dim()),
     };
-    let next = (next::decision(release, &followed.journal, now), paint.bold());
+    let next = (next::decision(followed, release, now), paint.bold());
     for (name, (text, style)) in [("verdict", verdict), ("next", next)] {
         let room = usize::from(width.saturating_sub(NAMES));
         for (row, text) in wrap(&text, room).into_iter().take(LONGEST).enumerate() {

@@ -52,7 +52,7 @@ impl Paint {
             | Phase::Preparing
             | Phase::Shifting { .. }
             | Phase::Baking { .. }
-            | Phase::Promoting
+            | Phase::Promoting { .. }
             | Phase::Watching { .. } => self.fg(Color::Cyan).add_modifier(Modifier::BOLD),
         }
     }

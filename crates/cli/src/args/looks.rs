@@ -1,0 +1,43 @@
+//! Commands that look into things: `perch explain` and `perch doctor`.
+
+use clap::Args;
+use perch_core::names::TargetName;
+
+/// Say why nothing happened
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads what Perch wrote down: what became of events, why artifacts had no turn,
+how releases ended, stops, drift, and the last run of the sweep. ARTIFACT is
+REPOSITORY:TAG, REPOSITORY@sha256:DIGEST, sha256:DIGEST (which is looked for in
+every target) or s3://BUCKET/KEY@VERSION.
+
+Examples:
+  perch explain news-classifier
+  perch explain news-classifier:v43
+  perch explain 6a7e8feb-b491-4cf7-a9f1-bf3703467718    an event's id
+  perch explain news-classifier -o json | jq .facts")]
+pub(crate) struct Explain {
+    /// A target, the id of an event or of a release, or an artifact
+    #[arg(value_name = "TARGET|EVENT-ID|ARTIFACT")]
+    pub(crate) subject: String,
+}
+
+/// Check the installation and its targets
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each check ends as ok, warning or problem; below those that are not ok stand the
+commands that put it right. Exit code 0 when nothing is a problem, else 1.
+
+Without TARGET every target is looked at, with about ten calls each.
+
+Examples:
+  perch doctor
+  perch doctor news-classifier
+  perch doctor -o json | jq '.[] | select(.result == \"problem\")'")]
+pub(crate) struct Doctor {
+    /// Only this target, and the installation
+    pub(crate) target: Option<TargetName>,
+    /// Show the checks that are ok, too
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}

@@ -1,0 +1,44 @@
+//! `perch doctor [TARGET]`
+
+use jiff::Timestamp;
+use perch_app::doctor::{self, Outcome, Ports, Store};
+use perch_app::ports::{
+    FindImage, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle, ReceiveLetters,
+};
+
+use crate::args::looks::Doctor;
+use crate::console::Console;
+use crate::failure::Missing;
+use crate::{failure, render};
+
+/// Prints what the checks find; the exit code, which tells whether anything is a problem.
+pub(super) async fn run<S: Store, L, A, I, R>(
+    ports: &Ports<'_, S, L, A, I, R>,
+    letters: Result<impl ReceiveLetters, PortError>,
+    args: &Doctor,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<u8>
+where
+    L: ReadAlias + ReadFunction,
+    A: ReadAlarms,
+    I: FindImage,
+    R: ReadLifecycle,
+{
+    let (installation, targets) = doctor::installation(ports, letters, args.target.as_ref()).await;
+    if let (Some(name), true, true) =
+        (&args.target, targets.is_empty(), installation.targets.is_ok())
+    {
+        return Err(Missing::Target(name.clone()).into());
+    }
+    let mut found = doctor::check_installation(&installation, now);
+    for target in &targets {
+        let facts = doctor::target(ports, target).await;
+        found.extend(doctor::check_target(&facts, now));
+    }
+    let bad = found.iter().any(|finding| finding.result == Outcome::Problem);
+    // A person who asks about one target wants to see what was looked at.
+    let all = args.verbose || args.target.is_some();
+    console.show(&found, |look| render::findings(&found, all, look))?;
+    Ok(if bad { failure::ERROR } else { failure::OK })
+}
