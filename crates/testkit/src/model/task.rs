@@ -154,7 +154,7 @@ impl Task {
         match (&mut self.work, outcome) {
             (Work::Execution(execution), Outcome::Machine(answer)) => {
                 let again = answer.is_err();
-                let stopped = execution.answered(answer, self.now);
+                let stopped = execution.take(answer, self.now);
                 // Tried again at once: how long a retry waits makes no difference to what it finds.
                 let now = if again { self.now } else { execution.due };
                 let after = match (stopped, &execution.state) {
