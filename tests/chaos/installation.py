@@ -32,6 +32,8 @@ PERCH = deploy.MAIN_STACK
 ALIAS = "live"
 # Faults concern Perch's own functions; what they are about is the target's name in their events.
 FUNCTIONS, SUBJECT = f"{PERCH}-", r"chaos-\d\d"
+# The sweep's five minutes become 15 s.
+SWEEPS = {"PERCH_SCHEDULE_SCALE": "0.05"}
 # Nine digits, as Perch writes times that a condition compares.
 LONG_AGO = "2026-01-01T00:00:00.000000000Z"
 # Pushes whose tag ends like this have no event.
@@ -176,9 +178,15 @@ class Stage:
 
     def features(self) -> set[str]:
         """What this installation can do, of what stories may need."""
-        found = {"policies"} if "whileReleasing" in json.dumps(self.perch("schema")) else set()
-        names = [f["FunctionName"] for page in aws("lambda").get_paginator("list_functions").paginate() for f in page["Functions"]]
-        return found | ({"reconcile"} if f"{PERCH}-reconcile" in names else set())
+        commands = subprocess.run([str(self.cli), "--help"], capture_output=True, text=True, check=True).stdout
+        pages = aws("lambda").get_paginator("list_functions").paginate()
+        names = [function["FunctionName"] for page in pages for function in page["Functions"]]
+        has = {
+            "policies": "whileReleasing" in json.dumps(self.perch("schema")),
+            "reconcile": f"{PERCH}-reconcile" in names,
+            "orders": " hold " in commands and " stop " in commands,
+        }
+        return {name for name, there in has.items() if there}
 
     def make_due(self, target: Target) -> None:
         """Have the next sweep look at the target, as when its time has come."""
@@ -217,22 +225,19 @@ class Stage:
         return {name: load.stop() for name, load in self.load.items()}
 
 
-def parameters() -> tuple[str, ...]:
-    """Parameters of the template: sweeps every minute, where there is a sweep."""
-    return ("SweepSchedule='rate(1 minute)'",) if "SweepSchedule" in (ROOT / "template.yaml").read_text() else ()
-
-
 @contextlib.contextmanager
-def staged(seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_once: int = 0, **settings: str) -> Iterator[Stage]:
+def staged(
+    seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_once: int = 0, **settings: str
+) -> Iterator[Stage]:
     """A stack with Perch on it, whose faults have not begun; ended at the end."""
     if not (ROOT / "target" / "release" / "perch").is_file():
         raise ChaosError("no release binaries yet; build them first: make build")
     stack, before = Stack(free_port()), dict(os.environ)
     plan = Plan(seed=seed, functions=FUNCTIONS, subject=subject, at_once=at_once)
-    with faulty_server.running(stack, plan, **settings) as control:
+    with faulty_server.running(stack, plan, **{**SWEEPS, **settings}) as control:
         os.environ.update(stack.client_env())
         try:
-            deploy.deploy(stack, parameters=parameters(), say=say)
+            deploy.deploy(stack, say=say)
             yield Stage(control, stack.folder, seed)
         finally:
             os.environ.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from table import Item, Watcher
 # A release of these plans takes 20 to 40 s where nothing fails; retries wait up to 20 s each.
 RELEASE_WITHIN = 240.0
 ANNOUNCED_WITHIN = 60.0
+# Longer than a bake and its looks.
+STAYS = 15.0
+WHO = ("--reason", "chaos", "--by", "a story")
 SWEPT_WITHIN, DUE_EVERY = 240.0, 20.0
 
 
@@ -80,10 +84,14 @@ class Player:
     def play(self, story: Story, number: int, mine: list[Played]) -> None:
         """One story, from a target at rest to a target at rest."""
         self.at_rest()
+        if story.act == "stop":
+            self.stage.perch("stop", self.target.name, *WHO)
         first = self.push(story, number, 0)
         mine.append(first)
+        if story.act == "stop":
+            self.waits(first)
         self.started(first)
-        if story.act and self.reached(first, story.when)["phase"]["name"] == story.when:
+        if story.when and self.reached(first, story.when)["phase"]["name"] == story.when:
             first.acted = True
             try:
                 mine += self.act(story, number, first)
@@ -145,11 +153,12 @@ class Player:
 
     def act(self, story: Story, number: int, first: Played) -> list[Played]:
         """What the story says happens while the first release runs; further releases that follow."""
-        name, who = self.target.name, ("--reason", "chaos", "--by", "a story")
         if story.act == "alarm":
             self.stage.guard(self.target, quiet=False)
         elif story.act in ("abort", "rollback", "promote"):
-            self.stage.perch(story.act, name, *who)
+            self.stage.perch(story.act, self.target.name, *WHO)
+        elif story.act == "hold":
+            self.hold(first)
         elif story.act == "push":
             return [self.push(story, number, 1)]
         elif story.act == "move":
@@ -159,6 +168,23 @@ class Player:
         else:
             raise ValueError(story.act)
         return []
+
+    def waits(self, played: Played) -> None:
+        """See that nothing starts while the line is stopped, then end the stop."""
+        key = (f"TARGET#{self.target.name}", f"ARTIFACT#{played.digest}")
+        with contextlib.suppress(ChaosError):
+            found = self.watcher.until(key, lambda item: item.get("release"), STAYS, "a release")["release"]
+            played.problem = f"{found} started though the line was stopped"
+        self.stage.perch("resume", self.target.name, *WHO)
+
+    def hold(self, played: Played) -> None:
+        """Keep the release at its weight for longer than its bake takes, then have it go on."""
+        self.stage.perch("hold", self.target.name, *WHO)
+        with contextlib.suppress(ChaosError):
+            risen = lambda item: item["phase"]["name"] in ("Promoting", "Watching", "Promoted")  # noqa: E731
+            self.record(played, risen, STAYS)
+            played.problem = f"{played.release} went on though it was held"
+        self.stage.perch("continue", self.target.name, *WHO)
 
     def announce(self, digest: str, tag: str) -> None:
         """Another event about a push that was announced already, with an id of its own."""

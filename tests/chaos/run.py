@@ -82,7 +82,9 @@ def chosen(kinds: list[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def play(stage: Stage, targets: list[Target], features: set[str], options: argparse.Namespace, watcher: Watcher) -> list[Played]:
+def play(
+    stage: Stage, targets: list[Target], features: set[str], options: argparse.Namespace, watcher: Watcher
+) -> list[Played]:
     """Play every target's stories at the same time, under faults."""
     quiet = {number for number, target in enumerate(targets) if not target.rate}
     plan = Plan(seed=options.seed, rates=chosen(options.faults), functions=FUNCTIONS, subject=SUBJECT, lose=f'{LOST}"')
@@ -131,7 +133,7 @@ def whole_run(options: argparse.Namespace) -> summary.Run:
         told.start()
         operator.start()
         stage.call(targets)
-        say(f"{len(targets)} targets are installed; seed {options.seed}")
+        say(f"{len(targets)} targets are installed; seed {options.seed}; installed too: {', '.join(sorted(features)) or '-'}")
         try:
             played = play(stage, targets, features, options, watcher)
             say("the stories are played; faults end")
@@ -142,22 +144,36 @@ def whole_run(options: argparse.Namespace) -> summary.Run:
         callers = stage.hang_up()
         operator.close()
         told.close()
-        evidence = Evidence(
-            targets,
-            played,
-            everything(),
-            {target.name: stage.alias(target) for target in targets},
-            {target.name: versions(target) for target in targets},
-            stage.control.lines("calls"),
-            stage.control.lines("faults"),
-            told.entries,
-            operator.lost,
+        evidence = left(stage, targets, played, told, operator)
+        run = summary.Run(
+            seed=options.seed,
+            seconds=time.monotonic() - BEGAN,
+            evidence=evidence,
+            broken=broken(evidence),
+            callers=callers,
+            bad_versions=bad(evidence),
+            redriven=len(operator.redriven),
+            command=again(options),
         )
-        run = summary.Run(options.seed, time.monotonic() - BEGAN, evidence, broken(evidence), callers, bad(evidence), len(operator.redriven), again(options))
         run.broken += harmed(run)
         if run.broken:
             run.command += f"\nevidence: {keep(stage, options.seed, evidence)}"
         return run
+
+
+def left(stage: Stage, targets: list[Target], played: list[Played], told: Told, operator: Operator) -> Evidence:
+    """What a run that is over has left behind."""
+    return Evidence(
+        targets=targets,
+        played=played,
+        state=everything(),
+        aliases={target.name: stage.alias(target) for target in targets},
+        versions={target.name: versions(target) for target in targets},
+        calls=stage.control.lines("calls"),
+        faults=stage.control.lines("faults"),
+        told=told.entries,
+        lost_letters=operator.lost,
+    )
 
 
 def bad(evidence: Evidence) -> set[tuple[str, str]]:

@@ -79,6 +79,8 @@ STORIES = (
     ),
     Story("second push in the watch", TWO, (PROMOTED, PROMOTED), "Watching", "push", policies={"reject": (PROMOTED, NONE)}),
     Story("the same push announced again", HEALTHY, (PROMOTED,), "Baking", "announce"),
+    Story("held, then continued", HEALTHY, (PROMOTED,), "Baking", "hold", needs="orders"),
+    Story("pushed while the line is stopped", HEALTHY, (PROMOTED,), act="stop", needs="orders"),
     Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="policies"),
     Story("push that no event announced", HEALTHY, (PROMOTED,), lost=True, needs="reconcile", share=2),
     Story("no callers", HEALTHY, (NO_DATA,), quiet_target=True),
