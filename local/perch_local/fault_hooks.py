@@ -44,7 +44,7 @@ def _named(worker, faults):
 def _doors(faults, proxy):
     """Give each environment of a function in the plan a door of its own."""
     spawn, environ, invoke = LR.ProvidedWorker._spawn, L._provided_worker_env, LR.ProvidedWorker.invoke
-    teardown = LR.ProvidedWorker._teardown
+    shut_down = LR.ProvidedWorker._shutdown_server
 
     def spawn_behind_door(self, *args, **kwargs):
         _spawning.worker = self
@@ -69,10 +69,10 @@ def _doors(faults, proxy):
         door, self._perch_door = getattr(self, "_perch_door", None), None
         if door:
             door()
-        return teardown(self)
+        return shut_down(self)
 
     LR.ProvidedWorker._spawn, L._provided_worker_env = spawn_behind_door, environment_with_door
-    LR.ProvidedWorker.invoke, LR.ProvidedWorker._teardown = invoke_behind_door, close_door
+    LR.ProvidedWorker.invoke, LR.ProvidedWorker._shutdown_server = invoke_behind_door, close_door
 
 
 def _tasks(faults):

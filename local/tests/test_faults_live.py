@@ -1,6 +1,7 @@
 """Faults in a running server: what callers, functions, Tasks, events and stream batches see of each kind."""
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import boto3
 import pytest
@@ -21,7 +22,7 @@ def control():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         stack = Stack(probe.getsockname()[1])
-    with faulty_server.running(stack, Plan(**PLAN), AUTH="false") as control:
+    with faulty_server.running(stack, Plan(**PLAN, at_once=2), AUTH="false") as control:
         control.stack = stack
         yield control
 
@@ -164,3 +165,14 @@ def test_batches_come_twice(client, caller, faults):
     put("t-05 late")
     assert until(lambda: seen("t-05 late") == 1)
     client("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_no_more_invocations_at_once_than_the_plan_allows(client, caller):
+    payload = json.dumps({"sleep": 0.5})
+
+    def pids(name):
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: client("lambda").invoke(FunctionName=name, Payload=payload), range(4)))
+        return {json.load(answer["Payload"])["pid"] for answer in answers}
+
+    assert len(pids("perch-caller")) <= 2 and len(pids("bystander")) == 4
