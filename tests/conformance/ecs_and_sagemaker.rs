@@ -1,4 +1,4 @@
-//! What users of ECS deployments and SageMaker endpoints met, played on a Lambda alias.
+//! What users of ECS deployments and `SageMaker` endpoints met, played on a Lambda alias.
 
 use perch_app::on_alarm;
 use perch_app::ports::Route;

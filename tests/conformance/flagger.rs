@@ -8,9 +8,12 @@ use perch_testkit::{Failure, Fault, Paused, digest, failing, healthy, silent, ta
 
 use crate::scene::Scene;
 
+/// What goes wrong, and how the scene makes it so.
+type Breach = (&'static str, fn(&Scene));
+
 #[tokio::test]
 async fn flagger_1898_rollback_picks_the_verified_baseline() {
-    let ways_to_break: [(&str, fn(&Scene)); 3] = [
+    let ways_to_break: [Breach; 3] = [
         ("UpdateAlias is refused", |scene| {
             scene.world.calls.inject(Fault::of("shift").with(Failure::Denied));
         }),

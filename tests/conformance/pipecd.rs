@@ -1,4 +1,4 @@
-//! PipeCD: <https://github.com/pipe-cd/pipecd/issues>
+//! `PipeCD`: <https://github.com/pipe-cd/pipecd/issues>
 
 use perch_app::ports::{PortError, Route, SaveTarget as _};
 use perch_app::shift_weight;
