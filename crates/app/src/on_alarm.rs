@@ -5,12 +5,14 @@
 //! reads back and writes down.
 
 use jiff::Timestamp;
-use perch_core::names::{AlarmName, TargetName};
+use perch_core::head::{Head, Ledger};
+use perch_core::names::{AlarmName, ReleaseId, TargetName};
 use perch_core::phase::RollbackCause;
 use serde_json::json;
 
 use crate::ports::{
-    Claim, FindTargets, KeepNote, Machine, Note, ReadAlias, ShiftWeight, StartExecution, TakeFence,
+    Claim, FindTargets, KeepNote, LoadHead, Machine, Note, ReadAlias, ShiftWeight, StartExecution,
+    TakeFence,
 };
 use crate::restore_traffic::{Restored, restore, rollback_name};
 use crate::step::StepError;
@@ -46,7 +48,7 @@ pub enum Answer {
 /// The first error; the other targets are rolled back all the same, and a repeated call does the
 /// rest.
 pub async fn run(
-    store: &(impl FindTargets + TakeFence + KeepNote),
+    store: &(impl FindTargets + LoadHead + TakeFence + KeepNote),
     lambda: &(impl ReadAlias + ShiftWeight),
     executions: &impl StartExecution,
     alarm: &Alarm,
@@ -63,27 +65,31 @@ pub async fn run(
 }
 
 async fn protect(
-    store: &(impl TakeFence + KeepNote),
+    store: &(impl LoadHead + TakeFence + KeepNote),
     lambda: &(impl ReadAlias + ShiftWeight),
     executions: &impl StartExecution,
     alarm: &Alarm,
     target: &TargetName,
 ) -> Result<Answer, StepError> {
     let head = store.take_fence(target, Claim::Guard { at: alarm.at }).await?;
-    let fence = head.as_ref().map_or(0, |head| head.fence);
-    let Some((Some(ledger), Some(release))) = head.map(|head| (head.ledger, head.active)) else {
+    let Some((head, ledger, release)) = head.and_then(in_flight) else {
         store.note(&nothing_in_flight(alarm, target)).await?;
         return Ok(Answer::NothingInFlight);
     };
-    let restored = restore(lambda, &ledger, Some(&ledger.revision)).await;
+    let restored = restore(store, lambda, &head, &ledger, Some(&ledger.revision)).await;
     // The rollback machine also runs when the alias could not be moved: it tries longer.
     let cause = RollbackCause::Alarm { alarm: alarm.name.clone(), reason: alarm.reason.clone() };
     let input = json!({ "releaseId": release, "cause": cause });
-    executions.start(Machine::Rollback, &rollback_name(&release, fence), &input).await?;
+    executions.start(Machine::Rollback, &rollback_name(&release, head.fence), &input).await?;
     Ok(match restored? {
         Restored::Back(_) => Answer::RolledBack,
         Restored::Foreign(_) => Answer::LeftAlone,
     })
+}
+
+fn in_flight(head: Head) -> Option<(Head, Ledger, ReleaseId)> {
+    let (ledger, release) = (head.ledger.clone()?, head.active.clone()?);
+    Some((head, ledger, release))
 }
 
 fn nothing_in_flight(alarm: &Alarm, target: &TargetName) -> Note {

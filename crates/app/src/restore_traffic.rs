@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
-use perch_core::head::{Fence, Ledger};
+use perch_core::head::{Fence, Head, Ledger};
 use perch_core::names::ReleaseId;
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
@@ -54,7 +54,7 @@ pub async fn run(
     };
     release.fence = head.fence;
     let restored = match (&release.ledger, release.phase.is_exposed()) {
-        (Some(ledger), true) => restore(lambda, ledger, None).await.map(Some),
+        (Some(ledger), true) => restore(store, lambda, &head, ledger, None).await.map(Some),
         // No traffic was moved: there is nothing to put back, and the alias is not ours to touch.
         (None, _) | (_, false) => Ok(None),
     };
@@ -129,14 +129,20 @@ pub(crate) enum Restored {
     Foreign(Route),
 }
 
-/// Moves the alias to the baseline alone and reads it back.
+/// Moves the alias to the baseline alone and reads it back, while `held` is the head as the fence was
+/// taken.
 ///
-/// With `hint`, the first write goes without a read, conditional on that revision.
+/// With `hint`, the first write goes without a read, conditional on that revision. Any other comes
+/// after a read of the alias and a look at the fence: who took the fence later, or came after it,
+/// has moved the alias too, and a rollback that was slow must not undo that.
 ///
 /// # Errors
-/// [`StepError`] when the alias could not be moved or was not read back as set.
+/// [`StepError`] when the alias could not be moved or was not read back as set;
+/// [`PortError::Conflict`] when another took the fence.
 pub(crate) async fn restore(
+    store: &impl LoadHead,
     lambda: &(impl ReadAlias + ShiftWeight),
+    held: &Head,
     ledger: &Ledger,
     hint: Option<&str>,
 ) -> Result<Restored, StepError> {
@@ -151,6 +157,7 @@ pub(crate) async fn restore(
     }
     let mut found = lambda.alias(&ledger.lambda).await?;
     for _ in 0..ATTEMPTS {
+        refuse_stale(store, held).await?;
         if !found.route.is_within(ledger) {
             return Ok(Restored::Foreign(found.route));
         }
@@ -169,5 +176,17 @@ pub(crate) async fn restore(
         what: format!("alias {}", ledger.lambda.alias),
         expected: route.to_string(),
         found: found.route.to_string(),
+    })
+}
+
+async fn refuse_stale(store: &impl LoadHead, held: &Head) -> Result<(), PortError> {
+    let fence = store.head(&held.target).await?.map_or(0, |head| head.fence);
+    if fence == held.fence {
+        return Ok(());
+    }
+    Err(PortError::Conflict {
+        what: format!("head of {}", held.target),
+        expected: format!("fence {}", held.fence),
+        found: format!("fence {fence}"),
     })
 }

@@ -372,3 +372,35 @@ async fn a_person_who_goes_back_while_another_release_starts_replaces_nothing() 
     }
     assert!(went_back > 5 && too_late > 5, "{went_back} went back, {too_late} too late");
 }
+
+#[tokio::test]
+async fn a_rollback_that_was_slow_leaves_a_later_release_alone() {
+    let (placed, abort) = (release().baking(0).build(), abort_of(&release().build()));
+    for call in ["alias", "shift"] {
+        let world = World::amid(&placed);
+        for version in ["1", "2"] {
+            world.metrics.set(version, healthy());
+        }
+        let World { store, lambda, executions, .. } = &world;
+        let slow = restore_traffic::run(store, lambda, &abort, at(120));
+        let slow = Paused::new(&world.calls, slow).before(call);
+        // Another rollback of the release is faster, and its artifact has another turn.
+        let cause = Some(RollbackCause::Replaced {
+            by: "news-2".parse().unwrap(),
+            artifact: placed.artifact.to_string(),
+        });
+        let replaced = RollbackInput { release_id: placed.id.clone(), cause };
+        restore_traffic::run(store, lambda, &replaced, at(121)).await.unwrap();
+        let again = announcement().event("event-2").pushed_at(122).build();
+        announce::run(store, executions, &again, at(122)).await.unwrap();
+        let baking = |world: &World| {
+            let baking = |release: &Release| release.phase.name() == "Baking";
+            world.store.read(|items| items.releases.values().any(baking))
+        };
+        assert!(Machines::new(at(123)).run_until(&world, baking).await);
+        let route = world.route(&placed.plan.lambda);
+        assert!(route.split.is_some(), "{route}");
+        let error = slow.finish().unwrap_err();
+        assert_eq!(world.route(&placed.plan.lambda), route, "{error}");
+    }
+}

@@ -128,15 +128,24 @@ pub fn not_the_newest<'a>(
     if let Some(pair) = back {
         return Some(format!("P8: {} was promoted after the newer {}", pair[1].id, pair[0].id));
     }
+    // An artifact has one effect, so one that was pushed again may count from its first push or from
+    // its last; of those that were pushed in the same second, any may be the last.
+    let mut first: BTreeMap<String, &(Artifact, Timestamp)> = BTreeMap::new();
     let pushes: Vec<&(Artifact, Timestamp)> = pushes.collect();
+    for push in pushes.iter().rev() {
+        let known = first.entry(push.0.identity()).or_insert(push);
+        *known = if push.1 < known.1 { push } else { known };
+    }
     let last = pushes.iter().map(|(_, at)| *at).max()?;
-    let later = |release: &Release| release.cause.is_person() && release.started_at >= last;
+    let last_of_first = first.values().map(|(_, at)| *at).max()?;
+    let later =
+        |release: &Release| release.cause.is_person() && release.started_at >= last_of_first;
     if own.iter().any(later) || target.while_releasing == WhileReleasing::Reject {
         return None;
     }
-    // Of those that were pushed in the same second, any may be the last.
-    let newest: Vec<&Artifact> =
-        pushes.iter().filter(|(_, at)| *at == last).map(|(artifact, _)| artifact).collect();
+    let of_last = pushes.iter().filter(|(_, at)| *at == last);
+    let of_first = first.values().filter(|(_, at)| *at == last_of_first);
+    let newest: Vec<&Artifact> = of_last.chain(of_first).map(|(artifact, _)| artifact).collect();
     let settled = |artifact: &&&Artifact| {
         let of = own.iter().rfind(|release| release.artifact.identity() == artifact.identity());
         of.is_some_and(|release| !matches!(release.phase, Phase::Superseded { .. }))

@@ -61,6 +61,8 @@ pub(super) struct Flight {
     pub(super) is_step: bool,
     /// A stop or a hold stood when it started.
     held: bool,
+    /// A person's order stood when it started.
+    pub(super) knew_an_order: bool,
     /// Nobody waits for the outcome any more.
     pub(super) detached: bool,
     /// When Lambda ends it, in milliseconds after the start.
@@ -101,6 +103,10 @@ impl Flight {
             task,
             name,
             is_step: fence.is_some(),
+            knew_an_order: release.as_ref().is_some_and(|id| {
+                let known = |items: &crate::store::Items| items.releases.get(id).cloned();
+                world.store.read(known).is_some_and(|release| release.order.is_some())
+            }),
             held: release.as_ref().is_some_and(|id| is_held(world, id)),
             detached: false,
             ends_by: 0,

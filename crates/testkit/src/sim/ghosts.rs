@@ -28,12 +28,14 @@ pub(super) struct Ghosts {
     pub(super) pushed_on: BTreeSet<ReleaseId>,
     /// Targets whose alias or code someone else touched.
     pub(super) foreign: BTreeSet<TargetName>,
+    /// Releases whose fence a rollback took before it could know of a person's order.
+    replaced: BTreeSet<ReleaseId>,
     /// Releases as last written.
     releases: BTreeMap<ReleaseId, Release>,
     /// The fence of each target.
     fences: BTreeMap<TargetName, Fence>,
-    /// The fence of the newest restore of each target.
-    restored: BTreeMap<TargetName, Fence>,
+    /// The highest fence that each alias was written under.
+    written: BTreeMap<TargetName, Fence>,
     /// How many routes each alias was given, and the last.
     routes: BTreeMap<TargetName, (usize, Route)>,
     /// The targets whose alias is as someone else left it.
@@ -108,11 +110,15 @@ impl Ghosts {
                 .collect::<Vec<_>>()
         });
         for (target, fence, active, ledger) in heads {
+            // A target that nothing was released to has a head too, under fence 0.
             let before = self.fences.insert(target, fence);
-            if before == Some(fence) {
+            if before.unwrap_or_default() == fence {
                 continue;
             }
             flight.fence = Some(fence);
+            if let (Some(release), false) = (&flight.release, flight.knew_an_order) {
+                self.replaced.insert(release.clone());
+            }
             if let (Task::Event(Event::Alarm(alarm), _), Some(active)) = (&flight.task, active) {
                 if ledger.is_some_and(|ledger| ledger.taken_at > alarm.at) {
                     changes.broken.push(format!("{} is older than {active}", alarm.event));
@@ -141,15 +147,33 @@ impl Ghosts {
             if self.left.remove(&target.name) {
                 overwritten(flight, world, target, &before, &mut changes.broken);
             }
+            self.in_order(flight, target, &route, &mut changes.broken);
             if flight.is_step {
                 self.step_wrote(flight, world, target, (&before, &route), &mut changes.broken);
-            } else if let Some(fence) = flight.fence {
-                self.restored.insert(target.name.clone(), fence);
             }
         }
     }
 
-    /// A release's own step moved the alias: P2, P3 and P6.
+    /// P2: nobody writes the alias under an older fence than one it was written under before.
+    fn in_order(
+        &mut self,
+        flight: &Flight,
+        target: &Target,
+        after: &Route,
+        broken: &mut Vec<String>,
+    ) {
+        let fence = flight.fence.unwrap_or_default();
+        let highest = self.written.entry(target.name.clone()).or_default();
+        if *highest > fence {
+            broken.push(format!(
+                "P2: {} wrote {after} under fence {fence}, after a write under {highest}",
+                flight.name
+            ));
+        }
+        *highest = fence.max(*highest);
+    }
+
+    /// A release's own step moved the alias: P3 and P6.
     fn step_wrote(
         &self,
         flight: &Flight,
@@ -158,13 +182,6 @@ impl Ghosts {
         (before, after): (&Route, &Route),
         broken: &mut Vec<String>,
     ) {
-        let (name, fence) = (&target.name, flight.fence.unwrap_or_default());
-        if let Some(restored) = self.restored.get(name).filter(|restored| **restored > fence) {
-            broken.push(format!(
-                "P2: {} wrote {after} under fence {fence}, after the restore under {restored}",
-                flight.name
-            ));
-        }
         let id = flight.release.as_ref();
         let release = world.store.read(|items| id.and_then(|id| items.releases.get(id).cloned()));
         let Some(release) = release else {
@@ -178,7 +195,7 @@ impl Ghosts {
             broken.push(format!("{} wrote {after} past a stop or a hold", flight.name));
         }
         let skips = skips_a_step(&release, &ledger.baseline, before, after);
-        if skips && !self.ordered.contains(&release.id) && !self.foreign.contains(name) {
+        if skips && !self.ordered.contains(&release.id) && !self.foreign.contains(&target.name) {
             broken.push(format!("P6: {} wrote {after} after {before}", flight.name));
         }
     }
@@ -230,7 +247,8 @@ impl Ghosts {
         }
         let replaced = matches!(release.phase, Phase::Superseded { by: Some(_) });
         let replaceable = |known: &Release| known.is_replaceable() || known.order.is_none();
-        let ordered = release.cause.is_person() || !known.is_none_or(replaceable);
+        let decided = self.replaced.contains(&release.id);
+        let ordered = release.cause.is_person() || !(decided || known.is_none_or(replaceable));
         if replaced && ordered {
             broken.push(format!("P7: {} was replaced, although a person wanted it", release.id));
         }
