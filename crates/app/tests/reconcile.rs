@@ -1,7 +1,7 @@
 //! The sweep: what is left behind is found and mended, and a quiet target costs a few reads.
 
 use perch_app::ports::{Machine, Route, StartExecution as _, SweepRun};
-use perch_app::{on_alarm, reconcile};
+use perch_app::{on_alarm, reconcile, restore_traffic};
 use perch_core::head::Waiting;
 use perch_core::journal::Happened;
 use perch_core::names::TargetName;
@@ -164,6 +164,30 @@ async fn an_alarm_that_only_took_the_fence_is_finished() {
     let did = sweep(&world, 60).await.did;
     assert!(did[0].contains("the rollback that took fence 2 was lost"), "{did:?}");
     Machines::new(at(60)).run(&world).await;
+    assert_eq!(broken_at_rest(&world), [""; 0]);
+    assert_eq!(world.release(&"news-1".parse().unwrap()).phase.name(), "RolledBack");
+}
+
+#[tokio::test]
+async fn a_rollback_that_was_lost_after_its_start_is_done_again() {
+    let world = World::amid(&release().baking(0).build());
+    well(&world);
+    let alarm = on_alarm::Alarm {
+        event: "alarm-1".to_owned(),
+        name: "errors".parse().unwrap(),
+        reason: String::new(),
+        at: at(5),
+    };
+    let World { store, lambda, executions, .. } = &world;
+    on_alarm::run(store, lambda, executions, &alarm).await.unwrap();
+    assert_eq!(executions.started().len(), 1);
+    sweep(&world, 60).await;
+    assert_eq!(executions.started().len(), 1, "it may still run");
+    sweep(&world, 800).await;
+    let again = executions.started().swap_remove(1);
+    assert_eq!(again.name.as_str(), "news-1-f2-081320");
+    let input = serde_json::from_value(again.input).unwrap();
+    restore_traffic::run(store, lambda, &input, at(801)).await.unwrap();
     assert_eq!(broken_at_rest(&world), [""; 0]);
     assert_eq!(world.release(&"news-1".parse().unwrap()).phase.name(), "RolledBack");
 }

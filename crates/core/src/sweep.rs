@@ -113,8 +113,12 @@ fn carry_on(situation: &Situation, release: &Release, now: Timestamp) -> Option<
     if fence > release.fence {
         return Some(Remedy::FinishRollback { fence });
     }
-    let overdue = release.due.saturating_add(GRACE).is_ok_and(|late| now > late);
-    overdue.then_some(Remedy::Revive)
+    is_overdue(release, now).then_some(Remedy::Revive)
+}
+
+/// Whether the next step of the release should have been done long ago.
+pub fn is_overdue(release: &Release, now: Timestamp) -> bool {
+    release.due.saturating_add(GRACE).is_ok_and(|late| now > late)
 }
 
 fn drift(situation: &Situation) -> Option<Remedy> {

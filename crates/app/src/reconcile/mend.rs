@@ -3,10 +3,10 @@
 use perch_core::decide::{Event, Next};
 use perch_core::head::{Fence, Head};
 use perch_core::journal::{Happened, Notice};
-use perch_core::names::TargetName;
+use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Release};
-use perch_core::sweep::{Remedy, Situation};
+use perch_core::sweep::{Remedy, Situation, is_overdue};
 use perch_core::target::Target;
 use serde_json::json;
 
@@ -77,9 +77,19 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         let Some(release) = &situation.active else { return Ok(None) };
         let text = format!("rollback of {} started: {cause}", release.id);
         let input = RollbackInput { release_id: release.id.clone(), cause: Some(cause) };
-        let name = rollback_name(&release.id, fence);
+        let name = self.rollback_name(release, fence);
         self.executions.start(Machine::Rollback, &name, &json!(input)).await?;
         Ok(Some(text))
+    }
+
+    /// The name of the rollback that took the fence, which may run; once it must have ended, a name
+    /// of its own: an execution that ended keeps its name from others.
+    fn rollback_name(&self, release: &Release, fence: Fence) -> ReleaseId {
+        let name = rollback_name(&release.id, fence);
+        if !is_overdue(release, self.now) {
+            return name;
+        }
+        format!("{name}-{}", self.now.strftime("%H%M%S")).parse().unwrap_or(name)
     }
 
     /// Writes down that the execution was lost, then starts another. A conflict means that the
