@@ -12,6 +12,8 @@ def handler(event, context):
     record["fence"] = head["fence"]
     ledger = record["ledger"]
     *_, revision = aliases.read(ledger["lambda"])
+    if perch.head(record["target"])["fence"] != head["fence"]:
+        raise RuntimeError("another took the fence")
     aliases.shift(ledger["lambda"], ledger["baseline"], {}, revision)
     version, split, revision = aliases.read(ledger["lambda"])
     if (version, split) != (ledger["baseline"], {}):
