@@ -96,7 +96,8 @@ async fn promote(world: &World, input: &StepInput) {
 
 async fn guard_alarms(world: &World) {
     let World { store, lambda, executions, .. } = world;
-    on_alarm::run(store, lambda, executions, &alarm()).await.unwrap();
+    // A conflict is another rollback that took the fence; the event comes again all the same.
+    on_alarm::run(store, lambda, executions, &alarm()).await.ok();
 }
 
 #[tokio::test]

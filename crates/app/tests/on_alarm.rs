@@ -88,7 +88,7 @@ async fn an_alias_that_moved_since_costs_a_read_and_is_put_back_all_the_same() {
     let lambda = target().build().service.lambda;
     world.lambda.move_alias(&lambda, &Route::all_on(&"2".parse().unwrap()));
     ring(&world).await.unwrap();
-    let calls = ["by_guard", "take_fence", "shift", "alias", "shift", "alias", "start"];
+    let calls = ["by_guard", "take_fence", "shift", "alias", "head", "shift", "alias", "start"];
     assert_eq!(world.calls.log(), calls);
     assert_eq!(route(&world), baseline());
 }

@@ -113,7 +113,7 @@ async fn a_release_that_no_one_knows_is_an_error() {
 async fn traffic_goes_first_and_is_read_back_before_anything_is_written() {
     let world = World::amid(&release().baking(0).build());
     roll_back(&world, 70).await.unwrap();
-    let calls = ["release", "take_fence", "alias", "shift", "alias", "commit"];
+    let calls = ["release", "take_fence", "alias", "head", "shift", "alias", "commit"];
     assert_eq!(world.calls.log(), calls);
 }
 
