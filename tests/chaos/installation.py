@@ -200,9 +200,11 @@ class Stage:
             )
 
     def move(self, target: Target) -> str:
-        """Publish a version of the unpublished code and give it all traffic, as another tool would; the version."""
+        """Publish a version with other settings and give it all traffic, as another tool would; the version."""
         functions = aws("lambda")
-        functions.update_function_configuration(FunctionName=target.name, Description=f"moved at {time.time()}")
+        # With the same settings it would be the canary's version: Lambda publishes only what has changed.
+        changed = {"Variables": {"CHANGED": str(time.time())}}
+        functions.update_function_configuration(FunctionName=target.name, Environment=changed)
         functions.get_waiter("function_updated_v2").wait(FunctionName=target.name, WaiterConfig={"Delay": 1})
         version = str(functions.publish_version(FunctionName=target.name)["Version"])
         whole: dict[str, Any] = {"AdditionalVersionWeights": {}}

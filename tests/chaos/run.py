@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Releases under faults on a private local stack: every promise is held against what the run leaves behind.
 
-    run.py [--seed N] [--targets N] [--rounds N] [--faults KIND]... [--only TARGET]
+    run.py [--seed N] [--targets N] [--rounds N] [--faults KIND]... [--story NAME]... [--only TARGET]
 
 Exits 0 only if every promise held. The same seed plays the same stories with the same faults at the same places.
 """
@@ -27,7 +27,7 @@ from checks import Broken, Evidence, broken
 from people import Operator, Told
 from play import Played, Player
 from installation import FUNCTIONS, LOST, SUBJECT, ChaosError, Stage, Target, aws, output, staged
-from stories import IMAGES, programme
+from stories import IMAGES, playable, programme
 from table import Watcher, everything
 
 TARGETS, QUIET, ROUNDS = 20, 2, 6
@@ -88,7 +88,10 @@ def play(
     """Play every target's stories at the same time, under faults."""
     quiet = {number for number, target in enumerate(targets) if not target.rate}
     plan = Plan(seed=options.seed, rates=chosen(options.faults), functions=FUNCTIONS, subject=SUBJECT, lose=f'{LOST}"')
-    parts = programme(len(targets), quiet, options.rounds, features, options.seed)
+    known = playable(features, options.story)
+    if all(story.quiet_target for story in known):
+        raise ChaosError(f"--story: none of these can be played here; there are: {', '.join(s.name for s in playable(features, []))}")
+    parts = programme(len(targets), quiet, options.rounds, known, options.seed)
     players = [Player(stage, watcher, target, part) for target, part in zip(targets, parts, strict=True)]
     players = [player for player in players if options.only in (None, player.target.name)]
     stage.control.follow(plan)
@@ -195,7 +198,7 @@ def harmed(run: summary.Run) -> list[Broken]:
 
 def again(options: argparse.Namespace) -> str:
     """The command that plays this run again."""
-    more = "".join(f" --faults {kind}" for kind in options.faults)
+    more = "".join(f" --faults {kind}" for kind in options.faults) + "".join(f" --story '{name}'" for name in options.story)
     return f".venv/bin/python tests/chaos/run.py --seed {options.seed} --targets {options.targets} --rounds {options.rounds}{more}"
 
 
@@ -218,6 +221,7 @@ def main() -> int:
     parser.add_argument("--targets", type=int, default=TARGETS, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="stories of each target; default: %(default)s")
     parser.add_argument("--faults", action="append", default=[], metavar="SITE[.KIND]", help="only these; default: all")
+    parser.add_argument("--story", action="append", default=[], metavar="NAME", help="only these; default: all")
     parser.add_argument("--only", metavar="TARGET", help="play the stories of one target alone")
     options = parser.parse_args()
     options.seed = secrets.randbelow(10**6) if options.seed is None else options.seed

@@ -87,10 +87,15 @@ STORIES = (
 )
 
 
-def programme(targets: int, quiet: set[int], rounds: int, features: set[str], seed: int) -> list[list[Story]]:
-    """The stories of each target, in a random order that the seed decides; every story that can be played is in it."""
+def playable(features: set[str], names: list[str]) -> list[Story]:
+    """The stories that an installation with these features can play; with names only those, beside those without callers."""
+    found = [story for story in STORIES if not story.needs or story.needs in features]
+    return [story for story in found if not names or story.name in names or story.quiet_target]
+
+
+def programme(targets: int, quiet: set[int], rounds: int, known: list[Story], seed: int) -> list[list[Story]]:
+    """The stories of each target, in a random order that the seed decides; each that is known is played by turns."""
     draw = random.Random(seed)
-    known = [story for story in STORIES if not story.needs or story.needs in features]
     pool = _endless([story for story in known if not story.quiet_target for _ in range(story.share)], draw)
     silent = [story for story in known if story.quiet_target]
     return [
