@@ -146,6 +146,34 @@ fn the_machine_reads_what_a_step_answers() {
     }
 }
 
+/// A stop or a hold keeps a shift or a promotion waiting, as a bake does a look.
+#[test]
+fn whatever_is_next_may_have_to_wait() {
+    let machine = json(CANARY_DEPLOY);
+    let states = &machine["States"];
+    let waits = list(&states["Route"], "Choices");
+    assert_eq!(
+        waits,
+        [json!({ "Condition": "{% $states.input.waitSeconds > 0 %}", "Next": "Wait" })]
+    );
+    assert_eq!(
+        (&states["Route"]["Default"], &states["Wait"]["Next"]),
+        (&json!("Dispatch"), &json!("Dispatch"))
+    );
+    let after_seconds = 30;
+    let input = StepInput { release_id: "r-1".parse().unwrap(), fence: 7 };
+    for next in [
+        Next::Prepare { after_seconds },
+        Next::Shift { after_seconds },
+        Next::Judge { after_seconds },
+        Next::Promote { after_seconds },
+    ] {
+        let answer = input.then(next);
+        assert_eq!((answer.next.as_str(), answer.wait_seconds), (next.name(), 30));
+        assert!(routes(&machine).contains_key(next.name()));
+    }
+}
+
 #[test]
 fn the_machines_hand_over_what_the_functions_take() {
     let deploy = json(CANARY_DEPLOY);

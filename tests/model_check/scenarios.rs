@@ -6,7 +6,9 @@ use perch_core::release::Release;
 use perch_core::span::Span;
 use perch_core::target::{Target, WhileReleasing};
 use perch_testkit::model::{Bounds, Event, State};
-use perch_testkit::{Mutation, World, announcement, at, failing, healthy, image, run, silent, target};
+use perch_testkit::{
+    Mutation, World, announcement, at, failing, healthy, image, run, silent, target,
+};
 use serde_json::json;
 
 use crate::checked::{Found, walk};
@@ -139,15 +141,40 @@ fn probe() {
         ("push stop resume", fresh, vec![push(), Event::Stop(news()), Event::Resume(news())], NONE),
         ("baking promote crash", baking, vec![Event::Promote(news())], CRASH),
         ("baking fails", baking, vec![Event::Answers("2", failing())], CRASH),
-        ("baking silent promote", baking, vec![Event::Answers("2", silent()), Event::Promote(news())], NONE),
-        ("baking moved alarm", baking, vec![Event::Moved(usual().service.lambda, Route::all_on(&"1".parse().unwrap())), alarm()], NONE),
+        (
+            "baking silent promote",
+            baking,
+            vec![Event::Answers("2", silent()), Event::Promote(news())],
+            NONE,
+        ),
+        (
+            "baking moved alarm",
+            baking,
+            vec![
+                Event::Moved(usual().service.lambda, Route::all_on(&"1".parse().unwrap())),
+                alarm(),
+            ],
+            NONE,
+        ),
     ];
     for (name, start, events, bounds) in scenarios {
-        if std::env::args().any(|arg| arg == "probe-only") { continue; }
+        if std::env::args().any(|arg| arg == "probe-only") {
+            continue;
+        }
         let began = std::time::Instant::now();
         let found = walk(State::new(start(), events, bounds), 250_000);
-        println!("{name}: {} states, {} ways, depth {}, circle {}, {:.1} s {:?}", found.states, found.ways, found.depth, found.has_circle, began.elapsed().as_secs_f64(), found.broken.keys());
-        for (promise, way) in found.broken.iter().take(1) { println!("{promise}:\n{way}"); }
+        println!(
+            "{name}: {} states, {} ways, depth {}, circle {}, {:.1} s {:?}",
+            found.states,
+            found.ways,
+            found.depth,
+            found.has_circle,
+            began.elapsed().as_secs_f64(),
+            found.broken.keys()
+        );
+        for (promise, way) in found.broken.iter().take(1) {
+            println!("{promise}:\n{way}");
+        }
     }
     for (name, start, events, bounds, mutation) in [
         ("fence", fresh, vec![push(), alarm()], NONE, Mutation::FenceUnchecked),
@@ -160,8 +187,17 @@ fn probe() {
         world.lambda.change(|account| account.mutation = Some(mutation));
         let began = std::time::Instant::now();
         let found = walk(State::new(world, events, bounds), 250_000);
-        println!("MUT {name}: {} states, {} ways, depth {}, {:.1} s {:?}", found.states, found.ways, found.depth, began.elapsed().as_secs_f64(), found.broken.keys());
-        for (promise, way) in found.broken.iter().take(1) { println!("{promise}:\n{way}"); }
+        println!(
+            "MUT {name}: {} states, {} ways, depth {}, {:.1} s {:?}",
+            found.states,
+            found.ways,
+            found.depth,
+            began.elapsed().as_secs_f64(),
+            found.broken.keys()
+        );
+        for (promise, way) in found.broken.iter().take(1) {
+            println!("{promise}:\n{way}");
+        }
     }
     let _ = holds;
 }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::samples::{at, entry, head, image, planned, release_in, target};
+use crate::store_follow::full as full_head;
 use crate::support::read;
 
 /// The value after a way through the SDK's item.
@@ -93,17 +94,36 @@ fn a_release_reads_back_with_nothing_known_yet() {
     let release = planned();
     assert_eq!(through_the_table(&release), release);
     let waited = json!({ "kind": "waited", "id": "e-1", "pushedAt": "2026-11-21T12:00:00Z" });
-    let release = Release { cause: read(waited), ..release };
-    assert_eq!(through_the_table(&release), release);
+    let sweep = json!({ "kind": "sweep", "id": "sweep-1", "pushedAt": "2026-11-21T12:00:00Z" });
+    let person = |overrides: Value| {
+        let at = "2026-11-21T12:00:00Z";
+        json!({ "kind": "person", "by": "ada", "reason": "the fix", "at": at, "overrides": overrides })
+    };
+    let alarms = json!(["news errors/5xx"]);
+    for cause in [waited, sweep, person(json!([])), person(alarms.clone())] {
+        let release =
+            Release { cause: read(cause), ignored_guards: read(alarms.clone()), ..planned() };
+        assert_eq!(through_the_table(&release), release);
+    }
 }
 
 #[test]
-fn both_kinds_of_artifact_read_back() {
+fn every_order_of_a_person_reads_back() {
+    for kind in ["promote", "hold", "continue"] {
+        let order = json!({ "kind": kind, "by": "ada", "reason": "x" });
+        let release = Release { order: Some(read(order)), ..planned() };
+        assert_eq!(through_the_table(&release), release);
+    }
+}
+
+#[test]
+fn every_kind_of_artifact_reads_back() {
     let untagged =
         json!({ "kind": "image", "repository": "a/b", "digest": image()["digest"], "tag": null });
     let package =
         json!({ "kind": "package", "bucket": "models", "key": "a/b c.zip", "version": "v.1_x" });
-    for artifact in [image(), untagged, package] {
+    let version = json!({ "kind": "version", "version": "4" });
+    for artifact in [image(), untagged, package, version] {
         let artifact: Artifact = read(artifact);
         assert_eq!(through_the_table(&artifact), artifact);
     }
@@ -111,8 +131,9 @@ fn both_kinds_of_artifact_read_back() {
 
 #[test]
 fn a_head_reads_back_full_and_free() {
-    let full = head();
-    assert_eq!(through_the_table(&full), full);
+    for full in [head(), full_head()] {
+        assert_eq!(through_the_table(&full), full);
+    }
     let free: Head = read(json!({ "target": "news", "fence": 8 }));
     assert_eq!(through_the_table(&free), free);
 }

@@ -11,7 +11,7 @@ use crate::samples::{ID, at, done, head, image, release_in, table, writes};
 use crate::support::{item, read};
 
 /// A head that knows everything a head can know.
-fn full() -> Head {
+pub(crate) fn full() -> Head {
     let serving = json!({ "artifact": image(), "version": "4", "release": "news-1" });
     Head {
         serving: Some(read(serving)),
