@@ -5,5 +5,9 @@
 
 #[path = "model_check/checked.rs"]
 mod checked;
+#[path = "model_check/mutations.rs"]
+mod mutations;
+#[path = "model_check/promises.rs"]
+mod promises;
 #[path = "model_check/scenarios.rs"]
 mod scenarios;

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use perch_testkit::model::{Action, State};
 use stateright::{Checker, Model, Property};
 
-/// The promises that are checked, with what each means for a model.
-const PROMISES: [(&str, fn(&Scenario, &Node) -> bool); 9] = [
+/// The promises that are checked. All hold in every state: those about an end (P4, P8) hold in every
+/// state at rest, and [`Found::has_circle`] says that every way comes to rest.
+const PROMISES: [(&str, fn(&Scenario, &Node) -> bool); 10] = [
     ("P1", |_, node| node.keeps("P1")),
     ("P2", |_, node| node.keeps("P2")),
     ("P3", |_, node| node.keeps("P3")),
@@ -17,6 +19,7 @@ const PROMISES: [(&str, fn(&Scenario, &Node) -> bool); 9] = [
     ("P7", |_, node| node.keeps("P7")),
     ("P8", |_, node| node.keeps("P8")),
     ("P9", |_, node| node.keeps("P9")),
+    ("P10", |_, node| node.keeps("P10")),
 ];
 
 /// A start, and every way on from it.
@@ -73,7 +76,6 @@ impl Model for Scenario {
 }
 
 /// What a walk found.
-#[derive(Debug)]
 pub(crate) struct Found {
     /// States, each counted once.
     pub(crate) states: usize,
@@ -85,18 +87,31 @@ pub(crate) struct Found {
     pub(crate) broken: BTreeMap<&'static str, String>,
     /// Whether some way leads in a circle, so that it need not come to rest.
     pub(crate) has_circle: bool,
+    took: Duration,
+}
+
+impl Found {
+    /// The shortest way to each broken promise, one after the other.
+    pub(crate) fn ways_to_broken(&self) -> String {
+        self.broken.values().cloned().collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { states, ways, depth, .. } = self;
+        let seconds = self.took.as_secs_f64();
+        write!(f, "{states} states, {ways} ways between them, depth {depth}, {seconds:.1} s")
+    }
 }
 
 /// Walks through all states that can be reached from `start`.
-pub(crate) fn walk(start: State, at_most: usize) -> Found {
+pub(crate) fn walk(start: State) -> Found {
+    let began = Instant::now();
     let scenario = Scenario { start: Node(Arc::new(start)), ways: Arc::default() };
     let ways = scenario.ways.clone();
-    let checker = scenario
-        .checker()
-        .target_state_count(at_most)
-        .finish_when(stateright::HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
+    let checker =
+        scenario.checker().finish_when(stateright::HasDiscoveries::AnyFailures).spawn_bfs().join();
     let ways_taken = std::mem::take(&mut *ways.lock().unwrap());
     let broken = checker.discoveries().into_iter();
     Found {
@@ -105,6 +120,7 @@ pub(crate) fn walk(start: State, at_most: usize) -> Found {
         depth: checker.max_depth(),
         broken: broken.map(|(name, path)| (name, in_words(path.into_vec()))).collect(),
         has_circle: has_circle(ways_taken),
+        took: began.elapsed(),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::world::World;
 pub enum Event {
     /// An artifact is announced.
     Push(Announcement),
+    /// An artifact is pushed, and no event ever announces it.
+    Unannounced(Announcement),
     /// A guard's change to ALARM is announced.
     Alarm(Alarm),
     /// A person asks for the rollback.
@@ -47,6 +49,7 @@ impl Event {
     pub fn name(&self) -> String {
         match self {
             Event::Push(push) => format!("push of {} (event {})", push.artifact, push.event),
+            Event::Unannounced(push) => format!("push of {}", push.artifact),
             Event::Alarm(alarm) => format!("event of alarm {}", alarm.name),
             Event::RollBack(target) => format!("perch rollback {target}"),
             Event::Promote(target) => format!("perch promote {target}"),
@@ -69,6 +72,19 @@ impl Event {
     /// Whether a function hears of it.
     pub(super) fn has_function(&self) -> bool {
         !matches!(self, Event::Answers(..) | Event::Guard(..) | Event::Moved(..))
+    }
+
+    /// Whether it never comes.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Event::Unannounced(_))
+    }
+
+    /// The artifact that was pushed, whether that is announced or not.
+    pub(super) fn pushed(&self) -> Option<&Announcement> {
+        match self {
+            Event::Push(push) | Event::Unannounced(push) => Some(push),
+            _ => None,
+        }
     }
 
     /// Whether it comes only when nothing is under way.
@@ -134,7 +150,9 @@ impl Event {
                     .map(drop)
                     .map_err(|error| error.to_string())
             }
-            Event::Answers(..) | Event::Guard(..) | Event::Moved(..) => Ok(()),
+            Event::Unannounced(_) | Event::Answers(..) | Event::Guard(..) | Event::Moved(..) => {
+                Ok(())
+            }
         }
     }
 }

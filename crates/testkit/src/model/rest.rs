@@ -3,11 +3,12 @@
 use perch_app::ports::Route;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::target::WhileReleasing;
 
-use super::event::Event;
 use super::rules::{Broken, heads, lambdas, releases};
 use super::state::State;
 use crate::invariants;
+use crate::store::Items;
 
 /// What must hold of the table at every moment.
 pub(super) fn broken_always(state: &State) -> Vec<Broken> {
@@ -89,23 +90,31 @@ fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, St
     }
 }
 
-/// P8: the newest artifact that came had its release, and nothing waits for a turn that is free.
+/// P8: nothing waits for a turn that is free, and the newest artifact that came had its release,
+/// unless a person stopped the line or chose to reject what comes while a release runs.
 fn newest(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
-    let mut stopped = false;
+    let rejects = |items: &Items| {
+        let mut targets = items.targets.values();
+        targets.any(|target| target.while_releasing == WhileReleasing::Reject)
+    };
+    let mut excused = state.ghost.left || state.world.store.read(rejects);
     for head in heads(&state.world) {
-        stopped |= head.stopped.is_some();
-        if let Some(waiting) = head.waiting.filter(|_| head.stopped.is_none()) {
+        excused |= head.stopped.is_some();
+        if let Some(waiting) = head.waiting.filter(|_| head.stopped.is_none() && !state.ghost.left)
+        {
             found.push(("P8", format!("{} waits for nothing", waiting.artifact)));
         }
     }
     let came = state.events.iter().filter(|(_, came)| *came || state.ghost.swept);
-    let pushes = came.filter_map(|(event, _)| match &**event {
-        Event::Push(push) => Some(push),
-        _ => None,
-    });
-    let Some(newest) = pushes.max_by_key(|push| push.pushed_at).filter(|_| !stopped) else {
+    let pushes = came.filter_map(|(event, _)| event.pushed());
+    let Some(newest) = pushes.max_by_key(|push| push.pushed_at).filter(|_| !excused) else {
         return;
     };
+    let later = |release: &Release| release.cause.pushed_at() > newest.pushed_at;
+    let promoted = |release: &Release| matches!(release.phase, Phase::Promoted);
+    if releases.iter().any(|release| later(release) && promoted(release)) {
+        return;
+    }
     let identity = newest.artifact.identity();
     let mut its = releases.iter().filter(|release| release.artifact.identity() == identity);
     let replaced = |release: &Release| matches!(release.phase, Phase::Superseded { by: Some(_) });

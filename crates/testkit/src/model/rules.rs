@@ -36,6 +36,8 @@ pub(super) struct Ghost {
     pub(super) effects: BTreeMap<String, usize>,
     /// Events and executions that were lost since the sweep.
     pub(super) lost: u8,
+    /// An artifact may wait until the sweep finds it.
+    pub(super) left: bool,
     /// The sweep looked at what had come to rest.
     pub(super) swept: bool,
     /// Where someone else moved the alias.

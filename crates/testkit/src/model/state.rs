@@ -24,6 +24,8 @@ pub struct Bounds {
     pub kills: u8,
     /// Callers that give up on a function which goes on.
     pub orphans: u8,
+    /// How often the fence may be raised: two rollbacks can take it from each other many times.
+    pub fences: u64,
 }
 
 /// A state of the model.
@@ -46,7 +48,7 @@ impl State {
     /// The world, with its executions under way and everything else before it happened; these events may come, in any order, or never.
     pub fn new(world: World, events: Vec<Event>, bounds: Bounds) -> Self {
         for event in &events {
-            if let Event::Push(push) = event {
+            if let Some(push) = event.pushed() {
                 world.registry.push(push.artifact.clone(), push.pushed_at);
             }
         }
@@ -92,13 +94,14 @@ impl State {
         self.tasks.iter().all(|task| task.orphan)
     }
 
-    /// What can happen next; nothing more once a promise is broken.
+    /// What can happen next; nothing more once a promise is broken or the fence is at its bound.
     pub fn actions(&self, actions: &mut Vec<Action>) {
-        if !self.broken.is_empty() {
+        let fence = rules::heads(&self.world).iter().map(|head| head.fence).max();
+        if !self.broken.is_empty() || fence.is_some_and(|fence| fence > self.bounds.fences) {
             return;
         }
         for (place, (event, came)) in self.events.iter().enumerate() {
-            if event.waits_for_rest() && !self.is_at_rest() {
+            if event.is_lost() || (event.waits_for_rest() && !self.is_at_rest()) {
                 continue;
             }
             if !came {
@@ -206,10 +209,14 @@ impl State {
     }
 
     fn deliver(&mut self, place: usize) {
+        // What comes while a stop ends may be left for the sweep: a stop of all is another item.
+        let stops = self.events.iter().any(|(event, _)| matches!(**event, Event::Stop(_)));
         let (event, came) = &mut self.events[place];
         *came = true;
         if event.waits_for_rest() {
-            (self.ghost.lost, self.ghost.swept) = (0, true);
+            (self.ghost.lost, self.ghost.left, self.ghost.swept) = (0, false, true);
+        } else {
+            self.ghost.left |= stops;
         }
         let world = self.world.fork();
         if event.changes(&world) {
