@@ -156,7 +156,7 @@ fn people(script: &mut Script, place: usize, dice: &mut dyn Dice) {
         ask(script, Wish::Resume, When::At(begin + dice.between(1, LENGTH)));
     }
     if let (Some(guard), true) = (target.guards.first(), dice.once_in(4)) {
-        let delays = vec![dice.between(10, 2000), dice.between(10, 100_000)];
+        let delays = [dice.between(10, 2000), dice.between(10, 100_000)];
         let delays = delays[..usize::try_from(dice.between(1, 2)).unwrap()].to_vec();
         let alarm = Deed::FalseAlarm(guard.clone(), dice.between(10, 300), delays);
         script.deeds.push((moment(dice), alarm));

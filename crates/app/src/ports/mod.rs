@@ -9,6 +9,7 @@ mod metrics;
 mod notify;
 mod store;
 mod sweep;
+mod targets;
 
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
@@ -20,11 +21,11 @@ pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tid
 pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use store::{
-    Behind, Claim, CommitRelease, FindTargets, KnownArtifact, LoadArtifact, LoadHead, LoadRelease,
-    LoadStanding, LoadTarget, PlanRelease, Planned, SaveTarget, SourceMatch, Standing, StopLine,
-    TakeFence, TargetChange, Transition, Turn, WaitForTurn,
+    Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
+    PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,
 };
 pub use sweep::{Due, FindDue, KeepRuns, ListSources, MendHead, SweepRun};
+pub use targets::{FindTargets, LoadTarget, SaveTarget, SourceMatch, TargetChange};
 
 pub use executions::{Machine, StartExecution};
 mod executions;

@@ -1,4 +1,4 @@
-//! Targets, heads and releases: the state that decides who may do what.
+//! Heads and releases: the state that decides who may do what.
 
 use std::future::Future;
 
@@ -7,72 +7,12 @@ use perch_core::artifact::Artifact;
 use perch_core::head::{Fence, Head, Waiting};
 use perch_core::journal::JournalEntry;
 use perch_core::journal::Notice;
-use perch_core::names::{AlarmName, ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
 use perch_core::stop::Stop;
-use perch_core::target::Target;
 use serde::Serialize;
 
 use super::PortError;
-
-/// Reads a target.
-pub trait LoadTarget {
-    /// The target of this name, if there is one.
-    fn target(
-        &self,
-        name: &TargetName,
-    ) -> impl Future<Output = Result<Option<Target>, PortError>> + Send;
-
-    /// Every target, in the order of their names.
-    fn targets(&self) -> impl Future<Output = Result<Vec<Target>, PortError>> + Send;
-}
-
-/// What `apply` would change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TargetChange {
-    /// There is no target of this name yet.
-    Create,
-    /// The target exists and differs.
-    Update,
-    /// The target is the same already.
-    None,
-}
-
-/// Writes a target and its index items in one transaction.
-pub trait SaveTarget {
-    /// Writes `target`, and takes away index items that only `before` had. A new target gets its
-    /// head, due for the sweep now; what was pushed before now is no missed event.
-    fn save_target(
-        &self,
-        target: &Target,
-        before: Option<&Target>,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
-}
-
-/// A target that takes artifacts from a source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceMatch {
-    /// The target.
-    pub target: TargetName,
-    /// Its globs over tags or keys.
-    pub globs: Vec<String>,
-}
-
-/// Finds targets by what concerns them: one query each, however many targets there are.
-pub trait FindTargets {
-    /// The targets that take images of this repository or packages of this bucket.
-    fn by_source(
-        &self,
-        artifact: &Artifact,
-    ) -> impl Future<Output = Result<Vec<SourceMatch>, PortError>> + Send;
-
-    /// The targets that this alarm guards.
-    fn by_guard(
-        &self,
-        alarm: &AlarmName,
-    ) -> impl Future<Output = Result<Vec<TargetName>, PortError>> + Send;
-}
 
 /// Reads the head of a target.
 pub trait LoadHead {

@@ -111,9 +111,10 @@ pub fn untold(world: &World) -> Vec<String> {
     missed.chain(made_up).collect()
 }
 
-/// Why the newest artifact that was pushed for the target does not serve, where nothing says why it
-/// should not (P8); and artifacts that were promoted after a newer one. For worlds at rest, without a
-/// stop, whose alias only Perch moved.
+/// Why the newest artifact of the target does not serve, where nothing says why it should not (P8).
+///
+/// Also artifacts that were promoted after a newer one. For worlds at rest, without a stop, whose
+/// alias only Perch moved.
 pub fn not_the_newest<'a>(
     world: &World,
     target: &Target,

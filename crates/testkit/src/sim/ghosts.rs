@@ -267,10 +267,10 @@ fn past_a_stop(
     before: Option<&Phase>,
     broken: &mut Vec<String>,
 ) {
-    let up = match (before, &release.phase) {
-        (Some(Phase::Baking { .. }), Phase::Shifting { .. } | Phase::Promoting { .. }) => true,
-        _ => false,
-    };
+    let up = matches!(
+        (before, &release.phase),
+        (Some(Phase::Baking { .. }), Phase::Shifting { .. } | Phase::Promoting { .. })
+    );
     if up && flight.is_step {
         broken.push(format!("{} left a bake past a stop or a hold", flight.name));
     }
