@@ -7,9 +7,12 @@ use std::time::{Duration, Instant};
 use perch_testkit::model::{Action, State};
 use stateright::{Checker, Model, Property};
 
+/// Whether a state keeps a promise.
+type Keeps = fn(&Scenario, &Node) -> bool;
+
 /// The promises that are checked. All hold in every state: those about an end (P4, P8) hold in every
 /// state at rest, and [`Found::has_circle`] says that every way comes to rest.
-const PROMISES: [(&str, fn(&Scenario, &Node) -> bool); 10] = [
+const PROMISES: [(&str, Keeps); 10] = [
     ("P1", |_, node| node.keeps("P1")),
     ("P2", |_, node| node.keeps("P2")),
     ("P3", |_, node| node.keeps("P3")),
