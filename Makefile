@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 FUNCTIONS := $(notdir $(wildcard functions/*))
 SAMPLE := examples/news-classifier
 
-.PHONY: help setup build demo test up down push-image sam-local lint bench clean
+.PHONY: help setup build demo test up down push-image sam-local lint soak bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ lint: setup ## Formatting, lints, templates, state machines
 test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks
 	@cargo test --locked --workspace
 	for tests in local $(SAMPLE) tests; do $(PYTHON) -m pytest -q $$tests; done
+
+soak: ## 20,000 seeds of the simulation: releases under faults, the promises checked after every call
+	@PERCH_SEEDS=20000 cargo test --locked -p perch-tests --test simulation -- --nocapture --exact every_seed_keeps_every_promise
 
 sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)
 	@$(PYTHON) -m perch_local.sam_local

@@ -111,10 +111,9 @@ pub fn untold(world: &World) -> Vec<String> {
     missed.chain(made_up).collect()
 }
 
-/// Why the newest artifact of the target does not serve, where nothing says why it should not (P8).
+/// Why the newest artifact of the target does not serve, or an older one was promoted later (P8).
 ///
-/// Also artifacts that were promoted after a newer one. For worlds at rest, without a stop, whose
-/// alias only Perch moved.
+/// For worlds at rest, without a stop, whose alias only Perch moved.
 pub fn not_the_newest<'a>(
     world: &World,
     target: &Target,

@@ -13,6 +13,7 @@ use perch_core::target::Target;
 use perch_core::weight::Weight;
 
 use super::flight::{Event, Flight, Task};
+use super::rules::{last_route, overwritten, past_a_stop, read_back, skips_a_step};
 use super::script::Script;
 use crate::invariants::broken_always;
 use crate::world::World;
@@ -258,86 +259,4 @@ impl Ghosts {
             broken.push(format!("P7: {} was promoted, although {why}", release.id));
         }
     }
-}
-
-/// Automation never moves past a person's stop or hold: nothing starts, and no bake is left upwards.
-fn past_a_stop(
-    flight: &Flight,
-    release: &Release,
-    before: Option<&Phase>,
-    broken: &mut Vec<String>,
-) {
-    let up = matches!(
-        (before, &release.phase),
-        (Some(Phase::Baking { .. }), Phase::Shifting { .. } | Phase::Promoting { .. })
-    );
-    if up && flight.is_step {
-        broken.push(format!("{} left a bake past a stop or a hold", flight.name));
-    }
-}
-
-/// What someone else set is not overwritten, unless it is a route that the release itself may set.
-fn overwritten(
-    flight: &Flight,
-    world: &World,
-    target: &Target,
-    before: &Route,
-    broken: &mut Vec<String>,
-) {
-    let ledger = world.head(&target.name).ledger;
-    if !ledger.is_some_and(|ledger| before.is_within(&ledger)) {
-        broken.push(format!("{} overwrote {before}, which someone else had set", flight.name));
-    }
-}
-
-/// P5: the phase that was just written was read back in the same function.
-fn read_back(flight: &Flight, release: &Release, before: Option<&Phase>, broken: &mut Vec<String>) {
-    let (Some(ledger), canary) = (&release.ledger, release.canary.as_ref()) else {
-        return;
-    };
-    let wanted = match (&release.phase, canary) {
-        (Phase::Baking { weight, .. }, Some(canary)) => {
-            Route { primary: ledger.baseline.clone(), split: Some((canary.clone(), *weight)) }
-        }
-        (Phase::Watching { .. }, Some(canary)) => Route::all_on(canary),
-        (Phase::RolledBack { .. }, _) if before.is_some_and(Phase::is_exposed) => {
-            Route::all_on(&ledger.baseline)
-        }
-        _ => return,
-    };
-    if flight.seen.as_ref() != Some(&wanted) {
-        let (name, phase) = (&flight.name, release.phase.name());
-        let seen = flight.seen.as_ref().map_or("nothing".to_owned(), Route::to_string);
-        broken.push(format!("P5: {name} called it {phase}, having read back {seen}"));
-    }
-}
-
-/// Whether a step's write goes up by more than one step of the plan.
-fn skips_a_step(
-    release: &Release,
-    baseline: &perch_core::names::FunctionVersion,
-    before: &Route,
-    after: &Route,
-) -> bool {
-    let mut way = vec![Route::all_on(baseline)];
-    if let Some(canary) = &release.canary {
-        for step in &release.plan.steps {
-            let split = Some((canary.clone(), step.weight));
-            way.push(Route { primary: baseline.clone(), split });
-        }
-        way.push(Route::all_on(canary));
-    }
-    let place = |route| way.iter().position(|known| known == route);
-    match (place(before), place(after)) {
-        (Some(before), Some(after)) => after != before && after != before + 1,
-        (None, _) | (_, None) => true,
-    }
-}
-
-fn last_route(world: &World, target: &Target) -> (usize, Route) {
-    let lambda = &target.service.lambda;
-    world.lambda.read(|account| {
-        let routes = &account.functions[&lambda.function].aliases[lambda.alias.as_str()].routes;
-        (routes.len(), routes.last().expect("an alias has a route").clone())
-    })
 }
