@@ -84,8 +84,7 @@ impl Rules<'_> {
         let Some(fence) = task.fence else {
             return vec![("P2", format!("{after} was written without a fence"))];
         };
-        // Two rollbacks of one release may both write the baseline: that changes no traffic.
-        if fence < ghost.written && before != after {
+        if fence < ghost.written {
             let later = ghost.written;
             found.push(("P2", format!("fence {fence} wrote {after} after fence {later} wrote")));
         }
