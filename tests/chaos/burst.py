@@ -25,7 +25,7 @@ from perch_local.fault_plan import Plan
 from rich.console import Console
 from rich.table import Table
 
-from installation import ALIAS, FUNCTIONS, ChaosError, Stage, aws, output, push_image, staged
+from installation import ALIAS, FUNCTIONS, PERCH, ChaosError, Stage, aws, output, push_image, staged
 from table import Item, everything
 
 TARGETS, PUSHERS = 1000, 8
@@ -141,26 +141,27 @@ class Burst:
 
 
 class Progress:
-    """How many releases there are and have ended, by the table's own indexes."""
+    """How many pushes have their release, and how many of these have ended, by the items of their artifacts."""
 
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
+    def __init__(self, names: list[str], digest: str) -> None:
+        self.names, self.digest = names, digest
 
     def recorded(self) -> int:
-        """Targets that a release holds or held."""
-        return sum("fence" in head for head in self.items("TARGET#{}", "HEAD"))
+        """Pushes that have a release."""
+        return sum("release" in item for item in self.artifacts())
 
     def ended(self) -> int:
-        """Targets that had a release and that none holds any more."""
-        return sum("fence" in head and "active" not in head for head in self.items("TARGET#{}", "HEAD"))
+        """Pushes whose release has ended."""
+        return sum("outcome" in item for item in self.artifacts())
 
-    def items(self, pk: str, sk: str) -> list[Item]:
-        """One item of each target."""
+    def artifacts(self) -> list[Item]:
+        """What is known of each target's image."""
         found: list[Item] = []
+        sk = {"S": f"ARTIFACT#{self.digest}"}
         for first in range(0, len(self.names), 100):
-            keys = [{"pk": {"S": pk.format(name)}, "sk": {"S": sk}} for name in self.names[first : first + 100]]
-            answer = aws("dynamodb").batch_get_item(RequestItems={"perch": {"Keys": keys, "ConsistentRead": True}})
-            found += answer["Responses"].get("perch", [])
+            keys = [{"pk": {"S": f"TARGET#{name}"}, "sk": sk} for name in self.names[first : first + 100]]
+            answer = aws("dynamodb").batch_get_item(RequestItems={PERCH: {"Keys": keys, "ConsistentRead": True}})
+            found += answer["Responses"].get(PERCH, [])
         return found
 
 
@@ -184,10 +185,10 @@ def whole_burst(options: argparse.Namespace) -> Burst:
         install(stage, images, names)
         say(f"{len(names)} targets are installed")
         stage.control.follow(Plan(seed=options.seed, rates=RATES, functions=FUNCTIONS, subject=r"burst-\d{4}"))
-        progress, began = Progress(names), time.monotonic()
+        began = time.monotonic()
         with ThreadPoolExecutor(PUSHERS) as pool:
             digest = list(pool.map(lambda name: images.put(name, "second", "v2"), names))[0]
-        seconds = {"pushed": time.monotonic() - began}
+        seconds, progress = {"pushed": time.monotonic() - began}, Progress(names, digest)
         all_of(progress.recorded, len(names), RECORDED_WITHIN, "recorded")
         seconds["recorded"] = time.monotonic() - began
         all_of(progress.ended, len(names), ENDED_WITHIN, "ended")
