@@ -19,7 +19,8 @@ use perch_tests::{json, pascal, yaml};
 use serde_json::{Value, json};
 
 /// Prefixes of the error names that Step Functions and its integrations raise.
-const AWS_ERRORS: [&str; 3] = ["States.", "Lambda.", "StepFunctions."];
+const AWS_ERRORS: [&str; 5] =
+    ["States.", "Lambda.", "StepFunctions.", "Runtime.ExitError", "Sandbox.Timedout"];
 
 fn unknown_errors(machine: &Value) -> Problems {
     let mut problems = Vec::new();

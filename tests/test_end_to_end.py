@@ -212,7 +212,7 @@ def test_a_second_push_waits_and_people_abort_and_promote(stage, quiet):
     first = push_image.push_variant("healthy")
     first_id = reached("Baking", release_of(first.digest))["id"]
     second = push_image.push_variant("healthy")
-    waits = f"waits for the end of release {first_id}"
+    waits = f"waits: the end of release {first_id}"
     until(lambda: any(note["text"] == waits for note in perch("journal", TARGET)), "a note that the second push waits")
     assert releases(second.digest) == []
 

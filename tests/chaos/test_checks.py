@@ -48,7 +48,7 @@ def kept():
     cause = {"kind": "error", "error": "Runtime.ExitError: it died"}
     records = {"1": release("1", {"name": "Promoted"}, "1", "2", 8), "2": release("2", {"name": "RolledBack", "cause": cause}, "2", "3", 6)}
     told = Counter(f"1/{n}" for n in (1, 3, 4, 7, 8)) + Counter(f"2/{n}" for n in (1, 3, 4, 5, 6))
-    played = [Played(STORY, TARGET.name, "sha256:1", PROMOTED, "1", PROMOTED), Played(STORY, TARGET.name, "sha256:2", PROMOTED, "2", GAVE_UP)]
+    played = [Played(STORY, TARGET.name, "sha256:1", PROMOTED, "1", PROMOTED), Played(STORY, TARGET.name, "sha256:2", GAVE_UP, "2", GAVE_UP)]
     calls = [write("1", v2=0.5), write("2"), write("2", v3=0.5), write("2")]
     state = State(records, {"1": good, "2": back}, {TARGET.name: {"fence": 9}})
     return Evidence([TARGET], played, state, {TARGET.name: ("2", {})}, {TARGET.name: 3}, calls, [{"release": "2"}], told)
@@ -138,12 +138,8 @@ def new_kind_untold(run):
     run.state.journal["2"][1]["what"] = "SomethingNew"
 
 
-def without_fault(run):
-    run.faults.clear()
-
-
-def unknown_error(run):
-    run.state.releases["2"]["phase"]["cause"]["error"] = "Unavailable: x"
+def went_back(run):
+    run.played[1].expected = PROMOTED
 
 
 def lost_batch(run):
@@ -154,7 +150,7 @@ def lost_batch(run):
     (overlap, "P1"), (still_held, "P1"), (came_back, "P2"), (jumped, "P6"), (no_ledger, "P3"), (wrong_way_back, "P3"),
     (split_at_rest, "P5"), (not_ended, "P4"), (stuck, "P4"), (too_late, "P4"), (not_read_back, "P5"), (other_end, "P4"),
     (alarm_ignored, "P7"), (twice, "P8"), (nobody_pushed, "P8"), (version_too_many, "P8"), (no_data, "P9"), (gap, "P10"),
-    (untold, "P10"), (new_kind_untold, "P10"), (without_fault, "P4"), (unknown_error, "P4"), (lost_batch, "P10"),
+    (untold, "P10"), (new_kind_untold, "P10"), (went_back, "P4"), (lost_batch, "P10"),
 ], ids=lambda value: getattr(value, "__name__", value))
 def test_a_broken_promise_is_named(breaks, promise):
     run = copy.deepcopy(kept())

@@ -48,7 +48,9 @@ pub struct Release {
     pub started_at: Timestamp,
     /// When it is rolled back unless it was promoted.
     pub deadline: Timestamp,
-    /// When its next step is to be done. Long after that its execution is lost.
+    /// When its next step is to be done. Long after that its execution is lost, as it counts for a
+    /// record that does not say.
+    #[serde(default)]
     pub due: Timestamp,
     /// When it ended.
     #[serde(default)]
