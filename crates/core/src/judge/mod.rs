@@ -3,6 +3,7 @@
 //! The rule here is the baseline rule with fixed limits. It sees everything since the weight was
 //! reached, and never calls a lack of data a pass.
 
+pub mod sequential;
 mod thresholds;
 mod verdict;
 
