@@ -54,7 +54,15 @@ pub async fn run(
         judge::judge_bake(rule, &readings)
     };
     let event = Event::Judged { verdict: verdict.clone(), stop: standing.stop };
-    settle(store, input, release, &event, Some(Evidence { readings, verdict }), now).await
+    settle(
+        store,
+        input,
+        release,
+        &event,
+        Some(Evidence { readings, verdict, look: None, observed: Vec::new(), queries: Vec::new() }),
+        now,
+    )
+    .await
 }
 
 /// A guard that was in ALARM at the start counts from the first look that finds it OK.

@@ -206,6 +206,7 @@ fn planned(
         due: now,
         ended_at: None,
         verdict: None,
+        judging: None,
         order: None,
         ignored_guards: Vec::new(),
     }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{Readings, Verdict};
+use crate::judge::sequential::Look;
+use crate::judge::{Observed, Readings, Verdict};
 use crate::names::{ReleaseId, TargetName};
 
 /// One thing that happened to a release.
@@ -131,6 +132,15 @@ pub struct Evidence {
     pub readings: Readings,
     /// What the judge said of it.
     pub verdict: Verdict,
+    /// The look that the verdict rests on, under the rule `sequential`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+    /// The buckets that were settled since the look before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observed>,
+    /// What was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queries: Vec<String>,
 }
 
 /// Something that happened to a target outside of any release, or to the whole installation.

@@ -125,6 +125,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         due: at("2026-11-21T12:00:01.25Z"),
         ended_at: None,
         verdict: None,
+        judging: None,
         order: None,
         ignored_guards: Vec::new(),
     }

@@ -70,6 +70,7 @@ fn release(phase: Phase) -> Release {
         due: started_at,
         ended_at: None,
         verdict: None,
+        judging: None,
         order: None,
         ignored_guards: Vec::new(),
     }
@@ -89,7 +90,7 @@ fn verdict(outcome: Outcome) -> Verdict {
         },
         Outcome::Inconclusive => Reason::TooFewRequests { found: 3, needed: 100 },
     };
-    Verdict { outcome, reasons: vec![reason] }
+    Verdict::new(outcome, vec![reason])
 }
 
 fn abort() -> RollbackCause {

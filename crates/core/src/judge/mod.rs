@@ -1,12 +1,15 @@
 //! The judge: a pure function from readings to a verdict with reasons.
 //!
-//! The rule here is the baseline rule with fixed limits. It sees everything since the weight was
-//! reached, and never calls a lack of data a pass.
+//! [`sequential`] weighs evidence against the baseline; `evidence` turns its looks into verdicts about
+//! the steps of a release. `thresholds` is the rule with fixed limits. Neither ever calls a lack of data
+//! a pass.
 
+mod evidence;
 pub mod sequential;
 mod thresholds;
 mod verdict;
 
+pub use evidence::{Judging, Observed, Place, judge_evidence};
 pub use thresholds::{judge_bake, judge_watch};
 pub use verdict::{Outcome, Reason, Verdict};
 

@@ -18,7 +18,7 @@ pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
     failures.extend(errors(rule, canary));
     failures.extend(latency(rule, canary, baseline));
     if !failures.is_empty() {
-        return Verdict { outcome: Outcome::Fail, reasons: failures };
+        return Verdict::new(Outcome::Fail, failures);
     }
     let mut missing = missing_guards(readings);
     if canary.requests < rule.min_requests {
@@ -35,11 +35,11 @@ pub fn judge_bake(rule: &JudgeRule, readings: &Readings) -> Verdict {
         missing.push(Reason::NoLatency);
     }
     let (true, Some((canary_ms, baseline_ms))) = (missing.is_empty(), latency) else {
-        return Verdict { outcome: Outcome::Inconclusive, reasons: missing };
+        return Verdict::new(Outcome::Inconclusive, missing);
     };
     let quantile = rule.latency.quantile;
     let latency = Reason::LatencyWithin { quantile, canary_ms, baseline_ms };
-    Verdict { outcome: Outcome::Pass, reasons: vec![errors_within(rule, canary), latency] }
+    Verdict::new(Outcome::Pass, vec![errors_within(rule, canary), latency])
 }
 
 /// Judges the new version after its promotion, on its own: there is no second arm any more, so
@@ -49,13 +49,13 @@ pub fn judge_watch(rule: &JudgeRule, readings: &Readings) -> Verdict {
     let mut failures = guards(readings);
     failures.extend(errors(rule, canary));
     if !failures.is_empty() {
-        return Verdict { outcome: Outcome::Fail, reasons: failures };
+        return Verdict::new(Outcome::Fail, failures);
     }
     if canary.requests < rule.min_requests {
         let reason = Reason::TooFewRequests { found: canary.requests, needed: rule.min_requests };
-        return Verdict { outcome: Outcome::Inconclusive, reasons: vec![reason] };
+        return Verdict::new(Outcome::Inconclusive, vec![reason]);
     }
-    Verdict { outcome: Outcome::Pass, reasons: vec![errors_within(rule, canary)] }
+    Verdict::new(Outcome::Pass, vec![errors_within(rule, canary)])
 }
 
 fn errors_within(rule: &JudgeRule, canary: &Arm) -> Reason {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence::Judging;
+use super::sequential::{Missing, Signal, SignalLook};
 use crate::names::AlarmName;
 use crate::percent::Percent;
 use crate::target::Quantile;
@@ -37,9 +39,23 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why; never empty.
     pub reasons: Vec<Reason>,
+    /// A Pass that need not wait for the end of the bake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
+    /// Inconclusive, and readings of the planned bake are still to come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
+    /// Inconclusive because there were too few requests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub low_traffic: bool,
 }
 
 impl Verdict {
+    /// A verdict at the end of what was planned.
+    pub fn new(outcome: Outcome, reasons: Vec<Reason>) -> Self {
+        Self { outcome, reasons, early: false, pending: false, low_traffic: false }
+    }
+
     /// The reasons as people read them.
     pub fn texts(&self) -> Vec<String> {
         self.reasons.iter().map(Reason::to_string).collect()
@@ -111,6 +127,66 @@ pub enum Reason {
         /// The limit.
         max: Percent,
     },
+    /// The evidence against the canary is enough.
+    Proven {
+        /// What is worse, as people say it.
+        what: String,
+        /// Such requests of the canary, and all of it.
+        canary: (f64, f64),
+        /// The same of the baseline.
+        baseline: (f64, f64),
+        /// The evidence against "not worse than the baseline": this many to one.
+        odds: f64,
+        /// The chance of as much by the last look, where that decided.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tail: Option<f64>,
+    },
+    /// At least half of the canary's requests failed.
+    Catastrophe,
+    /// The canary is shown to be as promised.
+    Promised {
+        /// Failed requests of the canary.
+        errors: f64,
+        /// All requests of the canary.
+        requests: f64,
+        /// What its error rate may be above twice the baseline's, as a fraction.
+        tolerance: f64,
+        /// The quantiles at which it is at most 1.2 times slower.
+        quantiles: Vec<String>,
+        /// How long it took.
+        minutes: f64,
+    },
+    /// Nothing speaks against the canary at the end of a step.
+    NothingAgainst {
+        /// Its requests in the step.
+        requests: f64,
+    },
+    /// The evidence leans against the canary, and is not enough to roll back.
+    LeansAgainst {
+        /// This many to one.
+        odds: f64,
+    },
+    /// Readings are still to come.
+    Settled {
+        /// Settled buckets of the step.
+        settled: u32,
+        /// Buckets of the step.
+        planned: u32,
+        /// The length of one.
+        bucket_seconds: u32,
+    },
+    /// No verdict by the end.
+    Undecided {
+        /// What is missing.
+        missing: Missing,
+    },
+    /// How many requests were planned for.
+    Planned {
+        /// Canary requests that came.
+        found: f64,
+        /// Canary requests that were planned.
+        planned: f64,
+    },
     /// Latency within the limit.
     LatencyWithin {
         /// The quantile.
@@ -146,6 +222,59 @@ impl fmt::Display for Reason {
             Reason::TooFewBaselineRequests { found, needed } => {
                 write!(f, "{found} of {needed} baseline requests needed to compare latency")
             }
+            Reason::Proven { what, canary, baseline, odds, tail } => {
+                let (side, other) = (rate(*canary), rate(*baseline));
+                write!(
+                    f,
+                    "{what}: {} of {} canary requests ({side}) against {} of {} of the baseline \
+                     ({other}); evidence {}",
+                    count(canary.0),
+                    count(canary.1),
+                    count(baseline.0),
+                    count(baseline.1),
+                    odds_text(*odds),
+                )?;
+                tail.map_or(Ok(()), |tail| write!(f, ", chance {tail:.1e} at the last look"))
+            }
+            Reason::Catastrophe => f.write_str("at least half of the canary's requests failed"),
+            Reason::Promised { errors, requests, tolerance, quantiles, minutes } => {
+                write!(
+                    f,
+                    "{} of {} canary requests failed; shown in {minutes:.1} minutes: errors at most \
+                     2 times the baseline's + {:.2} points",
+                    count(*errors),
+                    count(*requests),
+                    100.0 * tolerance
+                )?;
+                if quantiles.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ", at most 1.2 times slower at {}", quantiles.join(", "))
+            }
+            Reason::NothingAgainst { requests } => {
+                write!(f, "nothing speaks against the canary after {} requests", count(*requests))
+            }
+            Reason::LeansAgainst { odds } => {
+                write!(f, "the evidence leans against the canary ({})", odds_text(*odds))
+            }
+            Reason::Settled { settled, planned, bucket_seconds } => {
+                let unit = if *bucket_seconds == 60 {
+                    "minutes".to_owned()
+                } else {
+                    format!("periods of {bucket_seconds} s")
+                };
+                write!(f, "{settled} of {planned} {unit} are settled")
+            }
+            Reason::Undecided { missing } => f.write_str(match missing {
+                Missing::NoCanaryData => "no request reached the canary",
+                Missing::NoTraffic => "there was no traffic",
+                Missing::LowTraffic => "too few requests to tell",
+                Missing::Noisy => "the errors are too noisy to tell",
+                Missing::Borderline => "the evidence is enough for neither",
+            }),
+            Reason::Planned { found, planned } => {
+                write!(f, "{} of {} planned canary requests came", count(*found), count(*planned))
+            }
             Reason::ErrorsWithin { errors, requests, max } => {
                 write!(f, "{errors} of {requests} canary requests failed (limit {max})")
             }
@@ -154,6 +283,56 @@ impl fmt::Display for Reason {
                 "canary {quantile} {canary_ms:.1} ms against {baseline_ms:.1} ms of the baseline"
             ),
         }
+    }
+}
+
+impl Reason {
+    /// What is proven of a signal.
+    pub(super) fn proven(signal: &SignalLook, judging: &Judging, at_end: bool) -> Self {
+        let threshold = |place: &usize| {
+            let limit = judging.basis.thresholds_ms.get(*place);
+            limit.map_or_else(String::new, |limit| format!(", {limit:.0} ms"))
+        };
+        let what = match &signal.signal {
+            Signal::Errors => "failed".to_owned(),
+            Signal::Limit => "failed, above the absolute limit".to_owned(),
+            Signal::Latency(place) => {
+                format!(
+                    "slower than the baseline's {} of before{}",
+                    signal.signal,
+                    threshold(place)
+                )
+            }
+            Signal::Custom(name) => name.clone(),
+        };
+        Reason::Proven {
+            what,
+            canary: signal.canary,
+            baseline: signal.baseline,
+            odds: signal.evidence.min(500.0).exp(),
+            tail: signal.tail.filter(|_| at_end),
+        }
+    }
+}
+
+/// A count as people read it: whole, unless it is not.
+fn count(count: f64) -> String {
+    if count.fract() == 0.0 { format!("{count:.0}") } else { format!("{count:.1}") }
+}
+
+fn rate((part, whole): (f64, f64)) -> String {
+    let percent = if whole > 0.0 { 100.0 * part / whole } else { 0.0 };
+    if percent >= 1.0 { format!("{percent:.1}%") } else { format!("{percent:.2}%") }
+}
+
+/// Odds as people read them.
+fn odds_text(odds: f64) -> String {
+    if odds >= 1e6 {
+        "more than a million to one".to_owned()
+    } else if odds >= 10.0 {
+        format!("{odds:.0} to one")
+    } else {
+        format!("{odds:.1} to one")
     }
 }
 

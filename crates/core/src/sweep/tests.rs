@@ -62,6 +62,7 @@ fn release(phase: Phase) -> Release {
         due: at(60),
         ended_at: None,
         verdict: None,
+        judging: None,
         order: None,
         ignored_guards: Vec::new(),
     }

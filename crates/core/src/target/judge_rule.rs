@@ -4,21 +4,46 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence_rule::{CustomSignal, LowTraffic, Overrides, OwnMetrics, Strictness};
 use crate::percent::Percent;
 use crate::span::Span;
 
-/// The baseline rule: fixed limits on the canary's errors and on its latency against the
-/// baseline's in the same window.
+/// How a canary is judged: by evidence as it comes in (`sequential`), or by fixed limits at the end of
+/// each bake (`thresholds`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JudgeRule {
-    /// The limit on failed requests.
+    /// Which rule decides during the bakes.
+    pub rule: Rule,
+    /// How strict `rule: sequential` is.
+    pub preset: Strictness,
+    /// Single numbers of the preset, given otherwise. Only for `rule: sequential`.
+    #[serde(skip_serializing_if = "Overrides::is_empty")]
+    pub overrides: Overrides,
+    /// Whether a release goes on as soon as the evidence is there, or at the end of each bake only.
+    /// A rollback never waits. Only for `rule: sequential`.
+    pub early: bool,
+    /// What happens before `noData` when the planned bakes ended with too few requests.
+    #[serde(skip_serializing_if = "LowTraffic::is_empty")]
+    pub low_traffic: LowTraffic,
+    /// How long after the end of a minute its counts are taken as complete. Without it: the function's
+    /// time-out and half an interval, because Lambda counts a request when it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Span>,
+    /// Metrics that the service publishes itself, instead of AWS/Lambda's. Only for `rule: sequential`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<OwnMetrics>,
+    /// More signals, each a count and a total per version. Only for `rule: sequential`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub signals: Vec<CustomSignal>,
+    /// The limit on failed requests: of `rule: thresholds`, and of the watch under both rules.
     pub error_rate: ErrorRule,
-    /// The limit on latency against the baseline's.
+    /// The limit on latency against the baseline's: of `rule: thresholds`, but for the warm-up.
     pub latency: LatencyRule,
     /// Canary requests at the current weight before a bake can pass, and before latency is
-    /// compared. Errors fail a canary sooner, once they exceed the limit for this many requests.
+    /// compared. Errors fail a canary sooner, once they exceed the limit for this many requests. Of
+    /// `rule: thresholds`, and of the watch under both rules.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub min_requests: u64,
     /// How often the judge looks: a whole number of minutes, or 5s, 10s, 20s or 30s where the
@@ -31,6 +56,14 @@ pub struct JudgeRule {
 impl Default for JudgeRule {
     fn default() -> Self {
         Self {
+            rule: Rule::Sequential,
+            preset: Strictness::Normal,
+            overrides: Overrides::default(),
+            early: true,
+            low_traffic: LowTraffic::default(),
+            settle: None,
+            metrics: None,
+            signals: Vec::new(),
             error_rate: ErrorRule::default(),
             latency: LatencyRule::default(),
             min_requests: 100,
@@ -38,6 +71,17 @@ impl Default for JudgeRule {
             no_data: NoData::Hold,
         }
     }
+}
+
+/// A rule of the judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Rule {
+    /// Evidence against the baseline, weighed at each look with a bound on false alarms.
+    Sequential,
+    /// Fixed limits on errors and on one latency quantile.
+    Thresholds,
 }
 
 /// The limit on failed requests.

@@ -37,6 +37,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         due: at(0),
         ended_at: None,
         verdict: None,
+        judging: None,
         order: None,
         ignored_guards: Vec::new(),
     })

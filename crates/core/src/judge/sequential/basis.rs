@@ -9,9 +9,12 @@ use super::method::Method;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Basis {
-    /// The length of a bucket in seconds: 10, or a multiple of 60.
+    /// The length of a bucket in seconds.
     pub bucket_seconds: u32,
-    /// Blocks until the last look. A block is a minute, or a bucket where that is longer.
+    /// The length of a block in seconds: bursts and jitter are thought of by the block. A minute, or a
+    /// bucket where that is longer.
+    pub block_seconds: u32,
+    /// Blocks until the last look.
     pub blocks: u32,
     /// The canary's share of traffic at the first weight, 0 to 1.
     pub share: f64,
@@ -79,6 +82,7 @@ impl Basis {
     pub fn new(bucket_seconds: u32, blocks: u32, share: f64, errors: &Series<'_>) -> Self {
         Self {
             bucket_seconds,
+            block_seconds: bucket_seconds.max(60),
             blocks,
             share,
             requests: errors.planned(share),
@@ -108,9 +112,9 @@ impl Basis {
         self
     }
 
-    /// Buckets in a block: six of 10 seconds in a minute, else one.
+    /// Buckets in a block, such as six of 10 seconds in a minute.
     pub fn buckets_per_block(&self) -> usize {
-        if self.bucket_seconds >= 60 { 1 } else { (60 / self.bucket_seconds.max(1)) as usize }
+        (self.block_seconds / self.bucket_seconds.max(1)).max(1) as usize
     }
 
     /// Canary requests that are planned for the promotion, without the warm-up.

@@ -94,7 +94,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether this is the last look that was declared at the start.
-    pub(super) fn is_end(&self) -> bool {
+    pub fn is_end(&self) -> bool {
         self.buckets == self.basis.blocks as usize * self.basis.buckets_per_block()
     }
 

@@ -1,0 +1,178 @@
+//! From looks to verdicts about the steps of a release.
+//!
+//! The evidence is one for the whole release: it is never reset between steps. Proven harm is a Fail at any
+//! step. The last step passes when the promise is shown, the others also at the end of their bake while
+//! nothing speaks against the canary: exposure grows, the promotion rests on evidence.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::sequential::{Basis, Bucket, Judge, Look, Method, Missing, Say};
+use super::verdict::{Outcome, Reason, Verdict};
+use crate::weight::Weight;
+
+/// One settled bucket of a release. Once written down it is never read again, so late data change
+/// nothing that was decided on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observed {
+    /// Its start.
+    pub at: Timestamp,
+    /// The canary's weight.
+    pub weight: Weight,
+    /// The rule's latency quantile of both arms in milliseconds, for people: canary, baseline.
+    #[serde(default)]
+    pub latency_ms: [Option<f64>; 2],
+    /// The counts.
+    pub bucket: Bucket,
+}
+
+/// What a release is judged by: fixed before its first shift, and the buckets since then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judging {
+    /// What was fixed before the start.
+    pub basis: Basis,
+    /// How long after its end a bucket is settled, in seconds.
+    pub settle_seconds: u32,
+    /// The settled buckets, oldest first.
+    #[serde(default)]
+    pub observed: Vec<Observed>,
+}
+
+/// Where in its plan a release is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Buckets that were seen by an earlier look.
+    pub seen: usize,
+    /// Buckets from before this step.
+    pub before: usize,
+    /// Buckets that the step's bake has.
+    pub planned: usize,
+    /// Whether the promotion follows the step.
+    pub is_last: bool,
+    /// Whether a step goes on before the end of its bake once the promise is shown.
+    pub early: bool,
+}
+
+/// Judges a release at a place of its plan; also the look that the verdict rests on.
+pub fn judge_evidence(method: &Method, judging: &Judging, place: &Place) -> (Verdict, Look) {
+    let basis = &judging.basis;
+    let look = deciding_look(method, basis, &judging.observed, place.seen);
+    let verdict = verdict(method, judging, place, &look);
+    (verdict, look)
+}
+
+/// The first look since the last one that decides, or the newest.
+///
+/// A function that comes late sees several buckets at once; the look that was declared as the last one at
+/// the start must not be skipped then.
+fn deciding_look(method: &Method, basis: &Basis, observed: &[Observed], seen: usize) -> Look {
+    let mut judge = Judge::new(basis, method);
+    let mut promised_at_end = false;
+    for (index, observed) in observed.iter().enumerate() {
+        judge.push(&observed.bucket);
+        let is_end = judge.is_end();
+        if index < seen && !is_end {
+            continue;
+        }
+        let look = judge.look();
+        match look.say {
+            Say::Rollback { .. } if index >= seen => return look,
+            Say::Promote { .. } if index >= seen => return look,
+            Say::Promote { at_end: true } => promised_at_end = true,
+            Say::Rollback { .. } | Say::Promote { .. } | Say::Wait | Say::Inconclusive { .. } => {}
+        }
+    }
+    let mut look = judge.look();
+    // What was shown at the last look holds while nothing speaks against it, for example behind a hold.
+    let quiet = look.guard.is_none_or(|guard| guard < method.guard.ln());
+    if promised_at_end && quiet && matches!(look.say, Say::Wait) {
+        look.say = Say::Promote { at_end: true };
+    }
+    look
+}
+
+fn verdict(method: &Method, judging: &Judging, place: &Place, look: &Look) -> Verdict {
+    let observed = &judging.observed;
+    let in_step = observed.len().saturating_sub(place.before);
+    let step_is_over = in_step >= place.planned;
+    let settled = Reason::Settled {
+        settled: u32::try_from(in_step).unwrap_or(u32::MAX),
+        planned: u32::try_from(place.planned).unwrap_or(u32::MAX),
+        bucket_seconds: judging.basis.bucket_seconds,
+    };
+    match &look.say {
+        Say::Rollback { causes, catastrophe } => {
+            let of = |cause: &super::sequential::RollbackSignal| {
+                look.signals.iter().find(|signal| signal.signal == cause.signal)
+            };
+            let mut reasons: Vec<Reason> = causes
+                .iter()
+                .filter_map(|cause| Some(Reason::proven(of(cause)?, judging, cause.at_end)))
+                .collect();
+            if *catastrophe {
+                reasons.push(Reason::Catastrophe);
+            }
+            Verdict::new(Outcome::Fail, reasons)
+        }
+        Say::Promote { .. } if place.early || step_is_over => Verdict {
+            early: place.early && !step_is_over,
+            ..Verdict::new(Outcome::Pass, vec![promised(judging, look)])
+        },
+        Say::Promote { .. } => pending(vec![settled, promised(judging, look)]),
+        Say::Wait | Say::Inconclusive { .. } if !step_is_over => pending(vec![settled]),
+        Say::Wait | Say::Inconclusive { .. } if !place.is_last => {
+            between_steps(method, observed, place, look)
+        }
+        Say::Inconclusive { missing } => undecided(*missing, method, judging, look),
+        Say::Wait => undecided(Missing::Borderline, method, judging, look),
+    }
+}
+
+fn pending(reasons: Vec<Reason>) -> Verdict {
+    Verdict { pending: true, ..Verdict::new(Outcome::Inconclusive, reasons) }
+}
+
+/// At the end of a bake that another step follows: on, with requests of the canary and nothing against it.
+fn between_steps(method: &Method, observed: &[Observed], place: &Place, look: &Look) -> Verdict {
+    let requests: f64 = observed[place.before..].iter().map(|o| o.bucket.canary.requests).sum();
+    if requests <= 0.0 {
+        let reason = Reason::Undecided { missing: Missing::NoCanaryData };
+        return Verdict { low_traffic: true, ..Verdict::new(Outcome::Inconclusive, vec![reason]) };
+    }
+    match look.guard.filter(|guard| *guard >= method.guard.ln()) {
+        Some(guard) => {
+            let reason = Reason::LeansAgainst { odds: guard.min(500.0).exp() };
+            Verdict::new(Outcome::Inconclusive, vec![reason])
+        }
+        None => Verdict::new(Outcome::Pass, vec![Reason::NothingAgainst { requests }]),
+    }
+}
+
+fn undecided(missing: Missing, method: &Method, judging: &Judging, look: &Look) -> Verdict {
+    let low_traffic =
+        matches!(missing, Missing::NoCanaryData | Missing::NoTraffic | Missing::LowTraffic);
+    let errors = look.signals.first();
+    let found = errors.map_or(0.0, |errors| errors.canary.1);
+    let planned = judging.basis.plan(method);
+    let reasons = vec![Reason::Undecided { missing }, Reason::Planned { found, planned }];
+    Verdict { low_traffic, ..Verdict::new(Outcome::Inconclusive, reasons) }
+}
+
+fn promised(judging: &Judging, look: &Look) -> Reason {
+    let required = look.promises.iter().filter(|promise| promise.required);
+    let quantiles = required
+        .map(|promise| promise.signal.clone())
+        .filter(|signal| matches!(signal, super::sequential::Signal::Latency(_)))
+        .map(|signal| signal.to_string())
+        .collect();
+    let (errors, requests) = look.signals.first().map_or((0.0, 0.0), |errors| errors.canary);
+    Reason::Promised {
+        errors,
+        requests,
+        tolerance: look.tolerance,
+        quantiles,
+        minutes: f64::from(look.buckets) * f64::from(judging.basis.bucket_seconds) / 60.0,
+    }
+}
