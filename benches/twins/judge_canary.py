@@ -19,11 +19,11 @@ def handler(event, context):
     aliases.held_by(record)
     if (version, split) != (record["ledger"]["baseline"], {record["canary"]: float(phase["weight"]) / 100}):
         raise RuntimeError("someone else moved the alias")
-    start, end = _window(perch.at(phase["since"]).timestamp(), time.time())
-    canary, baseline = _arms(plan, [record["canary"], record["ledger"]["baseline"]], start, end)
     found = cloudwatch.describe_alarms(
         AlarmNames=plan["guards"], AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100
     )
+    start, end = _window(perch.at(phase["since"]).timestamp(), time.time())
+    canary, baseline = _arms(plan, [record["canary"], record["ledger"]["baseline"]], start, end)
     alarms = [a["AlarmName"] for a in found["MetricAlarms"] + found["CompositeAlarms"] if a["StateValue"] == "ALARM"]
     verdict, text = _judge(plan["judge"], canary, baseline)
     if alarms or verdict["outcome"] == "Fail":

@@ -7,6 +7,7 @@ pub mod close_release;
 pub mod dead_letters;
 pub mod doctor;
 pub mod explain;
+mod fix_basis;
 pub mod judge_canary;
 mod move_alias;
 pub mod notify;

@@ -8,9 +8,10 @@ use perch_core::names::FunctionVersion;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
+use crate::fix_basis;
 use crate::ports::{
     CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PortError,
-    PublishVersion, ReadAlarms, ReadAlias, ReadFunction, UpdateCode,
+    PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction, UpdateCode,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, settle};
 use crate::take_ledger;
@@ -22,11 +23,11 @@ const POLL: Next = Next::Prepare { after_seconds: 2 };
 pub async fn run(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
     lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PublishVersion),
-    (images, alarms): (&impl FindImage, &impl ReadAlarms),
+    (images, alarms, metrics): (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
-    let Some(release) = held(store, input).await? else {
+    let Some(mut release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
     let outcome = match &release.phase {
@@ -43,9 +44,19 @@ pub async fn run(
         },
         _ => return Ok(input.then(resume(&release, now))),
     };
+    let outcome = match outcome {
+        Ok(Step::Published(version, timeout_seconds)) => {
+            let judging = fix_basis::run(metrics, &release, timeout_seconds, now).await;
+            judging.map_err(StepError::from).map(|judging| {
+                release.judging = judging;
+                Step::Event(Event::CanaryPublished { version })
+            })
+        }
+        other => other,
+    };
     match outcome {
         Ok(Step::Event(event)) => settle(store, input, release, &event, None, now).await,
-        Ok(Step::Again) => Ok(input.then(POLL)),
+        Ok(Step::Published(..) | Step::Again) => Ok(input.then(POLL)),
         // Nothing was touched yet, and trying again does not help: the release ends with the reason.
         Err(StepError::Port(
             error @ (PortError::NotFound { .. }
@@ -58,6 +69,8 @@ pub async fn run(
 
 enum Step {
     Event(Event),
+    /// The canary version, and the time-out of its invocations in seconds.
+    Published(FunctionVersion, u32),
     Again,
 }
 
@@ -91,7 +104,7 @@ async fn existing(
         ))));
     }
     Ok(match found.state {
-        CodeState::Ready => Step::Event(Event::CanaryPublished { version: version.clone() }),
+        CodeState::Ready => Step::Published(version.clone(), found.timeout_seconds),
         CodeState::InProgress => Step::Again,
         CodeState::Failed { reason } => {
             Step::Event(refused(format!("version {version} of {function} can't start: {reason}")))
@@ -148,8 +161,9 @@ async fn publish(
             release.artifact
         ))));
     }
-    match lambda.version(function, &version).await?.state {
-        CodeState::Ready => Ok(Step::Event(Event::CanaryPublished { version })),
+    let found = lambda.version(function, &version).await?;
+    match found.state {
+        CodeState::Ready => Ok(Step::Published(version, found.timeout_seconds)),
         CodeState::InProgress => Ok(Step::Again),
         CodeState::Failed { reason } => Ok(Step::Event(refused(format!(
             "version {version} of {function} can't start: {reason}"

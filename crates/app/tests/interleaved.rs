@@ -77,8 +77,8 @@ async fn step_against(
 }
 
 async fn prepare(world: &World, input: &StepInput) {
-    let World { store, lambda, alarms, .. } = world;
-    prepare_canary::run(store, lambda, (lambda, alarms), input, at(120)).await.ok();
+    let World { store, lambda, alarms, metrics, .. } = world;
+    prepare_canary::run(store, lambda, (lambda, alarms, metrics), input, at(120)).await.ok();
 }
 
 async fn shift(world: &World, input: &StepInput) {

@@ -176,5 +176,5 @@ async fn a_look_under_a_taken_fence_ends_and_decides_nothing() {
 async fn a_look_takes_the_same_few_calls() {
     let world = reading(&release().baking(0).build(), healthy());
     judge(&world, 90).await.unwrap();
-    assert_eq!(world.calls.log(), ["release", "alias", "standing", "versions", "alarms", "commit"]);
+    assert_eq!(world.calls.log(), ["release", "alias", "standing", "alarms", "versions", "commit"]);
 }

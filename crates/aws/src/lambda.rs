@@ -18,6 +18,9 @@ use perch_core::weight::Weight;
 
 use crate::error::port_error;
 
+/// A function's time-out where none is given (API Reference, `CreateFunction`, `Timeout`).
+const LAMBDA_TIMEOUT_SECONDS: u32 = 3;
+
 /// Lambda functions of the account and region.
 #[derive(Debug, Clone)]
 pub struct Functions {
@@ -177,7 +180,9 @@ impl ReadFunction for Functions {
         let digest = resolved.as_ref().and_then(|uri| uri.split_once('@'));
         let digest = digest.map(|(_, digest)| digest.to_owned());
         let code = digest.or(config.code_sha256).unwrap_or_default();
-        Ok(VersionState { code, image: resolved, state })
+        let timeout = config.timeout.and_then(|seconds| u32::try_from(seconds).ok());
+        let timeout_seconds = timeout.unwrap_or(LAMBDA_TIMEOUT_SECONDS);
+        Ok(VersionState { code, image: resolved, state, timeout_seconds })
     }
 
     async fn has_provisioned_concurrency(&self, lambda: &Lambda) -> Result<bool, PortError> {

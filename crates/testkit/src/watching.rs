@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
+use jiff::Timestamp;
+use perch_app::ports::{
+    AlarmStates, Ask, History, PortError, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
+};
 use perch_core::judge::Arm;
+use perch_core::judge::sequential::Bucket;
 use perch_core::names::{AlarmName, FunctionName, FunctionVersion};
 use perch_core::target::{Lambda, Quantile};
 
@@ -23,6 +27,8 @@ struct Readings {
     total: Arm,
     of: BTreeMap<FunctionName, (BTreeMap<String, Arm>, Arm)>,
     asked: Vec<Window>,
+    history: History,
+    buckets: BTreeMap<Timestamp, Bucket>,
 }
 
 impl MemoryMetrics {
@@ -49,6 +55,16 @@ impl MemoryMetrics {
     /// What the versions of one function and its alias answer from now on, whatever others do.
     pub fn set_for(&self, function: &FunctionName, versions: BTreeMap<String, Arm>, total: Arm) {
         self.readings.lock().unwrap().of.insert(function.clone(), (versions, total));
+    }
+
+    /// What the version that serves answered in the last hour.
+    pub fn set_history(&self, history: History) {
+        self.readings.lock().unwrap().history = history;
+    }
+
+    /// What both versions answered in the bucket that starts then; empty without it.
+    pub fn set_bucket(&self, at: Timestamp, bucket: Bucket) {
+        self.readings.lock().unwrap().buckets.insert(at, bucket);
     }
 
     /// The windows that were asked for, oldest first.
@@ -88,6 +104,42 @@ impl ReadMetrics for MemoryMetrics {
             Ok(own.unwrap_or(readings.total))
         };
         self.calls.port("alias_total", look).await
+    }
+}
+
+impl ReadEvidence for MemoryMetrics {
+    async fn history(
+        &self,
+        _: Ask<'_>,
+        _: &FunctionVersion,
+        _: Timestamp,
+        _: u32,
+    ) -> Result<History, PortError> {
+        let look = || Ok(self.readings.lock().unwrap().history.clone());
+        self.calls.port("history", look).await
+    }
+
+    async fn buckets(
+        &self,
+        _: Ask<'_>,
+        _: [&FunctionVersion; 2],
+        window: Window,
+    ) -> Result<Vec<Taken>, PortError> {
+        let look = || {
+            let mut readings = self.readings.lock().unwrap();
+            readings.asked.push(window);
+            let starts = (window.from.as_second()..window.to.as_second())
+                .step_by(window.period_seconds as usize)
+                .map(|second| Timestamp::from_second(second).unwrap());
+            let bucket = |at| readings.buckets.get(&at).cloned().unwrap_or_default();
+            let latency_ms = [None; 2];
+            Ok(starts.map(|at| Taken { at, latency_ms, bucket: bucket(at) }).collect())
+        };
+        self.calls.port("buckets", look).await
+    }
+
+    fn queries(&self, _: Ask<'_>, versions: [&FunctionVersion; 2]) -> Vec<String> {
+        versions.map(|version| format!("requests of version {version}")).into()
     }
 }
 

@@ -13,12 +13,12 @@ pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
     pub(crate) images: Images,
-    pub(crate) alarms: CloudWatch,
+    pub(crate) cloudwatch: CloudWatch,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
-        let reads = (&self.images, &self.alarms);
+        let reads = (&self.images, &self.cloudwatch, &self.cloudwatch);
         Ok(prepare_canary::run(&self.store, &self.lambda, reads, &input, Timestamp::now()).await?)
     }
 }

@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
         store: Table::new(&sdk, table),
         lambda: Functions::with_registry(&sdk, registry),
         images: Images::new(&sdk),
-        alarms: CloudWatch::new(&sdk),
+        cloudwatch: CloudWatch::new(&sdk),
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
 }

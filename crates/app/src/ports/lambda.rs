@@ -122,6 +122,8 @@ pub struct VersionState {
     pub image: Option<String>,
     /// Whether it can be invoked.
     pub state: CodeState,
+    /// How long an invocation may take, in seconds.
+    pub timeout_seconds: u32,
 }
 
 /// Reads a function.

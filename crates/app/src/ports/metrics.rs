@@ -4,8 +4,9 @@ use std::future::Future;
 
 use jiff::Timestamp;
 use perch_core::judge::Arm;
+use perch_core::judge::sequential::Bucket;
 use perch_core::names::{AlarmName, FunctionVersion};
-use perch_core::target::{Lambda, Quantile};
+use perch_core::target::{JudgeRule, Lambda, Quantile};
 
 use super::PortError;
 
@@ -40,6 +41,65 @@ pub trait ReadMetrics {
         window: Window,
         quantile: Quantile,
     ) -> impl Future<Output = Result<Arm, PortError>> + Send;
+}
+
+/// What is read for the rule `sequential`, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The function and the alias.
+    pub lambda: &'a Lambda,
+    /// The rule, with the service's own metrics and signals.
+    pub rule: &'a JudgeRule,
+    /// From which latencies on a request is slow, in milliseconds; empty where that is not known.
+    pub thresholds_ms: &'a [f64],
+}
+
+/// What the baseline answered before a release.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct History {
+    /// Requests of each period of the last hour, oldest first.
+    pub requests: Vec<f64>,
+    /// Failed requests of the same periods.
+    pub errors: Vec<f64>,
+    /// Totals and counts of each custom signal in the same periods.
+    pub custom: Vec<(Vec<f64>, Vec<f64>)>,
+    /// The latencies at p90, p95, p98 and p99 in milliseconds; empty below 100 requests in a day.
+    pub latency_ms: Vec<f64>,
+}
+
+/// One bucket as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// Its start.
+    pub at: Timestamp,
+    /// The rule's latency quantile of the canary and of the baseline, in milliseconds.
+    pub latency_ms: [Option<f64>; 2],
+    /// The counts.
+    pub bucket: Bucket,
+}
+
+/// Reads the counts that evidence is made of. Any store of metrics fits that gives sums, and counts of
+/// values above a limit, per version and period: CloudWatch here, Prometheus' histograms as well.
+pub trait ReadEvidence {
+    /// The last hour before `until` of the version that serves, and its latencies; one call.
+    fn history(
+        &self,
+        ask: Ask<'_>,
+        serving: &FunctionVersion,
+        until: Timestamp,
+        period_seconds: u32,
+    ) -> impl Future<Output = Result<History, PortError>> + Send;
+
+    /// Every bucket of the window, of the canary and the baseline, empty ones too; one call.
+    fn buckets(
+        &self,
+        ask: Ask<'_>,
+        versions: [&FunctionVersion; 2],
+        window: Window,
+    ) -> impl Future<Output = Result<Vec<Taken>, PortError>> + Send;
+
+    /// What is asked for, for people.
+    fn queries(&self, ask: Ask<'_>, versions: [&FunctionVersion; 2]) -> Vec<String>;
 }
 
 /// The guards that matter now.

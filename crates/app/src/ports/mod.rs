@@ -18,7 +18,9 @@ pub use lambda::{
     ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
 };
 pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tidings};
-pub use metrics::{AlarmStates, ReadAlarms, ReadMetrics, Window};
+pub use metrics::{
+    AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
+};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,

@@ -219,7 +219,10 @@ async fn a_version_of_an_image_is_known_by_its_digest() {
     }))
     .await;
     let image = Some(format!("{REGISTRY}/news@{DIGEST}"));
-    assert_eq!(found, VersionState { code: DIGEST.into(), image, state: CodeState::Ready });
+    assert_eq!(
+        found,
+        VersionState { code: DIGEST.into(), image, state: CodeState::Ready, timeout_seconds: 3 }
+    );
 }
 
 #[tokio::test]
@@ -229,7 +232,12 @@ async fn a_version_of_a_zip_is_known_by_its_hash() {
         "Code": { "Location": "https://bucket/code.zip" },
     }))
     .await;
-    let expected = VersionState { code: "c2hh".into(), image: None, state: CodeState::InProgress };
+    let expected = VersionState {
+        code: "c2hh".into(),
+        image: None,
+        state: CodeState::InProgress,
+        timeout_seconds: 3,
+    };
     assert_eq!(found, expected);
 }
 

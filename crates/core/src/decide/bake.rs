@@ -10,7 +10,7 @@ use crate::judge::{Outcome, Verdict};
 use crate::phase::{Phase, RollbackCause};
 use crate::release::{Order, Plan, Release};
 use crate::stop::Stop;
-use crate::target::NoData;
+use crate::target::{NoData, Step};
 use crate::weight::Weight;
 
 /// After promotion the judge looks once a minute at most: the guards cover the time between, and
@@ -41,7 +41,9 @@ pub(super) struct Bake {
 ///
 /// A Fail rolls back at once, and so does the deadline. Then people decide: a stop or a hold keeps
 /// the weight, an order to go on or to promote is carried out. Else a Pass counts at the end of the
-/// bake, and without a verdict at the end the rule's `noData` decides, which never promotes.
+/// bake, or at once where the evidence is there. Without a verdict at the end, and with all its readings,
+/// a weight for low traffic is tried once, then the bake is extended as the rule says, and then the rule's
+/// `noData` decides, which never promotes.
 pub(super) fn judged(
     release: &Release,
     bake: Bake,
@@ -85,13 +87,44 @@ pub(super) fn judged(
         None => {}
     }
     let left = remaining(end_of(plan, bake.step, bake.since), now);
+    let is_over = left.is_zero() && !verdict.pending;
     match verdict.outcome {
-        Outcome::Pass if left.is_zero() => advance(release, bake.step + 1, looked),
-        Outcome::Inconclusive if left.is_zero() && plan.judge.no_data == NoData::Fail => {
+        Outcome::Pass if is_over || verdict.early => advance(release, bake.step + 1, looked),
+        Outcome::Inconclusive
+            if is_over && verdict.low_traffic && raised(release, bake).is_some() =>
+        {
+            raise(release, bake, looked)
+        }
+        Outcome::Inconclusive
+            if is_over && plan.judge.no_data == NoData::Fail && now >= extended(plan, bake) =>
+        {
             back(looked, RollbackCause::NoData { reasons: verdict.texts() })
         }
         Outcome::Pass | Outcome::Inconclusive | Outcome::Fail => stay(looked),
     }
+}
+
+/// The step with a higher weight that follows a last bake with too few requests, once.
+fn raised(release: &Release, bake: Bake) -> Option<Step> {
+    let next = bake.step + 1;
+    (next == release.plan.steps.len()).then(|| release.plan.step(next)).flatten()
+}
+
+fn raise(release: &Release, bake: Bake, entries: Vec<(What, String)>) -> Decision {
+    let weight = raised(release, bake).map_or(bake.weight, |step| step.weight);
+    Decision {
+        phase: Phase::Shifting { step: bake.step + 1, weight, from: bake.weight },
+        next: Next::Shift { after_seconds: 0 },
+        entries,
+    }
+}
+
+/// The end of a bake with the time that the rule adds for low traffic. The step with a higher weight has
+/// it in its own bake.
+fn extended(plan: &Plan, bake: Bake) -> Timestamp {
+    let end = end_of(plan, bake.step, bake.since);
+    let more = plan.judge.low_traffic.extend.filter(|_| bake.step < plan.steps.len());
+    more.map_or(end, |more| end.saturating_add(more.duration()).unwrap_or(Timestamp::MAX))
 }
 
 /// What follows from a look after the promotion. A lack of requests is no reason to go back: the
@@ -127,7 +160,7 @@ pub(super) fn watched(
 /// Seconds to the first look of a bake.
 pub(super) fn first_look(release: &Release, step: usize, now: Timestamp) -> u64 {
     let plan = &release.plan;
-    let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
+    let bake = plan.step(step).map_or(Duration::ZERO, |step| step.bake.duration());
     whole_seconds(interval(plan).min(bake).min(remaining(release.deadline, now)))
 }
 
@@ -156,7 +189,7 @@ pub(super) fn watch_look(plan: &Plan, until: Timestamp, now: Timestamp) -> u64 {
 }
 
 fn end_of(plan: &Plan, step: usize, since: Timestamp) -> Timestamp {
-    let bake = plan.steps.get(step).map_or(Duration::ZERO, |step| step.bake.duration());
+    let bake = plan.step(step).map_or(Duration::ZERO, |step| step.bake.duration());
     since.saturating_add(bake).unwrap_or(Timestamp::MAX)
 }
 

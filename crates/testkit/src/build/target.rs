@@ -3,7 +3,7 @@
 use perch_core::span::Span;
 use perch_core::target::{
     AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, NoData, Notify, PackageSource,
-    Rollout, Service, Slack, Sources, Step, Target, WhileReleasing,
+    Rollout, Rule, Service, Slack, Sources, Step, Target, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -12,7 +12,7 @@ use perch_core::weight::Weight;
 pub struct TargetBuilder(Target);
 
 /// Target `news`: images of repository `news` tagged `v*`; 10 % and 50 % for two minutes each;
-/// guarded by alarm `errors`; watched for ten minutes.
+/// guarded by alarm `errors`; watched for ten minutes. Judged by fixed limits.
 pub fn target() -> TargetBuilder {
     let source = ImageSource { repository: "news".parse().unwrap(), tags: vec!["v*".to_owned()] };
     TargetBuilder(Target {
@@ -24,7 +24,7 @@ pub fn target() -> TargetBuilder {
         },
         sources: Sources { image: Some(source), package: None },
         rollout: Rollout::Steps(vec![step(10, 120), step(50, 120)]),
-        judge: JudgeRule::default(),
+        judge: JudgeRule { rule: Rule::Thresholds, ..JudgeRule::default() },
         guards: vec!["errors".parse().unwrap()],
         alarm_at_start: AlarmAtStart::default(),
         while_releasing: WhileReleasing::default(),

@@ -46,7 +46,12 @@ impl ReadFunction for MemoryLambda {
                 .code
                 .starts_with("sha256:")
                 .then(|| format!("{REGISTRY}/{function}@{}", found.code));
-            Ok(VersionState { code: found.code.clone(), image, state: found.state.look() })
+            Ok(VersionState {
+                code: found.code.clone(),
+                image,
+                state: found.state.look(),
+                timeout_seconds: 3,
+            })
         })
         .await
     }

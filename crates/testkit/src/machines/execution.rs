@@ -176,7 +176,7 @@ impl Execution {
     /// Runs the function of the state.
     pub(crate) async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
         let World { store, lambda, metrics, alarms, executions, .. } = world;
-        let checks = (lambda, alarms);
+        let checks = (lambda, alarms, metrics);
         Ok(match &self.state {
             State::Prepare(input) => {
                 Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)

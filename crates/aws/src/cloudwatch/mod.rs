@@ -1,10 +1,14 @@
 //! CloudWatch: what both arms answered, and the state of the guards.
 
+mod evidence;
+mod source;
+
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{
     AlarmType, Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StateValue,
+    StatusCode,
 };
 use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
 use perch_core::judge::Arm;
@@ -32,22 +36,41 @@ impl CloudWatch {
     async fn read(
         &self,
         queries: Vec<MetricDataQuery>,
-        window: Window,
+        (from, to): (i64, i64),
     ) -> Result<Vec<MetricDataResult>, PortError> {
         let mut pages = self
             .client
             .get_metric_data()
             .set_metric_data_queries(Some(queries))
-            .start_time(DateTime::from_secs(window.from.as_second()))
-            .end_time(DateTime::from_secs(window.to.as_second()))
+            .start_time(DateTime::from_secs(from))
+            .end_time(DateTime::from_secs(to))
             .into_paginator()
             .send();
         let mut results = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| port_error("metrics of AWS/Lambda", e))?;
+            let page = page.map_err(|e| port_error("metrics", e))?;
             results.extend(page.metric_data_results.unwrap_or_default());
         }
+        results.iter().try_for_each(complete)?;
         Ok(results)
+    }
+}
+
+fn seconds(window: Window) -> (i64, i64) {
+    (window.from.as_second(), window.to.as_second())
+}
+
+/// A series that `CloudWatch` could not give is no series of zeros.
+fn complete(result: &MetricDataResult) -> Result<(), PortError> {
+    let what = format!("metric {}", result.id().unwrap_or_default());
+    let message =
+        || result.messages().iter().filter_map(|m| m.value()).collect::<Vec<_>>().join("; ");
+    match result.status_code() {
+        Some(StatusCode::InternalError) => {
+            Err(PortError::Unavailable { what, source: message().into() })
+        }
+        Some(StatusCode::Forbidden) => Err(PortError::Denied { what, message: message() }),
+        _ => Ok(()),
     }
 }
 
@@ -64,7 +87,7 @@ impl ReadMetrics for CloudWatch {
             let dimensions = dimensions(lambda, Some(version));
             queries.extend(arm_queries(arm, &dimensions, window, quantile));
         }
-        let results = self.read(queries, window).await?;
+        let results = self.read(queries, seconds(window)).await?;
         Ok([arm("a", &results, window), arm("b", &results, window)])
     }
 
@@ -75,7 +98,7 @@ impl ReadMetrics for CloudWatch {
         quantile: Quantile,
     ) -> Result<Arm, PortError> {
         let queries = arm_queries("a", &dimensions(lambda, None), window, quantile);
-        Ok(arm("a", &self.read(queries, window).await?, window))
+        Ok(arm("a", &self.read(queries, seconds(window)).await?, window))
     }
 }
 

@@ -1,0 +1,131 @@
+//! Reads alias, metrics and guards, asks the judge, and decides.
+
+mod evidence;
+mod thresholds;
+
+use jiff::Timestamp;
+use perch_core::decide::{Event, Next, resume};
+use perch_core::journal::Evidence;
+use perch_core::judge::{Arm, Readings};
+use perch_core::names::AlarmName;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+
+use crate::move_alias::way;
+use crate::ports::{
+    AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
+    ReadEvidence, ReadMetrics, Route, Window,
+};
+use crate::step::{StepError, StepInput, StepOutput, held, settle};
+
+/// Looks once at the canary.
+pub async fn run(
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
+    lambda: &impl ReadAlias,
+    (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
+    input: &StepInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let Some(mut release) = held(store, input).await? else {
+        return Ok(input.then(Next::End));
+    };
+    let (Phase::Baking { since, .. } | Phase::Watching { since, .. }) = release.phase else {
+        return Ok(input.then(resume(&release, now)));
+    };
+    // The alias before the fence: who takes the fence later moves the alias later, too.
+    let route = lambda.alias(&release.plan.lambda).await?.route;
+    let standing = store.standing(&release.target).await?;
+    if !standing.is_held_by(&release) {
+        return Ok(input.then(Next::End));
+    }
+    let (ledger, canary) = way(&release)?;
+    if route != Route::at(ledger, &canary, release.weight()) {
+        let event = Event::TakenOver { found: route.to_string() };
+        return settle(store, input, release, &event, None, now).await;
+    }
+    let states = alarms.alarms(&release.plan.guards).await?;
+    let guards = Guards::of(&mut release, states);
+    let evidence = match (&release.phase, &release.judging) {
+        (Phase::Baking { step, .. }, Some(judging)) => {
+            let bake = (*step, since);
+            let (evidence, judging) =
+                evidence::look(metrics, &release, judging.clone(), bake, guards, now).await?;
+            release.judging = Some(judging);
+            evidence
+        }
+        _ => {
+            let (readings, verdict) =
+                thresholds::look(metrics, &release, since, guards, now).await?;
+            Evidence { readings, verdict, look: None, observed: Vec::new(), queries: Vec::new() }
+        }
+    };
+    let verdict = evidence.verdict.clone();
+    let event = Event::Judged { verdict, stop: standing.stop };
+    settle(store, input, release, &event, Some(evidence), now).await
+}
+
+/// The guards that count at a look.
+struct Guards(AlarmStates);
+
+impl Guards {
+    /// A guard that was in ALARM at the start counts from the first look that finds it OK.
+    fn of(release: &mut Release, mut guards: AlarmStates) -> Self {
+        release.ignored_guards.retain(|alarm| guards.in_alarm.contains(alarm));
+        let counts = |alarm: &AlarmName| !release.ignored_guards.contains(alarm);
+        guards.in_alarm.retain(counts);
+        Self(guards)
+    }
+
+    /// The readings of a window with these guards.
+    fn with(self, window: Window, [canary, baseline]: [Arm; 2]) -> Readings {
+        Readings {
+            from: window.from,
+            to: window.to,
+            canary,
+            baseline,
+            alarms: self.0.in_alarm,
+            missing_guards: self.0.missing,
+        }
+    }
+}
+
+/// The whole periods between `since` and `now` that are settled.
+///
+/// The period in which the weight was reached also holds requests from before it, so the window
+/// starts with the next one. The end leaves time for late values: Lambda publishes a value when the
+/// invocation ends.
+fn whole_periods(
+    since: Timestamp,
+    now: Timestamp,
+    period_seconds: u32,
+    settle_seconds: u32,
+) -> Window {
+    let period = i64::from(period_seconds);
+    let floor = |second: i64| second.div_euclid(period) * period;
+    let started = since.as_second() + i64::from(since.subsec_nanosecond() > 0);
+    let from = floor(started + period - 1);
+    let to = floor(now.as_second() - i64::from(settle_seconds)).max(from);
+    let stamp = |second| Timestamp::from_second(second).unwrap_or(since);
+    let from = stamp(from);
+    Window { from, latency_from: from, to: stamp(to), period_seconds }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_settled_periods_are_read() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        for (since, now, from, to) in [
+            ("12:00:00Z", "12:05:30Z", "12:00:00Z", "12:05:00Z"),
+            ("12:00:00.5Z", "12:05:30Z", "12:01:00Z", "12:05:00Z"),
+            ("12:00:59Z", "12:05:29Z", "12:01:00Z", "12:04:00Z"),
+            ("12:00:10Z", "12:00:50Z", "12:01:00Z", "12:01:00Z"),
+        ] {
+            let day = |time| at(&format!("2026-11-21T{time}"));
+            let window = whole_periods(day(since), day(now), 60, 30);
+            assert_eq!((window.from, window.to), (day(from), day(to)), "{since} {now}");
+        }
+    }
+}
