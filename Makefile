@@ -34,7 +34,7 @@ up: setup build ## Local stack with Perch and the sample service, left running
 down: setup ## End the local stack and remove its state
 	@$(PYTHON) -m perch_local down
 
-push-image: setup build ## Push a build of the sample service: VARIANT=healthy|failing|slow|later-failing
+push-image: setup build ## Push a build of the sample service: VARIANT=healthy|failing|slow|later-failing|unsure
 	@. local/env.sh
 	$(PYTHON) $(SAMPLE)/push_image.py --variant $(or $(VARIANT),healthy)
 

@@ -34,12 +34,12 @@ def installed() -> bool:
     return True
 
 
-def install(stack: Stack) -> bool:
+def install(stack: Stack, binary: Path | None = None) -> bool:
     """Install the sample service on a running stack; whether there was anything to do."""
     os.environ.update(stack.client_env())
     if installed():
         return False
-    image = push_image.push_variant("healthy")
+    image = push_image.push_variant("healthy", binary=binary)
     deploy.deploy(stack, HERE, FUNCTION, (f"ImageUri={image.image_uri}", *PARAMETERS), say=lambda _: None)
     return True
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Pack one variant of the news classifier as an OCI image and push it to ECR.
 
-    push_image.py --variant healthy|failing|slow|later-failing [--tag TAG] [--build ID] [-o json]
+    push_image.py --variant healthy|failing|slow|later-failing|unsure [--tag TAG] [--build ID] [-o json]
 
 Prints `digest tag`. No Docker is needed: the image goes through ECR's own API, on AWS and on the local stack.
 The variants are declared in variants.json.

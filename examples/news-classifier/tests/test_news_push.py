@@ -91,7 +91,7 @@ def test_healthy_image_holds_program_model_and_build(binary: Path, tmp_path: Pat
     assert image.image_uri == f"registry/news-classifier@{image.digest}"
 
 
-@pytest.mark.parametrize("variant", ["failing", "slow", "later-failing"])
+@pytest.mark.parametrize("variant", ["failing", "slow", "later-failing", "unsure"])
 def test_broken_image_holds_its_declared_fault(variant: str, binary: Path, tmp_path: Path) -> None:
     registry = Registry()
     push_image.push_variant(variant, tag="t", binary=binary, client=registry)

@@ -4,6 +4,7 @@
 //! extracts the same stems; the tests hold both sides to the same accuracy.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
@@ -57,8 +58,10 @@ impl Model {
     }
 
     /// Returns the most likely category; text without a known word gets the priors.
-    pub(crate) fn classify(&self, text: &str) -> Category<'_> {
-        let confidences = self.confidences(text);
+    ///
+    /// A temperature above 1 flattens the probabilities and leaves their order.
+    pub(crate) fn classify(&self, text: &str, temperature: NonZeroU32) -> Category<'_> {
+        let confidences = self.confidences(text, temperature);
         let best = self.categories.iter().zip(confidences).reduce(|best, next| {
             // On a tie the first category stays, as in `train.py`.
             if next.1 > best.1 { next } else { best }
@@ -70,7 +73,7 @@ impl Model {
     }
 
     /// Posterior probability of each category, in the order of `categories`.
-    fn confidences(&self, text: &str) -> Vec<f64> {
+    fn confidences(&self, text: &str, temperature: NonZeroU32) -> Vec<f64> {
         let mut scores = self.priors.clone();
         for weights in stems(text).filter_map(|stem| self.stems.get(&stem)) {
             for (score, weight) in scores.iter_mut().zip(weights) {
@@ -79,7 +82,9 @@ impl Model {
         }
         // Subtracting the highest score first keeps long texts from underflowing to 0 / 0.
         let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let odds: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
+        let temperature = f64::from(temperature.get());
+        let odds: Vec<f64> =
+            scores.iter().map(|score| ((score - highest) / temperature).exp()).collect();
         let total: f64 = odds.iter().sum();
         odds.into_iter().map(|odd| odd / total).collect()
     }
@@ -115,7 +120,10 @@ mod tests {
     #[test]
     fn heldout_headlines_are_classified_as_training_measured() {
         let (model, rows) = (model(), heldout());
-        let right = rows.iter().filter(|(name, text)| model.classify(text).name == *name).count();
+        let right = rows
+            .iter()
+            .filter(|(name, text)| model.classify(text, NonZeroU32::MIN).name == *name)
+            .count();
         let accuracy = f64::from(u32::try_from(right).unwrap())
             / f64::from(u32::try_from(rows.len()).unwrap());
         assert!(accuracy >= LOWEST_ACCURACY, "{right} of {}", rows.len());
@@ -130,7 +138,7 @@ mod tests {
         let model = model();
         let long = "goal match striker ".repeat(500);
         for text in heldout().iter().map(|row| row.1).chain(["", "zzz qqq", &long]) {
-            let total: f64 = model.confidences(text).iter().sum();
+            let total: f64 = model.confidences(text, NonZeroU32::MIN).iter().sum();
             assert!((total - 1.0).abs() < 1e-9, "{total} for {text:?}");
         }
     }
@@ -139,16 +147,31 @@ mod tests {
     fn text_without_known_words_gets_the_priors() {
         let model = model();
         for text in ["", "xqzzt vvvkkj", "123 !? 🙂", "日本語"] {
-            let answer = model.classify(text);
+            let answer = model.classify(text, NonZeroU32::MIN);
             assert!((answer.confidence - 0.2).abs() < 0.001, "{answer:?} for {text:?}");
         }
     }
 
     #[test]
+    fn temperature_flattens_the_probabilities_and_keeps_the_category() {
+        let (model, flat) = (model(), NonZeroU32::new(20).unwrap());
+        let (mut sure, mut unsure) = (0, 0);
+        for (_, text) in heldout() {
+            let (as_trained, flattened) =
+                (model.classify(text, NonZeroU32::MIN), model.classify(text, flat));
+            assert_eq!(as_trained.name, flattened.name);
+            sure += usize::from(as_trained.confidence >= 0.5);
+            unsure += usize::from(flattened.confidence < 0.5);
+        }
+        assert!(sure >= 60 && unsure == 70, "of 70: {sure} sure, {unsure} unsure when flattened");
+    }
+
+    #[test]
     fn unknown_words_change_nothing() {
         let model = model();
-        let known = model.classify("Striker scores in cup final");
-        assert_eq!(known, model.classify("Striker xqzzt scores in cup final vvvkkj"));
+        let known = model.classify("Striker scores in cup final", NonZeroU32::MIN);
+        let padded = "Striker xqzzt scores in cup final vvvkkj";
+        assert_eq!(known, model.classify(padded, NonZeroU32::MIN));
         assert_eq!(known.name, "sport");
         assert!(known.confidence > 0.9, "{known:?}");
     }

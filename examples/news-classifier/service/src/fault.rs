@@ -3,6 +3,7 @@
 //! Decides only whether one request is spoiled, and how: the same fault, request id and age of the
 //! process always give the same answer. Waiting and failing are left to the handler.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -31,6 +32,17 @@ pub(crate) enum Fault {
         #[serde(default)]
         after_seconds: u64,
     },
+    /// A share of the requests is answered with hardly any confidence: in time, and without an error.
+    #[serde(rename_all = "camelCase")]
+    Unsure {
+        /// Share of the requests, from 0 to 1.
+        rate: Rate,
+        /// Divides the model's scores: 1 changes nothing, more flattens the probabilities.
+        temperature: NonZeroU32,
+        /// Age of the process from which on the fault shows.
+        #[serde(default)]
+        after_seconds: u64,
+    },
 }
 
 /// What happens to one request.
@@ -42,6 +54,8 @@ pub(crate) enum Harm {
     Fail,
     /// The request is answered after this wait.
     Delay(Duration),
+    /// The request is answered with the model's scores divided by this.
+    Flatten(NonZeroU32),
 }
 
 /// A share from 0 to 1.
@@ -75,6 +89,9 @@ impl Fault {
             Self::Errors { rate, after_seconds } => (rate, after_seconds, Harm::Fail),
             Self::Latency { rate, add_ms, after_seconds } => {
                 (rate, after_seconds, Harm::Delay(Duration::from_millis(add_ms)))
+            }
+            Self::Unsure { rate, temperature, after_seconds } => {
+                (rate, after_seconds, Harm::Flatten(temperature))
             }
         };
         let awake = age >= Duration::from_secs(after_seconds);
@@ -124,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn unsure_image_flattens_its_share_of_the_requests() {
+        let unsure = fault(r#"{"kind":"unsure","rate":0.6,"temperature":20}"#);
+        assert!((5850..=6150).contains(&harmed(&unsure, 0)));
+        let always = fault(r#"{"kind":"unsure","rate":1,"temperature":20}"#);
+        let harm = always.harm("r-1", Duration::ZERO);
+        assert_eq!(harm, Harm::Flatten(NonZeroU32::new(20).unwrap()));
+    }
+
+    #[test]
     fn late_fault_sleeps_until_its_second() {
         let leak = fault(r#"{"kind":"errors","rate":0.7,"afterSeconds":45}"#);
         assert_eq!(harmed(&leak, 44), 0);
@@ -137,6 +163,8 @@ mod tests {
             (r#"{"kind":"errors"}"#, "missing field `rate`"),
             (r#"{"kind":"latency","rate":1}"#, "missing field `addMs`"),
             (r#"{"kind":"errors","rate":1,"after":3}"#, "unknown field `after`"),
+            (r#"{"kind":"unsure","rate":1}"#, "missing field `temperature`"),
+            (r#"{"kind":"unsure","rate":1,"temperature":0}"#, "expected a nonzero u32"),
             (r#"{"kind":"fire","rate":1}"#, "unknown variant `fire`"),
         ];
         for (json, expected) in cases {

@@ -3,6 +3,7 @@
 //! Reads the request, applies the image's fault if it has one, asks the classifier. The error
 //! types callers see are `InvalidInput` and `ModelFailure`.
 
+use std::num::NonZeroU32;
 use std::time::Instant;
 
 use lambda_runtime::{Diagnostic, tracing};
@@ -14,6 +15,8 @@ use crate::fault::Harm;
 
 /// Longest accepted text in characters: a headline with its first sentences, not an article.
 const LONGEST_TEXT: usize = 2_000;
+/// A category less likely than all others together is no answer to rely on.
+const LOW_CONFIDENCE: f64 = 0.5;
 
 /// The function between two invocations.
 #[derive(Debug)]
@@ -64,15 +67,17 @@ impl Service {
         request_id: &str,
     ) -> Result<Reply<'_>, RequestError> {
         let text = text_of(request)?;
+        let mut temperature = NonZeroU32::MIN;
         match self.harm(request_id) {
             Harm::None => {}
+            Harm::Flatten(by) => temperature = by,
             Harm::Delay(wait) => tokio::time::sleep(wait).await,
             Harm::Fail => {
                 tracing::error!(image.build = self.assets.build, "model failed");
                 return Err(RequestError::ModelFailure { build: self.assets.build.clone() });
             }
         }
-        let found = self.assets.model.classify(text);
+        let found = self.assets.model.classify(text, temperature);
         Ok(Reply {
             category: found.name,
             confidence: (found.confidence * 10_000.0).round() / 10_000.0,
@@ -84,6 +89,13 @@ impl Service {
     fn harm(&self, request_id: &str) -> Harm {
         let fault = self.assets.fault.as_ref();
         fault.map_or(Harm::None, |fault| fault.harm(request_id, self.started.elapsed()))
+    }
+}
+
+impl Reply<'_> {
+    /// Whether the category is less likely than all others together.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.confidence < LOW_CONFIDENCE
     }
 }
 
@@ -170,5 +182,17 @@ mod tests {
         let before = Instant::now();
         service.answer(&json!({"text": "Rain"}), "r").await.unwrap();
         assert!(before.elapsed().as_millis() >= 20);
+    }
+
+    #[tokio::test]
+    async fn unsure_image_answers_right_and_with_low_confidence() {
+        let text = json!({"text": "Striker scores in cup final"});
+        let (healthy, fault) =
+            (service(None), json!({"kind": "unsure", "rate": 1, "temperature": 20}));
+        let broken = service(Some(fault));
+        let (sure, unsure) =
+            (healthy.answer(&text, "r").await.unwrap(), broken.answer(&text, "r").await.unwrap());
+        assert_eq!(sure.category, unsure.category);
+        assert_eq!((sure.is_unsure(), unsure.is_unsure()), (false, true));
     }
 }
