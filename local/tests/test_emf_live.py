@@ -2,20 +2,22 @@
 import io
 import json
 import pathlib
+import textwrap
 import time
 import zipfile
 
 from conftest import ready, total, two_versions, until
 
-SNIPPET = pathlib.Path(__file__).parents[2] / "docs" / "snippets" / "emf.py"
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
 SERVICE = '''
+from types import SimpleNamespace
 import emf
 
+model = SimpleNamespace(predict=lambda text: SimpleNamespace(confidence=1 / len(text)))
+
 def handler(event, context):
-    with emf.request("Snippet", LowConfidence=0) as counts:
-        confidence = 1 / event["divisor"]
-        counts["LowConfidence"] = int(confidence < 0.5)
-        return {"confidence": confidence}
+{call_site}
+    return {{"confidence": answer.confidence}}
 '''
 
 
@@ -83,15 +85,16 @@ def test_two_versions_publish_apart(client, function):
 
 def test_the_python_of_the_documentation_publishes_its_requests(client, role):
     code, lam = io.BytesIO(), client("lambda")
+    call_site = (DOCS / "metrics.md").read_text().split("```python\n")[1].split("```")[0]
     with zipfile.ZipFile(code, "w") as package:
-        package.writestr("emf.py", SNIPPET.read_text())
-        package.writestr("service.py", SERVICE)
+        package.writestr("emf.py", (DOCS / "snippets" / "emf.py").read_text())
+        package.writestr("service.py", SERVICE.format(call_site=textwrap.indent(call_site, "    ")))
     lam.create_function(FunctionName="snippet", Runtime="python3.12", Handler="service.handler", Role=role, Publish=True,
                         Code={"ZipFile": code.getvalue()})
     ready(lam, "snippet")
-    answers = [invoke(client, "snippet", {"divisor": d}, Qualifier="1") for d in (1, 4, 8, 1, 0)]
+    answers = [invoke(client, "snippet", {"text": "x" * n}, Qualifier="1") for n in (1, 4, 8, 1, 0)]
     assert [a.get("confidence", a.get("errorMessage")) for a in answers] == [1, 0.25, 0.125, 1, "division by zero"]
-    count = lambda name, stat="Sum": total(client, name, {"Service": "snippet", "Version": "1"}, stat, "Snippet")
+    count = lambda name, stat="Sum": total(client, name, {"Service": "snippet", "Version": "1"}, stat, "NewsClassifier")
     assert until(lambda: count("Requests") == 5)
     assert [count(n) for n in ("Errors", "LowConfidence", "ColdStart")] == [1, 2, 1]
     assert (count("LowConfidence", "SampleCount"), count("Latency", "SampleCount")) == (5, 5)

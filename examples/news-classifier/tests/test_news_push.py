@@ -145,6 +145,14 @@ def test_missing_program_says_how_to_build_it(tmp_path: Path, monkeypatch: pytes
         push_image.built_binary()
 
 
+def test_documented_rust_is_what_the_service_runs() -> None:
+    def words(text: str) -> str:
+        return " ".join(text.split())
+
+    call_site = (push_image.HERE.parents[1] / "docs" / "metrics.md").read_text().split("```rust\n")[1].split("```")[0]
+    assert words(call_site) in words((push_image.HERE / "service/src/main.rs").read_text())
+
+
 def test_build_ids_sort_by_time() -> None:
     first = push_image.new_build()
     assert len(first) == 17 and first <= push_image.new_build()
