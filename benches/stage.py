@@ -66,6 +66,7 @@ def target(name: str, function: str, sources: dict[str, Any]) -> dict[str, Any]:
         "sources": sources,
         "rollout": {"steps": [{"weight": 10, "bake": "30m"}]},
         "judge": {
+            "rule": "thresholds",
             "errorRate": {"max": "5%"},
             "latency": {"quantile": "p99", "maxIncrease": "50%", "tolerance": "100ms"},
             "minRequests": 30,

@@ -71,6 +71,7 @@ class Target:
             "sources": {"image": {"repository": self.name, "tags": ["v*"]}},
             "rollout": {"steps": [{"weight": weight, "bake": "5s"} for weight in self.steps]},
             "judge": {
+                "rule": "thresholds",
                 "errorRate": {"max": "20%"},
                 "latency": {"quantile": "p50", "maxIncrease": "200%", "tolerance": "300ms"},
                 "minRequests": 4,

@@ -6,7 +6,7 @@ use perch_core::judge::sequential::{Basis, Series};
 use perch_core::release::Release;
 use perch_core::target::Rule;
 
-use crate::ports::{Ask, PortError, ReadEvidence};
+use crate::ports::{Ask, History, PortError, ReadEvidence};
 
 /// The basis of a release, or nothing where none is needed: another rule, or no bake.
 pub(crate) async fn run(
@@ -27,6 +27,15 @@ pub(crate) async fn run(
     let share = f64::from(first.weight.percent()) / 100.0;
     let buckets: usize = (0..plan.steps.len()).map(|step| plan.buckets_of(step)).sum();
     let blocks = u32::try_from(buckets).unwrap_or(u32::MAX).div_ceil((block / bucket).max(1));
+    // A service that is younger than its history has no requests in the first periods.
+    let first = history.requests.iter().position(|requests| *requests > 0.0).unwrap_or(0);
+    let since = |series: &[f64]| series[first.min(series.len())..].to_vec();
+    let history = History {
+        requests: since(&history.requests),
+        errors: since(&history.errors),
+        custom: history.custom.iter().map(|(of, count)| (since(of), since(count))).collect(),
+        ..history
+    };
     let series = |requests, events| Series { requests, events, of_traffic: 1.0 };
     let errors = series(&history.requests, &history.errors);
     let mut basis = Basis { block_seconds: block, ..Basis::new(bucket, blocks, share, &errors) };

@@ -57,7 +57,7 @@ pub struct Ask<'a> {
 /// What the baseline answered before a release.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
-    /// Requests of each period of the last hour, oldest first.
+    /// Requests of each of the last 60 periods, oldest first.
     pub requests: Vec<f64>,
     /// Failed requests of the same periods.
     pub errors: Vec<f64>,
@@ -81,7 +81,7 @@ pub struct Taken {
 /// Reads the counts that evidence is made of. Any store of metrics fits that gives sums, and counts of
 /// values above a limit, per version and period: CloudWatch here, Prometheus' histograms as well.
 pub trait ReadEvidence {
-    /// The last hour before `until` of the version that serves, and its latencies; one call.
+    /// The last 60 periods before `until` of the version that serves, and its latencies; one call.
     fn history(
         &self,
         ask: Ask<'_>,

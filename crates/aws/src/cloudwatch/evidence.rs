@@ -9,6 +9,9 @@ use perch_core::names::FunctionVersion;
 use super::CloudWatch;
 use super::source::Source;
 
+/// Periods of history: an hour of minutes.
+const PERIODS: i64 = 60;
+
 /// Percentiles are read by the hour. `CloudWatch` can't combine the percentiles of several periods, and
 /// thresholds need not be exact.
 const HOUR: i64 = 3600;
@@ -35,7 +38,7 @@ impl ReadEvidence for CloudWatch {
         let to = until.as_second().div_euclid(period) * period;
         let from = to - DAY;
         let results = self.read(history_queries(&source, ask, period_seconds), (from, to)).await?;
-        let periods: Vec<i64> = (0..HOUR / period).map(|i| to - HOUR + i * period).collect();
+        let periods: Vec<i64> = (-PERIODS..0).map(|i| to + i * period).collect();
         let series = |id: &str| dense(&results, id, &periods);
         let custom = (0..ask.rule.signals.len())
             .map(|i| (series(&format!("total_{i}")), series(&format!("count_{i}"))))

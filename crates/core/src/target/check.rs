@@ -1,7 +1,10 @@
 //! Rules over more than one field of a target file.
 
-use super::Target;
+use super::{LatencyRule, Rule, Strictness, Target};
+use crate::judge::sequential::Signal;
+use crate::release::Plan;
 use crate::span::Span;
+use crate::weight::Weight;
 
 /// The finest resolution of the metrics that a target is judged by.
 ///
@@ -94,6 +97,9 @@ impl Target {
                 ),
             );
         }
+        for (field, message) in self.judge_problems() {
+            problem(field, message);
+        }
         if let Some(deadline) = self.deadline {
             let bakes: u64 = self.rollout.steps().iter().map(|s| s.bake.as_secs()).sum();
             if deadline.as_secs() <= bakes {
@@ -105,6 +111,105 @@ impl Target {
                     ),
                 );
             }
+        }
+        found
+    }
+}
+
+/// Minutes of bakes that the rule `sequential` needs at least: two are warm-up for the promotion.
+const LEAST_BLOCKS: usize = 3;
+
+/// Custom signals at most: they share a fifth of the allowed false alarms.
+const MOST_SIGNALS: usize = 4;
+
+impl Target {
+    /// What does not fit in the settings of the rule `sequential`.
+    fn judge_problems(&self) -> Vec<(&'static str, String)> {
+        let (judge, mut found) = (&self.judge, Vec::new());
+        let mut problem = |field, message: String| found.push((field, message));
+        if judge.rule == Rule::Thresholds {
+            for (field, given) in [
+                ("judge.preset", judge.preset != Strictness::Normal),
+                ("judge.overrides", !judge.overrides.is_empty()),
+                ("judge.lowTraffic", !judge.low_traffic.is_empty()),
+                ("judge.metrics", judge.metrics.is_some()),
+                ("judge.signals", !judge.signals.is_empty()),
+            ] {
+                if given {
+                    problem(
+                        field,
+                        format!("{field} applies to `rule: sequential` only: remove it"),
+                    );
+                }
+            }
+            return found;
+        }
+        let usual = LatencyRule::default();
+        for (field, given) in [
+            ("judge.latency.maxIncrease", judge.latency.max_increase != usual.max_increase),
+            ("judge.latency.tolerance", judge.latency.tolerance != usual.tolerance),
+        ] {
+            if given {
+                let text = "applies to `rule: thresholds` only; the rule `sequential` compares slow \
+                            requests by evidence: remove it, or write `rule: thresholds`";
+                problem(field, format!("{field} {text}"));
+            }
+        }
+        let plan = Plan::of(self);
+        let buckets: usize = (0..plan.steps.len()).map(|step| plan.buckets_of(step)).sum();
+        let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
+        let blocks = buckets / ((block / bucket).max(1) as usize);
+        let looked_at = plan.steps.iter().all(|step| step.bake >= judge.interval);
+        if !plan.steps.is_empty() && looked_at && blocks < LEAST_BLOCKS {
+            problem(
+                "rollout",
+                format!(
+                    "the bakes have {blocks} periods of {block} s, and evidence for a promotion needs \
+                     {LEAST_BLOCKS}: bake longer, or write `rule: thresholds`"
+                ),
+            );
+        }
+        if let Some(metrics) = &judge.metrics
+            && ![10, 60].contains(&metrics.bucket.as_secs())
+        {
+            problem("judge.metrics.bucket", format!("{} is neither 10s nor 60s", metrics.bucket));
+        }
+        if judge.metrics.is_none() && !judge.signals.is_empty() {
+            problem(
+                "judge.signals",
+                "signals need `judge.metrics`, the namespace that the service publishes to".into(),
+            );
+        }
+        if judge.signals.len() > MOST_SIGNALS {
+            let count = judge.signals.len();
+            problem("judge.signals", format!("{count} signals are too many: use {MOST_SIGNALS}"));
+        }
+        for (place, signal) in judge.signals.iter().enumerate() {
+            let own = Signal::from(signal.name.clone());
+            let known = !matches!(own, Signal::Custom(_)) || signal.name.is_empty();
+            let twice = judge.signals[..place].iter().any(|other| other.name == signal.name);
+            if known || twice {
+                let name = &signal.name;
+                problem("judge.signals", format!("the name `{name}` is taken: choose another"));
+            }
+        }
+        let limits = [
+            ("judge.overrides.errorLimit", judge.overrides.error_limit, 100.0),
+            ("judge.overrides.falseAlarms", judge.overrides.false_alarms, 10.0),
+        ];
+        for (field, value, most) in limits {
+            if let Some(value) = value.filter(|v| v.percent() <= 0.0 || v.percent() > most) {
+                problem(field, format!("{value} is not above 0% and up to {most}%"));
+            }
+        }
+        let last = plan.steps.last().map(|step| step.weight);
+        if let (Some(raised), Some(last)) = (judge.low_traffic.raise_weight, last)
+            && (raised <= last || raised == Weight::FULL)
+        {
+            problem(
+                "judge.lowTraffic.raiseWeight",
+                format!("{raised} is not above the last step's {last} and below 100%"),
+            );
         }
         found
     }
@@ -136,6 +241,7 @@ fn interval_problem(interval: Span, resolution: MetricResolution) -> Option<Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::JudgeRule;
 
     fn target(changes: &[(&str, serde_json::Value)]) -> Target {
         let mut json = serde_json::json!({
@@ -180,6 +286,50 @@ mod tests {
         let mut late = target(&[]);
         late.deadline = Some(Span::minutes(5));
         assert_eq!(fields(&late, MetricResolution::Minute), ["deadline"]);
+    }
+
+    #[test]
+    fn settings_of_the_other_rule_and_impossible_ones_are_named() {
+        let json =
+            |value: serde_json::Value| -> JudgeRule { serde_json::from_value(value).unwrap() };
+        let metrics = serde_json::json!({ "namespace": "News", "bucket": "10s" });
+        let signal = |name: &str| serde_json::json!({ "name": name, "count": "a", "total": "b" });
+        for (judge, expected) in [
+            (serde_json::json!({}), vec![]),
+            (serde_json::json!({ "rule": "thresholds" }), vec![]),
+            (
+                serde_json::json!({ "rule": "thresholds", "preset": "strict", "metrics": metrics }),
+                vec!["judge.preset", "judge.metrics"],
+            ),
+            (serde_json::json!({ "metrics": metrics, "signals": [signal("unsure")] }), vec![]),
+            (serde_json::json!({ "signals": [signal("unsure")] }), vec!["judge.signals"]),
+            (
+                serde_json::json!({ "metrics": metrics, "signals": [signal("p99")] }),
+                vec!["judge.signals"],
+            ),
+            (
+                serde_json::json!({ "metrics": metrics, "signals": [signal("a"), signal("a")] }),
+                vec!["judge.signals"],
+            ),
+            (
+                serde_json::json!({ "metrics": { "namespace": "News", "bucket": "30s" } }),
+                vec!["judge.metrics.bucket"],
+            ),
+            (
+                serde_json::json!({ "overrides": { "errorLimit": "0%", "falseAlarms": "20%" } }),
+                vec!["judge.overrides.errorLimit", "judge.overrides.falseAlarms"],
+            ),
+            (
+                serde_json::json!({ "lowTraffic": { "raiseWeight": "10%" } }),
+                vec!["judge.lowTraffic.raiseWeight"],
+            ),
+        ] {
+            let mut target = target(&[]);
+            target.judge = json(judge.clone());
+            assert_eq!(fields(&target, MetricResolution::Minute), expected, "{judge}");
+        }
+        let brief = target(&[("/rollout/steps/0/bake", "2m".into())]);
+        assert_eq!(fields(&brief, MetricResolution::Minute), ["rollout"]);
     }
 
     #[test]
