@@ -71,9 +71,11 @@ fn compare(before: Flat, after: Flat) -> Vec<Difference> {
 
 /// Every field with its path.
 fn flat(target: &Target) -> Flat {
-    // Weights are stored as numbers; people write them with the sign.
+    // Weights (weight, raiseWeight) are stored as numbers; people write them with the sign.
     let weight = |(path, value): (String, Value)| match value {
-        Value::Number(number) if path.ends_with(".weight") => (path, format!("{number}%").into()),
+        Value::Number(number) if path.ends_with("eight") => (path, format!("{number}%").into()),
+        // A bare true stands for an item that is there.
+        Value::Bool(set) => (path, set.to_string().into()),
         value => (path, value),
     };
     target_file::fields(target).into_iter().map(weight).collect()

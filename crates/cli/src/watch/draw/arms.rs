@@ -84,6 +84,10 @@ fn canary_lines(
 ) -> Vec<Line<'static>> {
     let Some(readings) = readings else { return vec![nothing(paint)] };
     let (arm, rule) = (&readings.canary, &release.plan.judge);
+    if release.judging.is_some() && !matches!(release.phase, Phase::Watching { .. }) {
+        // Judged by evidence: no limit of one arm decides, and the reason says what does.
+        return counts(arm, release, [Style::new(); 2], "");
+    }
     let limit = rule.error_rate.max;
     let judged = |fine| if fine { paint.good() } else { paint.bad() };
     let errors = judged(arm.error_rate() <= limit.fraction());
