@@ -17,6 +17,7 @@ mod doctor;
 mod explain;
 mod interleaved;
 mod judge_canary;
+mod judge_evidence;
 mod line;
 mod notices;
 mod notify;

@@ -22,7 +22,7 @@ pub mod store;
 pub mod watching;
 pub mod world;
 
-pub use build::{announcement, at, digest, image, release, target};
+pub use build::{TargetBuilder, announcement, at, digest, image, release, target};
 pub use calls::{Calls, Failure, Fault, Paused, Schedule, interleave, run};
 pub use executions::MemoryExecutions;
 pub use lambda::MemoryLambda;

@@ -2,8 +2,8 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, NoData, Notify, PackageSource,
-    Rollout, Rule, Service, Slack, Sources, Step, Target, WhileReleasing,
+    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, NoData, Notify,
+    PackageSource, Rollout, Rule, Service, Slack, Sources, Step, Target, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -78,6 +78,18 @@ impl TargetBuilder {
     /// Rolls back at the end of a bake without enough requests.
     pub fn failing_without_data(mut self) -> Self {
         self.0.judge.no_data = NoData::Fail;
+        self
+    }
+
+    /// Judged by evidence instead of fixed limits.
+    pub fn judged_by_evidence(mut self) -> Self {
+        self.0.judge.rule = Rule::Sequential;
+        self
+    }
+
+    /// With this answer to too few requests, before `noData`.
+    pub fn with_low_traffic(mut self, low_traffic: LowTraffic) -> Self {
+        self.0.judge.low_traffic = low_traffic;
         self
     }
 
