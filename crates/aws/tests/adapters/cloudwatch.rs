@@ -11,17 +11,17 @@ use serde_json::{Value, json};
 use crate::samples::at;
 use crate::support::{Answer, Recorded, aws, read};
 
-fn cloudwatch(answers: impl IntoIterator<Item = Answer>) -> (CloudWatch, Recorded) {
+pub(crate) fn cloudwatch(answers: impl IntoIterator<Item = Answer>) -> (CloudWatch, Recorded) {
     let (sdk, recorded) = aws(answers);
     (CloudWatch::new(&sdk), recorded)
 }
 
-fn map<const N: usize>(fields: [(&str, Cbor); N]) -> Cbor {
+pub(crate) fn map<const N: usize>(fields: [(&str, Cbor); N]) -> Cbor {
     Cbor::Map(fields.into_iter().map(|(name, value)| (name.into(), value)).collect())
 }
 
 /// The answer with these series of (minute, value), newest first as `CloudWatch` gives them.
-fn metrics(series: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
+pub(crate) fn metrics(series: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
     let start = at("2026-11-21T12:00:00Z").as_second();
     let results = series.iter().map(|(id, points)| {
         let newest_first = points.iter().rev();
@@ -39,7 +39,7 @@ fn metrics(series: &[(&str, &[(i64, f64)])], next: Option<&str>) -> Answer {
     Answer::cbor(&Cbor::Map(fields))
 }
 
-fn lambda() -> Lambda {
+pub(crate) fn lambda() -> Lambda {
     read(json!({ "function": "news", "alias": "live" }))
 }
 

@@ -5,6 +5,7 @@
 
 mod cloudwatch;
 mod diagnostic;
+mod evidence;
 mod executions;
 mod images;
 mod lambda;

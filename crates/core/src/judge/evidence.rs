@@ -101,6 +101,8 @@ fn verdict(method: &Method, judging: &Judging, place: &Place, look: &Look) -> Ve
         settled: u32::try_from(in_step).unwrap_or(u32::MAX),
         planned: u32::try_from(place.planned).unwrap_or(u32::MAX),
         bucket_seconds: judging.basis.bucket_seconds,
+        against: odds(look.gated.unwrap_or(0.0)),
+        promise: odds(weakest_promise(look)),
     };
     match &look.say {
         Say::Rollback { causes, catastrophe } => {
@@ -130,6 +132,17 @@ fn verdict(method: &Method, judging: &Judging, place: &Place, look: &Look) -> Ve
     }
 }
 
+/// The lowest evidence of a required test of the promise.
+fn weakest_promise(look: &Look) -> f64 {
+    let required = look.promises.iter().filter(|promise| promise.required);
+    required.map(|promise| promise.evidence).reduce(f64::min).unwrap_or(0.0)
+}
+
+/// Odds from a logarithm, bounded so that they stay numbers.
+fn odds(log: f64) -> f64 {
+    log.min(500.0).exp()
+}
+
 fn pending(reasons: Vec<Reason>) -> Verdict {
     Verdict { pending: true, ..Verdict::new(Outcome::Inconclusive, reasons) }
 }
@@ -143,7 +156,7 @@ fn between_steps(method: &Method, observed: &[Observed], place: &Place, look: &L
     }
     match look.guard.filter(|guard| *guard >= method.guard.ln()) {
         Some(guard) => {
-            let reason = Reason::LeansAgainst { odds: guard.min(500.0).exp() };
+            let reason = Reason::LeansAgainst { odds: odds(guard) };
             Verdict::new(Outcome::Inconclusive, vec![reason])
         }
         None => Verdict::new(Outcome::Pass, vec![Reason::NothingAgainst { requests }]),

@@ -174,6 +174,12 @@ pub enum Reason {
         planned: u32,
         /// The length of one.
         bucket_seconds: u32,
+        /// The evidence against the canary so far: this many to one, of 200 needed.
+        #[serde(default)]
+        against: f64,
+        /// The evidence for the weakest part of the promise so far: this many to one, of 100 needed.
+        #[serde(default)]
+        promise: f64,
     },
     /// No verdict by the end.
     Undecided {
@@ -257,13 +263,18 @@ impl fmt::Display for Reason {
             Reason::LeansAgainst { odds } => {
                 write!(f, "the evidence leans against the canary ({})", odds_text(*odds))
             }
-            Reason::Settled { settled, planned, bucket_seconds } => {
+            Reason::Settled { settled, planned, bucket_seconds, against, promise } => {
                 let unit = if *bucket_seconds == 60 {
                     "minutes".to_owned()
                 } else {
                     format!("periods of {bucket_seconds} s")
                 };
-                write!(f, "{settled} of {planned} {unit} are settled")
+                write!(f, "{settled} of {planned} {unit} are settled")?;
+                if *settled == 0 {
+                    return Ok(());
+                }
+                let (against, promise) = (odds_text(*against), odds_text(*promise));
+                write!(f, "; evidence against the canary {against}, for it {promise}")
             }
             Reason::Undecided { missing } => f.write_str(match missing {
                 Missing::NoCanaryData => "no request reached the canary",

@@ -1,0 +1,212 @@
+//! The counts that evidence is made of: one call, exact series, and nothing taken for zero that is not.
+
+use ciborium::Value as Cbor;
+use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
+use perch_core::judge::sequential::{Bucket, Pair, Tally};
+use perch_core::names::FunctionVersion;
+use perch_core::target::JudgeRule;
+use serde_json::{Value, json};
+
+use crate::cloudwatch::{cloudwatch, lambda, map, metrics};
+use crate::samples::at;
+use crate::support::{Answer, read};
+
+const TAUS: [f64; 4] = [100.0, 150.0, 200.0, 300.0];
+
+fn versions() -> [FunctionVersion; 2] {
+    ["5", "4"].map(|version| version.parse().unwrap())
+}
+
+fn minutes(count: i64) -> Window {
+    let from = at("2026-11-21T12:00:00Z");
+    let to = from + jiff::SignedDuration::from_mins(count);
+    Window { from, latency_from: from, to, period_seconds: 60 }
+}
+
+async fn take(rule: &JudgeRule, answer: Answer, window: Window) -> (Vec<Taken>, Value) {
+    let (cloudwatch, sent) = cloudwatch([answer]);
+    let lambda = lambda();
+    let ask = Ask { lambda: &lambda, rule, thresholds_ms: &TAUS };
+    let [canary, baseline] = versions();
+    let taken = cloudwatch.buckets(ask, [&canary, &baseline], window).await.unwrap();
+    (taken, sent.only().1)
+}
+
+/// `id: metric statistic version` of each query.
+fn asked(request: &Value) -> Vec<String> {
+    let queries = request["MetricDataQueries"].as_array().unwrap();
+    let text = |query: &Value| {
+        let stat = &query["MetricStat"];
+        let dimensions = stat["Metric"]["Dimensions"].as_array().unwrap();
+        let last = dimensions.last().unwrap()["Value"].as_str().unwrap();
+        let metric = stat["Metric"]["MetricName"].as_str().unwrap();
+        format!("{} {metric} {} {last}", query["Id"], stat["Stat"]).replace('"', "")
+    };
+    queries.iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn all_signals_of_both_arms_are_one_call() {
+    let answer = metrics(
+        &[
+            ("canary_requests", &[(0, 60.0), (1, 66.0)]),
+            ("canary_errors", &[(1, 2.0)]),
+            ("canary_latency", &[(0, 210.0)]),
+            ("canary_slow_0_0", &[(0, 6.0), (1, 9.5)]),
+            ("canary_slow_0_2", &[(1, 3.0)]),
+            ("canary_slow_3_1", &[(1, 1.0)]),
+            ("baseline_requests", &[(0, 540.0)]),
+            ("baseline_slow_0_0", &[(0, 55.0)]),
+        ],
+        None,
+    );
+    let (taken, request) = take(&JudgeRule::default(), answer, minutes(3)).await;
+    // Requests, errors and p99 of both; three thresholds of the canary, one of the baseline.
+    let asked = asked(&request);
+    assert_eq!(asked.len(), 3 + 12 + 3 + 4);
+    for query in [
+        "canary_requests Invocations Sum 5",
+        "canary_errors Errors Sum 5",
+        "canary_latency Duration p99 5",
+        "canary_slow_0_0 Duration TC(100.000:) 5",
+        "canary_slow_0_1 Duration TC(109.545:) 5",
+        "canary_slow_3_2 Duration TC(360.000:) 5",
+        "baseline_requests Invocations Sum 4",
+        "baseline_slow_3_0 Duration TC(300.000:) 4",
+    ] {
+        assert!(asked.iter().any(|asked| asked == query), "{query} of {asked:#?}");
+    }
+    let starts: Vec<_> = taken.iter().map(|taken| taken.at).collect();
+    let minute = jiff::SignedDuration::from_mins(1);
+    let from = minutes(3).from;
+    assert_eq!(starts, [from, from + minute, from + minute * 2], "empty buckets, too");
+    let [first, second, third] = &taken[..] else { panic!("three buckets") };
+    assert_eq!((first.bucket.canary.requests, first.bucket.canary.errors), (60.0, 0.0));
+    assert_eq!(first.latency_ms, [Some(210.0), None]);
+    assert_eq!(first.bucket.canary.slow[0], [6.0, 0.0, 0.0]);
+    assert_eq!(first.bucket.baseline.slow[0], [55.0; 3], "the baseline's is exact at each end");
+    assert_eq!(second.bucket.canary.slow[0], [9.5, 0.0, 3.0]);
+    assert_eq!(second.bucket.canary.slow[3], [0.0, 1.0, 0.0]);
+    assert_eq!(third.bucket, Bucket::default());
+}
+
+#[tokio::test]
+async fn a_services_own_metrics_are_read_by_version_and_by_ten_seconds() {
+    let rule: JudgeRule = read(json!({
+        "metrics": { "namespace": "News", "bucket": "10s" },
+        "signals": [{ "name": "unsure", "count": "LowConfidence", "total": "Requests" }],
+    }));
+    let answer = metrics(
+        &[
+            ("canary_total_0", &[(0, 50.0)]),
+            ("canary_count_0", &[(0, 7.0)]),
+            ("baseline_total_0", &[(0, 400.0)]),
+        ],
+        None,
+    );
+    let window = Window { period_seconds: 10, ..minutes(1) };
+    let (taken, request) = take(&rule, answer, window).await;
+    assert_eq!(taken.len(), 6);
+    let query = &request["MetricDataQueries"][0]["MetricStat"];
+    let dimensions = json!([
+        { "Name": "Service", "Value": "news" },
+        { "Name": "Version", "Value": "5" },
+    ]);
+    let metric = json!({ "Namespace": "News", "MetricName": "Requests", "Dimensions": dimensions });
+    assert_eq!(*query, json!({ "Metric": metric, "Period": 10, "Stat": "Sum" }));
+    let tally = |count, total| Tally { count, total };
+    let pair = Pair { canary: tally(7.0, 50.0), baseline: tally(0.0, 400.0) };
+    assert_eq!(taken[0].bucket.custom, [pair]);
+    assert_eq!(taken[1].bucket.custom, [Pair::default()]);
+}
+
+#[tokio::test]
+async fn queries_are_told_as_they_are_asked() {
+    let (cloudwatch, _) = cloudwatch([]);
+    let (lambda, rule, [canary, baseline]) = (lambda(), JudgeRule::default(), versions());
+    let ask = Ask { lambda: &lambda, rule: &rule, thresholds_ms: &TAUS };
+    let queries = cloudwatch.queries(ask, [&canary, &baseline]);
+    assert_eq!(queries.len(), 22);
+    assert_eq!(
+        queries[3],
+        "canary_slow_0_0: TC(100.000:) of AWS/Lambda Duration {FunctionName=news, \
+         Resource=news:live, ExecutedVersion=5}"
+    );
+}
+
+async fn history(answer: Answer) -> (Result<History, PortError>, Value) {
+    let (cloudwatch, sent) = cloudwatch([answer]);
+    let (lambda, rule) = (lambda(), JudgeRule::default());
+    let ask = Ask { lambda: &lambda, rule: &rule, thresholds_ms: &[] };
+    let until = at("2026-11-21T13:00:41Z");
+    let history = cloudwatch.history(ask, &"4".parse().unwrap(), until, 60).await;
+    (history, sent.only().1)
+}
+
+#[tokio::test]
+async fn history_is_the_last_hour_of_whole_minutes_and_the_percentiles_of_its_hours() {
+    // Minutes from 12:00 on; the hours begin at 12:00 and 13:00.
+    let hour = |value: f64| [(0, value), (60, 2.0 * value)];
+    let answer = metrics(
+        &[
+            ("requests", &[(-1, 9.0), (0, 100.0), (59, 120.0), (60, 50.0)]),
+            ("errors", &[(59, 2.0)]),
+            ("hourly", &[(0, 600.0), (60, 200.0)]),
+            ("latency_0", &hour(80.0)),
+            ("latency_1", &hour(90.0)),
+            ("latency_2", &hour(100.0)),
+            ("latency_3", &hour(120.0)),
+        ],
+        None,
+    );
+    let (history, request) = history(answer).await;
+    let history = history.unwrap();
+    assert_eq!(history.requests.len(), 60);
+    assert_eq!((history.requests[0], history.requests[59]), (100.0, 120.0));
+    assert_eq!((history.requests[1], history.errors[59]), (0.0, 2.0));
+    // (80 * 600 + 160 * 200) / 800
+    assert_eq!(history.latency_ms[0], 100.0);
+    assert_eq!(history.latency_ms.len(), 4);
+    let last = "news:live";
+    for query in [
+        format!("requests Invocations Sum {last}"),
+        format!("errors Errors Sum {last}"),
+        format!("latency_0 Duration p90 {last}"),
+        format!("latency_2 Duration p98 {last}"),
+    ] {
+        assert!(asked(&request).contains(&query), "{query} of {:#?}", asked(&request));
+    }
+    assert_eq!(request["EndTime"], at("2026-11-21T13:00:00Z").as_second());
+}
+
+#[tokio::test]
+async fn below_a_hundred_requests_in_a_day_there_are_no_percentiles() {
+    for (requests, known) in [(99.0, 0), (100.0, 4)] {
+        let latency: &[(i64, f64)] = &[(0, 80.0)];
+        let series = [
+            ("hourly", &[(0, requests)][..]),
+            ("latency_0", latency),
+            ("latency_1", latency),
+            ("latency_2", latency),
+            ("latency_3", latency),
+        ];
+        let (history, _) = history(metrics(&series, None)).await;
+        assert_eq!(history.unwrap().latency_ms.len(), known);
+    }
+}
+
+#[tokio::test]
+async fn a_series_that_cloudwatch_could_not_give_is_an_error_and_not_zero() {
+    for (status, denied) in [("InternalError", false), ("Forbidden", true)] {
+        let series = map([
+            ("Id", "requests".into()),
+            ("Timestamps", Cbor::Array(Vec::new())),
+            ("Values", Cbor::Array(Vec::new())),
+            ("StatusCode", status.into()),
+        ]);
+        let results = ("MetricDataResults".into(), Cbor::Array(vec![series]));
+        let (history, _) = history(Answer::cbor(&Cbor::Map(vec![results]))).await;
+        let error = history.unwrap_err();
+        assert_eq!(matches!(error, PortError::Denied { .. }), denied, "{error}");
+    }
+}
