@@ -169,6 +169,9 @@ fn undecided(missing: Missing, method: &Method, judging: &Judging, look: &Look) 
     let errors = look.signals.first();
     let found = errors.map_or(0.0, |errors| errors.canary.1);
     let planned = judging.basis.plan(method);
+    if judging.basis.thresholds_ms.is_empty() {
+        return Verdict::new(Outcome::Inconclusive, vec![Reason::NoHistory]);
+    }
     let reasons = vec![Reason::Undecided { missing }, Reason::Planned { found, planned }];
     Verdict { low_traffic, ..Verdict::new(Outcome::Inconclusive, reasons) }
 }

@@ -186,6 +186,8 @@ pub enum Reason {
         /// What is missing.
         missing: Missing,
     },
+    /// The baseline had too few requests before the start to know what slow is.
+    NoHistory,
     /// How many requests were planned for.
     Planned {
         /// Canary requests that came.
@@ -283,6 +285,10 @@ impl fmt::Display for Reason {
                 Missing::Noisy => "the errors are too noisy to tell",
                 Missing::Borderline => "the evidence is enough for neither",
             }),
+            Reason::NoHistory => f.write_str(
+                "the baseline had fewer than 100 requests in the day before the start, so nothing can \
+                 be promised of latency; `perch promote` goes on without",
+            ),
             Reason::Planned { found, planned } => {
                 write!(f, "{} of {} planned canary requests came", count(*found), count(*planned))
             }
