@@ -21,6 +21,8 @@ mod rollback;
 mod share;
 mod sign;
 mod tails;
+#[cfg(test)]
+mod tests;
 mod track;
 
 pub use basis::{Basis, Prior, Series};
