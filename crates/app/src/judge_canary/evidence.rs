@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use perch_core::journal::Evidence;
 use perch_core::judge::{
-    Arm, Judging, Observed, Outcome, Place, Readings, Reason, Verdict, judge_evidence,
+    Arm, Judging, Observed, Outcome, Place, Readings, Reason, Side, Verdict, judge_evidence,
 };
 use perch_core::release::Release;
 
@@ -55,7 +55,8 @@ pub(super) async fn look(
     };
     let method = plan.judge.preset.method(&plan.judge.overrides);
     let (verdict, look) = judge_evidence(&method, &judging, &place);
-    let arms = [0, 1].map(|arm| arm_since(&judging.observed[place.before..], arm));
+    let of_step = &judging.observed[place.before..];
+    let arms = [Side::Canary, Side::Baseline].map(|side| Arm::of(of_step, side));
     let readings = guards.with(window, arms);
     let verdict = guarded(&readings, verdict);
     let observed = judging.observed[seen..].to_vec();
@@ -78,27 +79,4 @@ fn guarded(readings: &Readings, verdict: Verdict) -> Verdict {
         return verdict;
     }
     Verdict::new(Outcome::Inconclusive, reasons)
-}
-
-/// What an arm answered since the weight was reached: 0 is the canary, 1 the baseline.
-fn arm_since(observed: &[Observed], arm: usize) -> Arm {
-    let counts = |o: &Observed| if arm == 0 { o.bucket.canary } else { o.bucket.baseline };
-    let sum = |pick: &dyn Fn(&Observed) -> f64| observed.iter().map(pick).sum::<f64>();
-    let requests = sum(&|o| counts(o).requests);
-    let weighed = sum(&|o| o.latency_ms[arm].map_or(0.0, |_| counts(o).requests));
-    let latency = sum(&|o| o.latency_ms[arm].unwrap_or(0.0) * counts(o).requests);
-    Arm {
-        requests: whole(requests),
-        errors: whole(sum(&|o| counts(o).errors)),
-        latency_ms: (weighed > 0.0).then(|| latency / weighed),
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "sums of counts: not negative, far below 2^53"
-)]
-fn whole(count: f64) -> u64 {
-    count.round().max(0.0) as u64
 }

@@ -5,11 +5,13 @@
 //! a pass.
 
 mod evidence;
+mod replay;
 pub mod sequential;
 mod thresholds;
 mod verdict;
 
 pub use evidence::{Judging, Observed, Place, judge_evidence};
+pub use replay::{Replayed, Side, replay};
 pub use thresholds::{judge_bake, judge_watch};
 pub use verdict::{Outcome, Reason, Verdict};
 
