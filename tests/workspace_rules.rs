@@ -76,9 +76,10 @@ fn importable(member: &Member) -> &'static [&'static str] {
     match member.name.as_str() {
         "perch-core" | "news-classifier" => &[],
         "perch-app" => &["perch-core"],
+        "perch-lab" => &["perch-core"],
         "perch-testkit" => &["perch-app", "perch-core"],
         "perch-tests" | "perch-aws" => &["perch-app", "perch-core"],
-        "perch-cli" => &["perch-app", "perch-aws", "perch-core"],
+        "perch-cli" => &["perch-app", "perch-aws", "perch-core", "perch-lab"],
         _ if member.is_function() => &["perch-app", "perch-aws", "perch-core"],
         other => panic!("{other}: say here what this member may import"),
     }

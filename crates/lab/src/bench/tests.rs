@@ -1,0 +1,128 @@
+//! What is measured, and that traces and peers give the published figures.
+
+use super::*;
+use crate::grid::{self, Set};
+
+fn ends(ends: &[(Option<usize>, Option<usize>, f64)]) -> Vec<(End, f64)> {
+    ends.iter()
+        .map(|(rollback, promote, h)| (End { rollback: *rollback, promote: *promote }, *h))
+        .collect()
+}
+
+#[test]
+fn a_row_is_summed_up_by_shares_medians_and_means() {
+    let found = measure(
+        "rule",
+        &ends(&[
+            (Some(3), None, 3.0),
+            (Some(6), Some(4), 6.0),
+            (None, Some(5), 0.0),
+            (None, None, 1.0),
+        ]),
+    );
+    let expected = Measured {
+        rule: "rule".to_owned(),
+        rolled_back: 50.0,
+        rollback_minute: Some(4.5),
+        promoted: 50.0,
+        promote_minute: 10.0,
+        harm: 2.5,
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_promotion_in_the_minute_of_a_rollback_does_not_count() {
+    let found = measure("rule", &ends(&[(Some(5), Some(5), 0.0)]));
+    assert_eq!((found.promoted, found.promote_minute), (0.0, 15.0));
+}
+
+#[test]
+fn harm_ends_with_the_rollback() {
+    let row = &grid::Set::Tuned.rows()[0];
+    let trace = row.trace(1, 1);
+    let early = with_harm(End { rollback: Some(2), promote: None }, &trace).1;
+    assert_eq!(early, trace.minutes[0].canary.errors + trace.minutes[1].canary.errors);
+    let never = with_harm(End::default(), &trace).1;
+    assert_eq!(never, trace.errors_served(15));
+}
+
+/// A published row: its name, and the percentages of the rules that are checked.
+struct Published {
+    row: Row,
+    rolled_back: Vec<(String, f64)>,
+}
+
+/// The published figures of the peers.
+fn published(set: Set) -> Vec<Published> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/judge/benchmark.json");
+    let document: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let rows = set.rows();
+    let found = document[set.name()].as_array().unwrap();
+    assert_eq!(rows.len(), found.len());
+    let published = rows.into_iter().zip(found).map(|(row, found)| {
+        let of = [&found["scenario"], &found["rps"], &found["base"], &found["weight"]];
+        let ours: [serde_json::Value; 4] = [
+            row.scenario.name().into(),
+            row.volume.rps.into(),
+            row.base.into(),
+            row.volume.weight.into(),
+        ];
+        assert_eq!(of, ours.each_ref());
+        assert_eq!(row.scenario.is_bad(), found["bad"]);
+        let percents = found["rolledBack"].as_object().unwrap().iter();
+        let rolled_back = percents.map(|(rule, p)| (rule.clone(), p.as_f64().unwrap())).collect();
+        Published { row, rolled_back }
+    });
+    published.collect()
+}
+
+/// How far two shares in percent may differ by chance: five standard errors of the difference, and the
+/// rounding of what is published.
+fn tolerance(percent: f64, traces: f64, published_traces: f64) -> f64 {
+    // A share of nought has an error, too.
+    let p = (percent / 100.0).clamp(0.002, 0.998);
+    500.0 * (p * (1.0 - p) * (1.0 / traces + 1.0 / published_traces)).sqrt() + 0.05
+}
+
+/// Rows whose peers are not where they were published.
+fn differences(set: Set, traces: u64, which: impl Fn(usize, &Row) -> bool) -> Vec<String> {
+    let peers = Peer::ALL.each_ref().map(|peer| peer as &dyn Rule);
+    let mut found = Vec::new();
+    for (index, Published { row, rolled_back }) in published(set).into_iter().enumerate() {
+        if !which(index, &row) {
+            continue;
+        }
+        let result = run_row(&row, &peers, traces, set.seed(index));
+        for measured in result.rules {
+            let (_, percent) = rolled_back.iter().find(|(rule, _)| *rule == measured.rule).unwrap();
+            let middle = f64::midpoint(*percent, measured.rolled_back);
+            let allowed =
+                tolerance(middle, traces as f64, if set == Set::HeldB { 2000.0 } else { 1500.0 });
+            if (percent - measured.rolled_back).abs() > allowed {
+                let Measured { rule, rolled_back, .. } = measured;
+                let name = row.scenario.name();
+                let rps = row.volume.rps;
+                found.push(format!("{name} {rps} {rule}: {rolled_back} for {percent}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn peers_do_on_slow_rows_what_was_published() {
+    // The rows with little traffic are the ones where chance decides.
+    for set in Set::ALL {
+        assert_eq!(differences(set, 600, |_, row| row.volume.rps <= 10.0), [""; 0]);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes; run it after a change to scenarios or peers"]
+fn peers_do_on_every_row_what_was_published() {
+    for set in Set::ALL {
+        assert_eq!(differences(set, 1500, |_, _| true), [""; 0]);
+    }
+}
