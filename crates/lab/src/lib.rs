@@ -4,6 +4,7 @@ pub mod bench;
 pub mod case;
 pub mod conditions;
 pub mod grid;
+pub mod judged;
 pub mod latency;
 pub mod peers;
 pub mod scenarios;
