@@ -6,7 +6,7 @@ use perch_core::judge::sequential::{
 };
 
 use crate::bench::{End, Rule};
-use crate::latency::Histogram;
+use crate::latency::{BINS, Histogram, edges};
 use crate::trace::{Arm, Trace};
 
 /// The length of a bucket in seconds.
@@ -45,7 +45,9 @@ impl Judged {
         };
         let minutes = u32::try_from(trace.minutes.len()).unwrap_or(u32::MAX);
         let basis = Basis::new(MINUTE, minutes, trace.weight, &history);
-        Basis { latency_warm_up: self.latency_warm_up, ..basis }
+        let first = first_slow_bins(trace);
+        let thresholds_ms = first.map(|bin| edges()[bin.min(BINS)]).to_vec();
+        Basis { latency_warm_up: self.latency_warm_up, thresholds_ms, ..basis }
     }
 }
 
@@ -72,7 +74,7 @@ impl Rule for Judged {
 
 /// A bucket per minute, with requests slower than the thresholds of the history.
 pub fn buckets(trace: &Trace) -> Vec<Bucket> {
-    let first = QUANTILES.map(|quantile| first_slow_bin(&trace.history.latency, quantile));
+    let first = first_slow_bins(trace);
     let counts = |arm: &Arm, slow: &dyn Fn(usize) -> Slow| Counts {
         requests: arm.requests,
         errors: arm.errors,
@@ -88,6 +90,11 @@ pub fn buckets(trace: &Trace) -> Vec<Bucket> {
         }
     });
     minutes.collect()
+}
+
+/// The first bin of each quantile that counts as slow.
+fn first_slow_bins(trace: &Trace) -> [usize; QUANTILES.len()] {
+    QUANTILES.map(|quantile| first_slow_bin(&trace.history.latency, quantile))
 }
 
 /// The first bin that counts as slow: the one after that in which the history's quantile lies.

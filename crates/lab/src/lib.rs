@@ -8,6 +8,7 @@ pub mod judged;
 pub mod latency;
 pub mod peers;
 pub mod scenarios;
+pub mod simulate;
 pub mod trace;
 
 /// The generator of every random draw: reproducible on every platform, with one independent
