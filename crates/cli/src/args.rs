@@ -1,6 +1,7 @@
 //! What can be typed: commands, options and their help.
 
 pub(crate) mod decisions;
+pub(crate) mod lab;
 pub(crate) mod letters;
 pub(crate) mod looks;
 pub(crate) mod release;
@@ -15,7 +16,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  error; doctor: a check is a problem
-  2  wrong usage, or an invalid target file
+  2  wrong usage, or an invalid target or trace file
   3  not found, nothing in flight, or nothing to resume
   4  conflict: someone else was faster; try again
   5  watch --until-end: the release was rolled back
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     Resume(decisions::Resume),
     Journal(Journal),
     DeadLetters(letters::DeadLetters),
+    Simulate(lab::Simulate),
+    Judge(lab::Judge),
     Schema(Schema),
     Completions(Completions),
 }

@@ -12,6 +12,7 @@ use perch_core::head::Serving;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::stop::Stop;
 
+use crate::commands::{InvalidTrace, UnclearPlan};
 use crate::target_file::InvalidFiles;
 
 /// Done.
@@ -137,7 +138,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<InvalidFiles>() {
+    if error.is::<InvalidFiles>() || error.is::<InvalidTrace>() || error.is::<UnclearPlan>() {
         return INVALID;
     }
     if error.is::<Missing>() || error.is::<NothingToRollBack>() || error.is::<NoStop>() {

@@ -50,6 +50,8 @@ fn every_help_text_is_reviewed() {
         let help = stdout(&perch(&["dead-letters", command, "--help"], ""));
         all += &format!("\n--- dead-letters {command}\n{help}");
     }
+    all += &format!("\n--- simulate\n{}", stdout(&perch(&["simulate", "--help"], "")));
+    all += &format!("\n--- judge bench\n{}", stdout(&perch(&["judge", "bench", "--help"], "")));
     all += &format!("\n--- release start\n{}", stdout(&perch(&["release", "start", "--help"], "")));
     for command in ["explain", "doctor", "hold", "continue", "promote", "abort", "rollback"] {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
@@ -81,6 +83,10 @@ fn wrong_usage_ends_with_2() {
         &["releases", "--limit", "0"],
         &["watch", "--until-end"],
         &["dead-letters"],
+        &["simulate", "--trace", "x.json"],
+        &["judge"],
+        &["judge", "bench", "--set", "other"],
+        &["judge", "bench", "--traces", "0"],
         &["dead-letters", "list", "--queue", "other"],
         &["dead-letters", "redrive"],
         &["dead-letters", "redrive", "some-id", "--all"],
@@ -126,4 +132,101 @@ fn schema_and_completions_need_no_installation() {
         let script = perch(&["completions", shell], "");
         assert!(stdout(&script).contains("rollback"), "{shell}");
     }
+}
+
+/// A file of the repository.
+fn repository(path: &str) -> String {
+    format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `perch simulate` with the example's plan, the trace on standard input.
+fn simulate(trace: &str, more: &[&str]) -> Output {
+    let plan = repository("examples/news-classifier/target.yaml");
+    perch(&[&["simulate", "--plan", &plan, "--trace", "-"], more].concat(), trace)
+}
+
+#[test]
+fn published_cases_are_simulated_as_allowed() {
+    let cases = std::fs::read_to_string(repository("tests/fixtures/judge/cases_public2.json"));
+    let cases = cases.unwrap();
+    let output = simulate(&cases, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1 + 81 + 2);
+    assert!(text.trim_end().ends_with("; 81 of 81 as the file allows"), "{text}");
+
+    let answers: serde_json::Value =
+        serde_json::from_str(&stdout(&simulate(&cases, &["-o", "json"]))).unwrap();
+    let answers = answers.as_array().unwrap();
+    assert_eq!(answers.len(), 81);
+    for answer in answers {
+        let minute = |field: &str| answer[field].as_u64();
+        let expected = match answer["verdict"].as_str().unwrap() {
+            "rollback" => minute("rollbackMinute").is_some(),
+            "promote" => minute("rollbackMinute").is_none() && minute("promoteMinute").is_some(),
+            "inconclusive" => minute("rollbackMinute").or(minute("promoteMinute")).is_none(),
+            other => panic!("{other}"),
+        };
+        assert!(expected, "{answer}");
+        assert_eq!(answer["logEvidence"].as_array().unwrap().len(), 15);
+    }
+}
+
+#[test]
+fn a_trace_that_can_not_be_judged_ends_with_2_and_says_where() {
+    for (trace, message) in [
+        ("{\"id\": \"a\"}", "perch: stdin: case a: canary_weight: is missing\n"),
+        ("[]", "perch: stdin: there is no case in it\n"),
+        ("[", "perch: stdin: not JSON\n  because: EOF while parsing a list at line 1 column 1\n"),
+    ] {
+        let output = simulate(trace, &[]);
+        assert_eq!(output.status.code(), Some(2), "{trace}");
+        assert_eq!(stderr(&output), message);
+        assert_eq!(stdout(&output), "");
+    }
+}
+
+#[test]
+fn a_plan_with_several_targets_needs_a_choice() {
+    let folder = std::env::temp_dir().join(format!("perch-plan-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let plan = folder.join("two.yaml");
+    std::fs::write(&plan, format!("{GOOD}---\n{}", GOOD.replace("name: news", "name: olds")))
+        .unwrap();
+    let case = r#"{"id": "a", "canary_weight": 0.1, "history": {"n": [], "e": [], "lat": {}},
+        "minutes": [{"c": {"n": 0, "e": 0, "h": {}}, "b": {"n": 9, "e": 0, "h": {}}}]}"#;
+    let plan = plan.to_string_lossy();
+    let with = |more: &[&str]| {
+        perch(&[&["simulate", "--plan", &plan, "--trace", "-"], more].concat(), case)
+    };
+    let unclear = with(&[]);
+    assert_eq!(unclear.status.code(), Some(2));
+    assert!(stderr(&unclear).contains("has 2 targets: choose one with --target"));
+    let absent = with(&["--target", "none"]);
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(stderr(&absent).contains("has no target none"), "{}", stderr(&absent));
+    let chosen = with(&["--target", "olds"]);
+    assert_eq!(chosen.status.code(), Some(0), "{}", stderr(&chosen));
+    assert!(stdout(&chosen).contains("1 case: 0 rolled back, 0 promoted, 1 inconclusive"));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn the_benchmark_has_every_row_and_rule_and_repeats() {
+    let run = |more: &[&str]| {
+        let options = ["judge", "bench", "--set", "held-b", "--traces", "3"];
+        let output = perch(&[&options, more].concat(), "");
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let text = run(&[]);
+    assert_eq!(text.lines().count(), 3 + 32, "{text}");
+    assert_eq!(text, run(&[]));
+    assert_ne!(text, run(&["--seed", "7"]));
+    assert!(run(&["--markdown"]).contains("\n| B hang 2% | 1000 | 0.1% | 10% | bad |"));
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["--preset", "normal,strict", "-o", "json"])).unwrap();
+    let rules = json[0]["rows"][0]["rules"].as_array().unwrap();
+    let names: Vec<_> = rules.iter().map(|rule| rule["rule"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fixed", "flagger", "kayenta", "codedeploy", "normal", "strict"]);
 }

@@ -1,5 +1,7 @@
 //! The benchmark: rules on simulated canaries, row by row, all rules on the same traces.
 
+pub mod table;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -20,6 +22,8 @@ pub struct End {
 pub trait Rule: Sync {
     /// The name in the tables.
     fn name(&self) -> &str;
+    /// Whether it is a rule of another tool.
+    fn is_peer(&self) -> bool;
     /// What it does with this canary.
     fn end(&self, trace: &Trace) -> End;
 }
@@ -27,6 +31,10 @@ pub trait Rule: Sync {
 impl Rule for Peer {
     fn name(&self) -> &str {
         Self::name(*self)
+    }
+
+    fn is_peer(&self) -> bool {
+        true
     }
 
     /// Peers know no third answer: what they do not roll back they promote at the end.
@@ -42,6 +50,8 @@ impl Rule for Peer {
 pub struct Measured {
     /// The rule.
     pub rule: String,
+    /// Whether it is a rule of another tool.
+    pub is_peer: bool,
     /// The share of canaries that were rolled back, in percent.
     pub rolled_back: f64,
     /// The median minute of these rollbacks.
@@ -85,7 +95,7 @@ pub fn run_row(row: &Row, rules: &[&dyn Rule], traces: u64, seed: u64) -> RowRes
         .collect();
     let measured = rules.iter().enumerate().map(|(index, rule)| {
         let of_rule: Vec<(End, f64)> = ends.iter().map(|ends| ends[index]).collect();
-        measure(rule.name(), &of_rule)
+        measure(*rule, &of_rule)
     });
     RowResult {
         scenario: row.scenario.name().to_owned(),
@@ -102,13 +112,14 @@ fn with_harm(end: End, trace: &Trace) -> (End, f64) {
     (end, trace.errors_served(end.rollback.unwrap_or(trace.minutes.len())))
 }
 
-fn measure(rule: &str, ends: &[(End, f64)]) -> Measured {
+fn measure(rule: &dyn Rule, ends: &[(End, f64)]) -> Measured {
     let all = ends.len().max(1) as f64;
     let rollbacks: Vec<usize> = ends.iter().filter_map(|(end, _)| end.rollback).collect();
     let promotions: Vec<Option<usize>> = ends.iter().map(|(end, _)| promoted(*end)).collect();
     let until = promotions.iter().map(|minute| minute.unwrap_or(MINUTES)).collect();
     Measured {
-        rule: rule.to_owned(),
+        rule: rule.name().to_owned(),
+        is_peer: rule.is_peer(),
         rolled_back: 100.0 * rollbacks.len() as f64 / all,
         rollback_minute: median(rollbacks),
         promoted: 100.0 * promotions.iter().flatten().count() as f64 / all,

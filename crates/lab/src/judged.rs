@@ -56,6 +56,10 @@ impl Rule for Judged {
         &self.name
     }
 
+    fn is_peer(&self) -> bool {
+        false
+    }
+
     fn end(&self, trace: &Trace) -> End {
         let basis = self.basis(trace);
         let mut judge = Judge::new(&basis, &self.method);

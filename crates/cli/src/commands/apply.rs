@@ -38,7 +38,8 @@ impl Wanted {
     }
 }
 
-fn source(file: &str, stdin: &mut impl Read) -> anyhow::Result<Source> {
+/// A file, or standard input.
+pub(super) fn source(file: &str, stdin: &mut impl Read) -> anyhow::Result<Source> {
     if file == "-" {
         let mut text = String::new();
         stdin.read_to_string(&mut text).context("can't read standard input")?;

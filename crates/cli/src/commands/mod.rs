@@ -1,6 +1,7 @@
 //! One file per command: reads through ports, calls a use case, prints.
 
 mod apply;
+mod bench;
 mod decide;
 mod diff;
 mod doctor;
@@ -9,15 +10,19 @@ mod letters;
 mod line;
 mod list;
 mod print;
+mod simulate;
 mod start;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use simulate::{InvalidTrace, UnclearPlan};
 
 use jiff::Timestamp;
 use perch_app::dead_letters::Ports;
 use perch_app::explain::Registry;
 
 use crate::args::decisions::Rollback;
+use crate::args::lab::{Judge, JudgeCommand};
 use crate::args::release::{Action, Release};
 use crate::args::{Command, Global, letters::Command as Letters};
 use crate::console::Console;
@@ -31,7 +36,7 @@ pub(crate) async fn run(
     global: &Global,
     console: &mut Console<'_>,
 ) -> anyhow::Result<u8> {
-    if print::run(command, console)? {
+    if print::run(command, console)? || tried(command, console)? {
         return Ok(failure::OK);
     }
     if let Command::Apply(args) = command {
@@ -47,6 +52,16 @@ pub(crate) async fn run(
         return Ok(failure::OK);
     }
     look(command, &perch, now, console).await
+}
+
+/// Tries the judge, which needs no installation; whether the command does.
+fn tried(command: &Command, console: &mut Console<'_>) -> anyhow::Result<bool> {
+    match command {
+        Command::Simulate(args) => simulate::run(args, &mut std::io::stdin().lock(), console)?,
+        Command::Judge(Judge { command: JudgeCommand::Bench(args) }) => bench::run(args, console)?,
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Carries out a person's decision; whether the command is one.

@@ -1,5 +1,6 @@
 //! Text for people: tables and blocks that read well at 80 columns.
 
+mod lab;
 mod letters;
 mod looks;
 mod notes;
@@ -10,6 +11,7 @@ mod targets;
 mod tests;
 pub(crate) mod text;
 
+pub(crate) use lab::{bench, simulated};
 pub(crate) use letters::{LetterInFull, LetterView, letter, letters, outcomes};
 pub(crate) use looks::{answers, findings};
 pub(crate) use notes::notes;

@@ -15,7 +15,7 @@ fn ends(ends: &[(Option<usize>, Option<usize>, f64)]) -> Vec<(End, f64)> {
 #[test]
 fn a_row_is_summed_up_by_shares_medians_and_means() {
     let found = measure(
-        "rule",
+        &Peer::Fixed,
         &ends(&[
             (Some(3), None, 3.0),
             (Some(6), Some(4), 6.0),
@@ -24,7 +24,8 @@ fn a_row_is_summed_up_by_shares_medians_and_means() {
         ]),
     );
     let expected = Measured {
-        rule: "rule".to_owned(),
+        rule: "fixed".to_owned(),
+        is_peer: true,
         rolled_back: 50.0,
         rollback_minute: Some(4.5),
         promoted: 50.0,
@@ -36,7 +37,7 @@ fn a_row_is_summed_up_by_shares_medians_and_means() {
 
 #[test]
 fn a_promotion_in_the_minute_of_a_rollback_does_not_count() {
-    let found = measure("rule", &ends(&[(Some(5), Some(5), 0.0)]));
+    let found = measure(&Peer::Fixed, &ends(&[(Some(5), Some(5), 0.0)]));
     assert_eq!((found.promoted, found.promote_minute), (0.0, 15.0));
 }
 
@@ -48,6 +49,40 @@ fn harm_ends_with_the_rollback() {
     assert_eq!(early, trace.minutes[0].canary.errors + trace.minutes[1].canary.errors);
     let never = with_harm(End::default(), &trace).1;
     assert_eq!(never, trace.errors_served(15));
+}
+
+fn result() -> RowResult {
+    let rule = |rule: &str, is_peer, rolled_back, rollback_minute, harm| Measured {
+        rule: rule.to_owned(),
+        is_peer,
+        rolled_back,
+        rollback_minute,
+        promoted: 100.0 - rolled_back,
+        promote_minute: 7.5,
+        harm,
+    };
+    RowResult {
+        scenario: "err x2".to_owned(),
+        requests_per_second: 300.0,
+        base_error_rate: 0.0002,
+        weight: 0.1,
+        bad: true,
+        traces: 1000,
+        rules: vec![
+            rule("fixed", true, 0.0, None, 123.4),
+            rule("normal", false, 99.5, Some(3.0), 1.26),
+        ],
+    }
+}
+
+#[test]
+fn a_row_is_written_as_published() {
+    let expected = "\
+| scenario | req/s | errors | weight | truth | fixed | normal | normal promoted | harm |
+|---|---|---|---|---|---|---|---|---|
+| err x2 | 300 | 0.02% | 10% | bad | 0.0 | 99.5 @3 | 0.5 @7.5 | 123 / 1.3 |
+";
+    assert_eq!(table::markdown(&[result()]), expected);
 }
 
 /// A published row, and its figures by rule: percent rolled back, and promoted by the judge.

@@ -11,13 +11,11 @@ use crate::trace::{self, Minute, Trace};
 pub(super) fn by_limits(rule: &JudgeRule, trace: &Trace) -> Vec<Said> {
     let all = trace.minutes.len();
     let looks = (1..=all).map(|until| {
-        let (canary, baseline): (fn(&Minute) -> &trace::Arm, fn(&Minute) -> &trace::Arm) =
-            (|minute| &minute.canary, |minute| &minute.baseline);
         let readings = Readings {
             from: at(0),
             to: at(until),
-            canary: arm(rule, &trace.minutes[..until], canary),
-            baseline: arm(rule, &trace.minutes[..until], baseline),
+            canary: arm(rule, &trace.minutes[..until], |minute| &minute.canary),
+            baseline: arm(rule, &trace.minutes[..until], |minute| &minute.baseline),
             alarms: Vec::new(),
             missing_guards: Vec::new(),
         };
