@@ -1,5 +1,7 @@
 //! Situations for tests: releases that ran through the real use cases on in-memory ports.
 
+pub(crate) mod judged;
+
 use perch_app::announce;
 use perch_core::journal::What;
 use perch_core::judge::Arm;

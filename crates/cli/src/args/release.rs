@@ -15,6 +15,7 @@ use super::decisions::Decision;
     after_help = "\
 Examples:
   perch release news-classifier-20261121-045812-a1b2c3
+  perch release news-classifier-20261121-045812-a1b2c3 --evidence    look by look
   perch release news-classifier-20261121-045812-a1b2c3 -o json | jq .verdict
   perch release start news-classifier --artifact v43 --reason 'try again'"
 )]
@@ -22,6 +23,9 @@ pub(crate) struct Release {
     /// Its id, as in `perch releases`
     #[arg(required = true)]
     pub(crate) id: Option<ReleaseId>,
+    /// Show every look: what was asked, counted and found
+    #[arg(long)]
+    pub(crate) evidence: bool,
     #[command(subcommand)]
     pub(crate) action: Option<Action>,
 }

@@ -5,8 +5,10 @@ use perch_app::ports::{
     KeepNote, ListReleases, LoadRelease, LoadStanding, LoadTarget, PortError, ReadJournal,
 };
 use perch_app::view::ReleaseView;
+use perch_core::judge::Judging;
 use perch_core::names::ReleaseId;
 use perch_core::target::Target;
+use serde::Serialize;
 
 use crate::args;
 use crate::console::Console;
@@ -72,6 +74,27 @@ pub(super) async fn release(
     let view = ReleaseView::of(&release, store.journal(id, 0).await?);
     let quantile = release.plan.judge.latency.quantile;
     console.show(&view, |look| render::release(&view, quantile, now, look))
+}
+
+/// What a release is judged by, besides what is known of it otherwise.
+#[derive(Debug, Serialize)]
+struct WithJudging<'a> {
+    #[serde(flatten)]
+    view: &'a ReleaseView,
+    judging: &'a Option<Judging>,
+}
+
+/// `perch release ID --evidence`
+pub(super) async fn evidence(
+    store: &(impl LoadRelease + ReadJournal),
+    id: &ReleaseId,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let release = store.release(id).await?;
+    let release = release.ok_or_else(|| Missing::Release(id.clone()))?;
+    let view = ReleaseView::of(&release, store.journal(id, 0).await?);
+    let value = WithJudging { view: &view, judging: &release.judging };
+    console.show(&value, |look| render::evidence::evidence(&release, &view, look))
 }
 
 /// `perch journal [TARGET]`

@@ -109,6 +109,9 @@ async fn look(
     match command {
         Command::Targets(args) => list::targets(store, args, console).await?,
         Command::Releases(args) => list::releases(store, args, now, console).await?,
+        Command::Release(Release { id: Some(id), evidence: true, .. }) => {
+            list::evidence(store, id, console).await?;
+        }
         Command::Release(Release { id: Some(id), .. }) => {
             list::release(store, id, now, console).await?;
         }

@@ -1,6 +1,8 @@
 //! Text for people: tables and blocks that read well at 80 columns.
 
 mod lab;
+pub(crate) mod basis;
+pub(crate) mod evidence;
 mod letters;
 mod looks;
 mod notes;

@@ -8,6 +8,7 @@ use perch_testkit::{at, target};
 
 use super::*;
 use crate::scenes::Scene;
+use crate::scenes::judged::{self, Judged};
 
 const TERMINAL: Look = Look { colour: false, width: Some(80) };
 const PIPE: Look = Look { colour: false, width: None };
@@ -94,4 +95,54 @@ fn notes_say_why_nothing_happened() {
 fn empty_lists_say_what_to_do() {
     let empty = [releases(&[], at(0), TERMINAL), targets(&[], TERMINAL), notes(&[], TERMINAL)];
     insta::assert_snapshot!(empty.join("\n"));
+}
+
+/// A terminal of 100 columns.
+const WIDE: Look = Look { colour: false, width: Some(100) };
+
+fn evidence_of(judged: &Judged) -> String {
+    let view = ReleaseView::of(&judged.release, judged.journal.clone());
+    let text = evidence::evidence(&judged.release, &view, WIDE);
+    for line in text.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    text
+}
+
+#[test]
+fn evidence_of_a_healthy_canary_is_shown_look_by_look() {
+    insta::assert_snapshot!(evidence_of(&judged::healthy()));
+}
+
+#[test]
+fn evidence_of_a_failing_canary_is_shown_look_by_look() {
+    insta::assert_snapshot!(evidence_of(&judged::failing()));
+}
+
+#[test]
+fn evidence_of_a_slow_canary_is_shown_look_by_look() {
+    insta::assert_snapshot!(evidence_of(&judged::slow_canary()));
+}
+
+#[test]
+fn evidence_of_an_undecided_canary_ends_with_what_is_missing() {
+    let text = evidence_of(&judged::undecided());
+    let last = text.rfind("\nlook").unwrap();
+    insta::assert_snapshot!(text[last + 1..]);
+}
+
+#[test]
+fn evidence_of_a_custom_signal_has_its_own_row() {
+    let text = evidence_of(&judged::unsure());
+    let last = text.rfind("\nlook").unwrap();
+    insta::assert_snapshot!(text[last + 1..]);
+}
+
+#[test]
+fn fixed_limits_keep_no_evidence() {
+    let scene = Scene::rolled_back();
+    let mut release = scene.world.release(&scene.id);
+    release.plan.judge.rule = perch_core::target::Rule::Thresholds;
+    let judged = Judged { release, journal: scene.world.journal(&scene.id) };
+    insta::assert_snapshot!(evidence_of(&judged));
 }

@@ -68,6 +68,46 @@ pub(crate) fn latency(arm: &Arm) -> String {
     arm.latency_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"))
 }
 
+/// A count: whole, unless it is not. An empty sum is minus zero, which nobody wants to read.
+pub(crate) fn count(count: f64) -> String {
+    let count = count + 0.0;
+    if count.fract() == 0.0 { format!("{count:.0}") } else { format!("{count:.1}") }
+}
+
+/// Events and what they are counted of: `3 of 540 (0.56%)`.
+pub(crate) fn share((events, of): (f64, f64)) -> String {
+    if of <= 0.0 {
+        return "none".to_owned();
+    }
+    format!("{} of {} ({})", count(events), count(of), fine_percent(events / of))
+}
+
+/// A share in percent with as many digits as small rates need: `15.0%`, `0.56%`, `0.004%`.
+pub(crate) fn fine_percent(fraction: f64) -> String {
+    let percent = 100.0 * fraction;
+    match percent {
+        p if p >= 10.0 => format!("{p:.1}%"),
+        p if p >= 0.095 || p <= 0.0 => format!("{p:.2}%"),
+        p => format!("{p:.4}%"),
+    }
+}
+
+/// Evidence from its logarithm, as the N of `N to one`.
+pub(crate) fn odds(ln: f64) -> String {
+    match ln.exp() {
+        _ if ln >= 1e6_f64.ln() => format!("10^{:.0}", (ln / std::f64::consts::LN_10).floor()),
+        odds if odds >= 10.0 => format!("{odds:.0}"),
+        odds if odds >= 1.0 => format!("{odds:.1}"),
+        odds if odds >= 0.01 => format!("{odds:.2}"),
+        _ => "<0.01".to_owned(),
+    }
+}
+
+/// A probability.
+pub(crate) fn chance(chance: f64) -> String {
+    if chance >= 0.001 { format!("{chance:.3}") } else { format!("{chance:.1e}") }
+}
+
 /// `text` in at most `width` columns, with a mark where something is cut off.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -119,6 +159,22 @@ mod tests {
         ] {
             assert_eq!(length(Duration::from_secs(seconds)), text);
         }
+    }
+
+    #[test]
+    fn evidence_reads_as_odds_of_any_size() {
+        let odds = |n: f64| odds(n.ln());
+        let texts = [1e-9, 0.25, 1.0, 19.96, 200.0, 1.2e5, 3.4e7].map(odds);
+        assert_eq!(texts, ["<0.01", "0.25", "1.0", "20", "200", "120000", "10^7"]);
+        assert_eq!(super::odds(2000.0), "10^868");
+    }
+
+    #[test]
+    fn small_rates_keep_their_digits() {
+        let texts = [0.0, 0.00004, 0.00095, 0.0056, 0.15, 1.0].map(fine_percent);
+        assert_eq!(texts, ["0.00%", "0.0040%", "0.10%", "0.56%", "15.0%", "100.0%"]);
+        assert_eq!(share((3.0, 540.0)), "3 of 540 (0.56%)");
+        assert_eq!(share((0.0, 0.0)), "none");
     }
 
     #[test]
