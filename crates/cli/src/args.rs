@@ -81,6 +81,7 @@ pub(crate) enum Command {
     Watch(Watch),
     Explain(looks::Explain),
     Doctor(looks::Doctor),
+    Report(looks::Report),
     Hold(decisions::Hold),
     Continue(decisions::Continue),
     Promote(decisions::Promote),

@@ -8,6 +8,7 @@ mod failure;
 mod installation;
 mod reference;
 mod render;
+mod report;
 #[cfg(test)]
 mod scenes;
 mod target_file;

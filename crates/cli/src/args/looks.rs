@@ -1,7 +1,9 @@
-//! Commands that look into things: `perch explain` and `perch doctor`.
+//! Commands that look into things: `perch explain`, `perch doctor` and `perch report`.
+
+use std::path::PathBuf;
 
 use clap::Args;
-use perch_core::names::TargetName;
+use perch_core::names::{ReleaseId, TargetName};
 
 /// Say why nothing happened
 #[derive(Debug, Args)]
@@ -40,4 +42,25 @@ pub(crate) struct Doctor {
     /// Show the checks that are ok, too
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// Write a page about a release: what was decided, on what evidence
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The page holds everything: it loads nothing and runs nothing, so it can be mailed,
+archived or printed. A page of that name is replaced.
+
+Examples:
+  perch report news-classifier-20261121-045812-a1b2c3 --html
+  perch report news-classifier-20261121-045812-a1b2c3 --html -f review.html
+  perch report news-classifier-20261121-045812-a1b2c3 --html -f - | wc -c")]
+pub(crate) struct Report {
+    /// The release's id, as in `perch releases`
+    pub(crate) id: ReleaseId,
+    /// As one HTML page
+    #[arg(long, required = true)]
+    pub(crate) html: bool,
+    /// Where to write it; - prints it [default: perch-report-ID.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ mod line;
 mod list;
 mod print;
 mod simulate;
+mod report;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -115,6 +116,7 @@ async fn look(
         Command::Release(Release { id: Some(id), .. }) => {
             list::release(store, id, now, console).await?;
         }
+        Command::Report(args) => report::run(store, args, now, console).await?,
         Command::Journal(args) => list::journal(store, args, console).await?,
         Command::DeadLetters(args) => {
             let (letters, functions) = perch.dead_letters().await?;
