@@ -53,7 +53,9 @@ fn every_help_text_is_reviewed() {
     all += &format!("\n--- simulate\n{}", stdout(&perch(&["simulate", "--help"], "")));
     all += &format!("\n--- judge bench\n{}", stdout(&perch(&["judge", "bench", "--help"], "")));
     all += &format!("\n--- release start\n{}", stdout(&perch(&["release", "start", "--help"], "")));
-    for command in ["explain", "doctor", "hold", "continue", "promote", "abort", "rollback"] {
+    for command in
+        ["explain", "doctor", "report", "hold", "continue", "promote", "abort", "rollback"]
+    {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
     }
     for command in ["stop", "resume", "journal", "schema", "completions"] {
@@ -79,6 +81,8 @@ fn wrong_usage_ends_with_2() {
         &["release", "start", "news", "--artifact", "s3://b/k", "--reason", "x"],
         &["release", "news-1", "start", "news", "--artifact", "v1", "--reason", "x"],
         &["explain"],
+        &["report", "news-1"],
+        &["report", "--html"],
         &["targets", "News"],
         &["releases", "--limit", "0"],
         &["watch", "--until-end"],

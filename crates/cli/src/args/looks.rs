@@ -47,8 +47,8 @@ pub(crate) struct Doctor {
 /// Write a page about a release: what was decided, on what evidence
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The page holds everything: it loads nothing and runs nothing, so it can be mailed,
-archived or printed. A page of that name is replaced.
+The page holds everything: it loads nothing and runs nothing, so it can be
+mailed, archived or printed. A file of that name is replaced.
 
 Examples:
   perch report news-classifier-20261121-045812-a1b2c3 --html

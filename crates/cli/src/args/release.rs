@@ -15,7 +15,7 @@ use super::decisions::Decision;
     after_help = "\
 Examples:
   perch release news-classifier-20261121-045812-a1b2c3
-  perch release news-classifier-20261121-045812-a1b2c3 --evidence    look by look
+  perch release news-classifier-20261121-045812-a1b2c3 --evidence
   perch release news-classifier-20261121-045812-a1b2c3 -o json | jq .verdict
   perch release start news-classifier --artifact v43 --reason 'try again'"
 )]

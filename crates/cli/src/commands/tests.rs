@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod line;
 mod list;
+mod report;
 mod start;
 
 use perch_app::doctor::Ports;

@@ -107,9 +107,10 @@ fn readings_of(
 }
 
 fn settled(found: &Look, evidence: &Evidence, release: &Release) -> String {
-    let planned = release.judging.as_ref().map_or(0, |judging| {
-        judging.basis.blocks as usize * judging.basis.buckets_per_block()
-    });
+    let planned = release
+        .judging
+        .as_ref()
+        .map_or(0, |judging| judging.basis.blocks as usize * judging.basis.buckets_per_block());
     let newest = evidence.observed.last();
     let newest = newest.map(|seen| format!("; newest from {} at {}", stamp(seen.at), seen.weight));
     let of = format!("{} of {planned} buckets of the plan", found.buckets);
@@ -162,8 +163,16 @@ fn promise(promise: &PromiseLook) -> String {
 fn signals(found: &Look, look: console::Look) -> String {
     let with_tail = found.signals.iter().any(|signal| signal.tail.is_some());
     let mut table = table(console::Look { width: look.width.map(|width| width - 2), ..look });
-    let mut names =
-        header(["SIGNAL", "CANARY", "BASELINE", "N TO ONE", "KEPT", "GATE", "DISPERSION", "DROPPED"]);
+    let mut names = header([
+        "SIGNAL",
+        "CANARY",
+        "BASELINE",
+        "N TO ONE",
+        "KEPT",
+        "GATE",
+        "DISPERSION",
+        "DROPPED",
+    ]);
     if with_tail {
         names.push(Cell::new("LAST"));
     }

@@ -166,7 +166,7 @@ fn framed<'a: 'c, 'c>(area: &'c Area<'a>, axes: &Axes) -> Drawn<'a, Plot<'c, 'a>
     let is_part = axes.caption.is_some();
     let mut builder = ChartBuilder::on(area);
     builder
-        .margin_top(8 * SCALE)
+        .margin_top(12 * SCALE)
         .margin_right(axes.right * SCALE)
         .x_label_area_size(if is_part { 20 } else { 34 } * SCALE)
         .y_label_area_size(44 * SCALE);

@@ -15,6 +15,7 @@ use askama::Template;
 use jiff::Timestamp;
 use perch_app::view::ReleaseView;
 use perch_core::journal::JournalEntry;
+use perch_core::judge::Verdict;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
@@ -50,17 +51,17 @@ pub(crate) fn page(
     journal: Vec<JournalEntry>,
     now: Timestamp,
 ) -> anyhow::Result<String> {
-    let deciding = tables::deciding(&journal);
+    let deciding = tables::deciding(release, &journal);
     let judging = release.judging.as_ref();
     let page = Page {
-        headline: headline(release),
+        headline: headline(release, &journal),
         mark: mark(&release.phase),
         facts: facts(release, now),
-        outcome: None,
+        outcome: outcome(release, &journal),
         charts: charts::charts(release, &journal, now)?,
         none: judging.is_none().then(|| why_none(release)),
-        signals: deciding.map(|(entry, look)| tables::signals(entry, look)),
-        promises: deciding.map(|(_, look)| tables::promises(look, &method(release))),
+        signals: deciding.map(|(entry, _, look)| tables::signals(entry, look)),
+        promises: deciding.map(|(.., look)| tables::promises(look, &method(release))),
         looks: tables::looks(&journal),
         basis: judging.map(|judging| basis(release, judging)).unwrap_or_default(),
         queries: queries(&journal),
@@ -69,18 +70,37 @@ pub(crate) fn page(
         palette: palette::css(),
         view: ReleaseView::of(release, journal),
     };
-    let outcome = page.view.verdict.as_ref();
-    let outcome = outcome.map(|verdict| (verdict.outcome.to_string(), verdict.reasons.clone()));
-    Ok(Page { outcome, ..page }.render()?)
+    Ok(page.render()?)
+}
+
+/// What the judge said, and why: at the promotion or at the end.
+fn outcome(release: &Release, journal: &[JournalEntry]) -> Option<(String, Vec<String>)> {
+    if let Some(verdict) = promoting(release, journal) {
+        return Some((verdict.outcome.to_string(), verdict.texts()));
+    }
+    let verdict = ReleaseView::of(release, Vec::new()).verdict?;
+    Some((verdict.outcome.to_string(), verdict.reasons))
+}
+
+/// The verdict that led to the promotion, where evidence did.
+fn promoting<'a>(release: &Release, journal: &'a [JournalEntry]) -> Option<&'a Verdict> {
+    let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
+    let (_, evidence, _) = tables::deciding(release, journal).filter(|_| is_promoted)?;
+    Some(&evidence.verdict)
 }
 
 /// What became of the release, in a sentence.
-fn headline(release: &Release) -> String {
+fn headline(release: &Release, journal: &[JournalEntry]) -> String {
+    let shown = promoting(release, journal).map(|verdict| verdict.texts().join("; "));
     let newest = release.verdict.as_ref().map(|verdict| format!(". Newest look: {verdict}"));
     match &release.phase {
-        Phase::Promoted => "Promoted: the canary is the new baseline".to_owned(),
+        Phase::Promoted => {
+            let shown = shown.unwrap_or_else(|| "the canary is the new baseline".to_owned());
+            format!("Promoted: {shown}")
+        }
         Phase::Watching { until, .. } => {
-            format!("Promoted, and watched until {}", stamp(*until))
+            let shown = shown.map_or_else(String::new, |shown| format!(": {shown}"));
+            format!("Promoted, and watched until {}{shown}", stamp(*until))
         }
         Phase::RollingBack { cause, .. } => format!("Rolling back: {cause}"),
         Phase::RolledBack { cause } => format!("Rolled back: {cause}"),
@@ -121,7 +141,10 @@ fn facts(release: &Release, now: Timestamp) -> Vec<(&'static str, String)> {
     vec![
         ("Artifact", release.artifact.to_string()),
         ("Baseline", format!("version {}", version(baseline))),
-        ("Canary", format!("version {}", version(release.canary.as_ref().map(ToString::to_string)))),
+        (
+            "Canary",
+            format!("version {}", version(release.canary.as_ref().map(ToString::to_string))),
+        ),
         ("Started", format!("{} by {}", stamp(release.started_at), release.cause)),
         ("Ended", ended),
         ("Release", release.id.to_string()),

@@ -3,12 +3,17 @@
 use jiff::Timestamp;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::Judging;
-use perch_core::judge::sequential::{Cell, Counts, Interval, Intervals, Look, Method, Pair, Signal};
+use perch_core::judge::sequential::{
+    Bucket, Cell, Counts, Interval, Intervals, Look, Method, Signal, Tally,
+};
 use perch_core::release::Release;
 use perch_core::weight::Weight;
 
 /// Points of the confidence sequence at most: each is a search over all buckets so far.
 const INTERVALS: usize = 60;
+
+/// Points of a rate at most, but for the last few.
+const RATES: usize = 40;
 
 /// A value at a time, in minutes since the first traffic.
 pub(crate) type Points = Vec<(f64, Option<f64>)>;
@@ -69,45 +74,55 @@ impl<'a> Series<'a> {
         self.end(self.judging.observed.len() - 1)
     }
 
-    fn shares(&self, part: impl Fn(&Counts) -> (f64, f64)) -> [Points; 2] {
-        let value = |(events, of): (f64, f64)| (of > 0.0).then(|| 100.0 * events / of);
-        let points = |pick: &dyn Fn(usize) -> (f64, f64)| {
-            (0..self.judging.observed.len()).map(|i| (self.end(i), value(pick(i)))).collect()
-        };
-        let observed = &self.judging.observed;
-        [
-            points(&|i| part(&observed[i].bucket.canary)),
-            points(&|i| part(&observed[i].bucket.baseline)),
-        ]
+    /// Buckets that make one point of a rate: more points than [`RATES`] can't be told apart.
+    fn grouped(&self) -> usize {
+        match self.judging.observed.len() {
+            buckets if buckets <= RATES => 1,
+            buckets => buckets.div_ceil(RATES).max(self.judging.basis.buckets_per_block()),
+        }
     }
 
-    /// Failed requests of each bucket in percent: canary, baseline.
+    /// The length of what one point of a rate is counted in, in seconds.
+    pub(crate) fn point_seconds(&self) -> usize {
+        self.grouped() * self.judging.basis.bucket_seconds as usize
+    }
+
+    /// Events of all in percent, from events and what they are counted of.
+    fn rate(&self, part: impl Fn(&Bucket) -> (f64, f64)) -> Points {
+        let size = self.grouped();
+        let groups = self.judging.observed.chunks(size).enumerate();
+        groups
+            .map(|(place, group)| {
+                let parts = group.iter().map(|seen| part(&seen.bucket));
+                let (events, of) = parts.fold((0.0, 0.0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
+                let end = self.end(place * size + group.len() - 1);
+                (end, (of > 0.0).then(|| 100.0 * events / of))
+            })
+            .collect()
+    }
+
+    /// Failed requests in percent: canary, baseline.
     pub(crate) fn errors(&self) -> [Points; 2] {
-        self.shares(|counts| (counts.errors, counts.requests))
+        let failed = |counts: &Counts| (counts.errors, counts.requests);
+        [self.rate(|bucket| failed(&bucket.canary)), self.rate(|bucket| failed(&bucket.baseline))]
     }
 
     /// Requests above a quantile's threshold in percent: canary, baseline.
     pub(crate) fn slow(&self, method: &Method, place: usize) -> [Points; 2] {
-        let [canary, _] = self.shares(|c| (c.slow[place][method.slow_from], c.requests));
-        let [_, baseline] = self.shares(|c| (c.slow[place][0], c.requests));
-        [canary, baseline]
+        let slow = |counts: &Counts, from: usize| (counts.slow[place][from], counts.requests);
+        [
+            self.rate(|bucket| slow(&bucket.canary, method.slow_from)),
+            self.rate(|bucket| slow(&bucket.baseline, 0)),
+        ]
     }
 
     /// Events of a custom signal in percent: canary, baseline.
     pub(crate) fn custom(&self, place: usize) -> [Points; 2] {
-        let arm = |of: fn(&Pair) -> (f64, f64)| -> Points {
-            let buckets = self.judging.observed.iter().enumerate();
-            let value = |(events, of): (f64, f64)| (of > 0.0).then(|| 100.0 * events / of);
-            buckets
-                .map(|(i, seen)| {
-                    let pair = seen.bucket.custom.get(place).copied().unwrap_or_default();
-                    (self.end(i), value(of(&pair)))
-                })
-                .collect()
-        };
+        let pair = |bucket: &Bucket| bucket.custom.get(place).copied().unwrap_or_default();
+        let part = |tally: Tally| (tally.count, tally.total);
         [
-            arm(|pair| (pair.canary.count, pair.canary.total)),
-            arm(|pair| (pair.baseline.count, pair.baseline.total)),
+            self.rate(|bucket| part(pair(bucket).canary)),
+            self.rate(|bucket| part(pair(bucket).baseline)),
         ]
     }
 
@@ -192,7 +207,7 @@ fn observed_after(
     let changes = [What::WeightShifted, What::CanaryPromoted, What::ReleaseRolledBack];
     let next = journal.iter().find(|e| e.seq > shift.seq && changes.contains(&e.what));
     let observed = release.judging.as_ref()?.observed.iter();
-    let mut after = observed
-        .filter(|seen| seen.at >= shift.at && next.is_none_or(|next| seen.at < next.at));
+    let mut after =
+        observed.filter(|seen| seen.at >= shift.at && next.is_none_or(|next| seen.at < next.at));
     after.next().map(|seen| seen.weight)
 }

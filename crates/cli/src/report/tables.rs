@@ -2,6 +2,8 @@
 
 use perch_core::journal::{Evidence, JournalEntry};
 use perch_core::judge::sequential::{Look, Method, Say};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
 
 use crate::render::evidence::signal_row;
 use crate::render::text::{chance, clock, odds, share};
@@ -14,16 +16,18 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-/// The look that decided, or the newest.
-pub(crate) fn deciding(journal: &[JournalEntry]) -> Option<(&JournalEntry, &Look)> {
+/// The look that showed what was promised, where that led to the promotion; else the newest.
+pub(crate) fn deciding<'a>(
+    release: &Release,
+    journal: &'a [JournalEntry],
+) -> Option<(&'a JournalEntry, &'a Evidence, &'a Look)> {
     let looks = || {
         let evidence = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
-        evidence.filter_map(|(entry, evidence)| Some((entry, evidence.look.as_ref()?)))
+        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_ref()?)))
     };
-    let decides =
-        |look: &Look| matches!(look.say, Say::Rollback { .. } | Say::Promote { .. });
-    let decided = looks().filter(|(_, look)| decides(look)).last();
-    decided.or_else(|| looks().last())
+    let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
+    let promoting = looks().filter(|(_, _, look)| matches!(look.say, Say::Promote { .. })).last();
+    promoting.filter(|_| is_promoted).or_else(|| looks().last())
 }
 
 /// The signals of a look.
@@ -103,7 +107,8 @@ fn look_row(entry: &JournalEntry, evidence: &Evidence) -> Vec<String> {
     #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
     let read = |arm: &perch_core::judge::Arm| (arm.errors as f64, arm.requests as f64);
     let canary = errors.map_or_else(|| read(&evidence.readings.canary), |errors| errors.canary);
-    let baseline = errors.map_or_else(|| read(&evidence.readings.baseline), |errors| errors.baseline);
+    let baseline =
+        errors.map_or_else(|| read(&evidence.readings.baseline), |errors| errors.baseline);
     let least = look.and_then(|look| {
         let required = look.promises.iter().filter(|test| test.required);
         required.map(|test| test.evidence).reduce(f64::min)

@@ -4,7 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 use perch_core::journal::{Evidence, JournalEntry, What};
 use perch_core::judge::sequential::{Basis, Bucket, Counts, Look, Pair, Series, Tally};
-use perch_core::judge::{Arm, Judging, Observed, Outcome, Place, Readings, Verdict, judge_evidence};
+use perch_core::judge::{
+    Arm, Judging, Observed, Outcome, Place, Readings, Verdict, judge_evidence,
+};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
 use perch_core::weight::Weight;
@@ -47,15 +49,20 @@ pub(crate) struct Judged {
     pub(crate) journal: Vec<JournalEntry>,
 }
 
-/// Each step's share of latencies above each threshold, for a tail that falls by the fourth power.
-fn slow(requests: f64, latency: f64, wave: f64) -> [[f64; 3]; 4] {
+/// Requests above each threshold, for a tail of latencies that falls by the fourth power.
+fn slow(requests: f64, latency: f64, (wave, chance): (f64, f64)) -> [[f64; 3]; 4] {
     [0.10, 0.05, 0.02, 0.01].map(|share: f64| {
         let above = |times: f64| {
             let part = share * (latency / times).powi(4) * (1.0 + 0.05 * wave);
-            (requests * part.min(1.0)).round()
+            whole(requests * part.min(1.0), chance)
         };
         [above(1.0), above(1.095), above(1.2)]
     })
+}
+
+/// A whole number that is `expected` on average; `chance` is from -1 to 1.
+fn whole(expected: f64, chance: f64) -> f64 {
+    (expected + 0.4999 * (chance + 1.0)).floor()
 }
 
 /// A number from -1 to 1 that looks like chance and is the same in every run.
@@ -71,14 +78,16 @@ impl Traffic {
         let requests = (self.requests * share * (1.0 + 0.03 * wave(index, 7))).round();
         let times = if is_canary { self.errors } else { 1.0 };
         let expected = requests * self.error_rate * times;
-        let errors = (expected + expected.sqrt() * wave(index, 11 + salt)).round();
+        let varied = expected + expected.sqrt() * wave(index, 11 + salt);
+        let errors = whole(varied.max(0.0), wave(index, 31 + salt)).min(requests);
         let latency = if is_canary { self.latency } else { 1.0 };
-        let mut slow = slow(requests, latency, wave(index, 23 + salt));
+        let chances = (wave(index, 23 + salt), wave(index, 41 + salt));
+        let mut slow = slow(requests, latency, chances);
         if !is_canary {
             // Counts of the baseline are exact: both ends of the bracket are the same number.
             slow = slow.map(|at| [at[0]; 3]);
         }
-        Counts { requests, errors: errors.clamp(0.0, requests) + 0.0, slow }
+        Counts { requests, errors, slow }
     }
 
     fn bucket(&self, index: usize, weight: Weight) -> Bucket {
@@ -236,7 +245,12 @@ impl Run {
             return Phase::RolledBack { cause };
         }
         self.write(at, What::PromotionDecided, "every step of the plan is done", None);
-        self.write(after(3), What::CanaryPromoted, "all traffic on the canary; watched for 5m", None);
+        self.write(
+            after(3),
+            What::CanaryPromoted,
+            "all traffic on the canary; watched for 5m",
+            None,
+        );
         self.write(after(303), What::ReleasePromoted, "the watch of 5m ended", None);
         Phase::Promoted
     }
@@ -261,9 +275,9 @@ pub(crate) fn slow_canary() -> Judged {
     Traffic { latency: 1.33, ..traffic() }.judged()
 }
 
-/// 24 requests a minute: no verdict by the end.
+/// 40 requests a minute: no verdict by the end.
 pub(crate) fn undecided() -> Judged {
-    Traffic { requests: 24.0, ..traffic() }.judged()
+    Traffic { requests: 40.0, error_rate: 0.02, ..traffic() }.judged()
 }
 
 /// Fast and without errors, but less sure of its answers.
@@ -273,6 +287,6 @@ pub(crate) fn unsure() -> Judged {
 
 /// Forty minutes in buckets of ten seconds, without a verdict.
 pub(crate) fn long() -> Judged {
-    let few = Traffic { requests: 40.0, buckets: 240, bucket_seconds: 10, ..traffic() };
-    Traffic { errors: 1.5, ..few }.judged()
+    let few = Traffic { requests: 8.0, error_rate: 0.03, ..traffic() };
+    Traffic { errors: 1.3, buckets: 240, bucket_seconds: 10, ..few }.judged()
 }

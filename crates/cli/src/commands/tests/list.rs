@@ -7,7 +7,7 @@ use super::{printed, printed_as, try_printed};
 use crate::args::{self, Format};
 use crate::commands::list;
 use crate::failure::Missing;
-use crate::scenes::Scene;
+use crate::scenes::{Scene, judged};
 
 #[test]
 fn a_release_as_json_has_the_documented_fields() {
@@ -74,4 +74,18 @@ fn what_keeps_a_target_is_listed() {
     });
     let release = printed(async |console| list::release(store, &scene.id, at(570), console).await);
     insta::assert_snapshot!([all, one, release].join("\n"));
+}
+
+#[test]
+fn evidence_as_json_has_what_the_release_is_judged_by() {
+    let judged = judged::failing();
+    let world = World::usual();
+    let (id, judging) = (judged.release.id.clone(), judged.release.judging.clone());
+    world.store.change(|items| items.releases.insert(id.clone(), judged.release));
+    let text =
+        printed_as(Format::Json, async |console| list::evidence(&world.store, &id, console).await);
+    let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(shown["id"], id.as_str());
+    assert_eq!(shown["judging"], serde_json::to_value(judging).unwrap());
+    assert_eq!(shown["judging"]["observed"].as_array().unwrap().len(), 3);
 }

@@ -45,7 +45,7 @@ pub(super) fn against(series: &Series<'_>, method: &Method) -> anyhow::Result<Ch
     let about = "Evidence of each signal and combined that the canary is worse, as N to one over time, \
                  with the limits of a rollback";
     Ok(Chart {
-        title: "Evidence that the canary is worse, N to one".to_owned(),
+        title: "Evidence against the canary, N to one".to_owned(),
         svg: plot(series, &lines, &limits, about)?,
         keys: vec![
             ("●", "combined: signals whose gate is open".to_owned()),
@@ -74,11 +74,12 @@ pub(super) fn promised(series: &Series<'_>, method: &Method) -> anyhow::Result<C
     let about = "Evidence of each required test that the canary is as promised, as N to one over \
                  time, with the limit of a promotion";
     Ok(Chart {
-        title: "Evidence that the canary is as promised, N to one".to_owned(),
+        title: "Evidence for the promise, N to one".to_owned(),
         svg: plot(series, &lines, &[(needed, odds(needed))], about)?,
         keys: vec![("╌", "limit".to_owned())],
         caption: format!(
-            "A promotion before the last look takes {} to one of every test shown here. Beyond the axis \
+            "That the canary is as promised. A promotion before the last look takes {} to one of every \
+             test shown here. Beyond the axis \
              a line runs along its edge. Log scale.",
             odds(needed)
         ),
@@ -112,7 +113,10 @@ fn plot(
         x,
         x_ticks: ticks(x.0, x.1, 4),
         y: (LOW, top),
-        y_ticks: [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0].into_iter().filter(|t| *t <= top).collect(),
+        y_ticks: [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+            .into_iter()
+            .filter(|t| *t <= top)
+            .collect(),
         y_text: power,
         right: 74,
         caption: None,

@@ -11,10 +11,10 @@ use crate::report::series::{Points, Series};
 pub(super) fn errors(series: &Series<'_>) -> anyhow::Result<Chart> {
     let (axes, layers) = part(series, series.errors(), None);
     Ok(Chart {
-        title: "Failed requests, percent of each bucket".to_owned(),
+        title: "Failed requests, percent".to_owned(),
         svg: drawing(&axes, &layers, "Error rates of canary and baseline over time, in percent")?,
         keys: arms(),
-        caption: format!("A bucket has {} s.", series.judging.basis.bucket_seconds),
+        caption: format!("Each point is of {} s.", series.point_seconds()),
         list: Vec::new(),
     })
 }
@@ -37,9 +37,11 @@ pub(super) fn slow(series: &Series<'_>, method: &Method) -> anyhow::Result<Optio
     let about = "Shares of requests of canary and baseline that are slower than the baseline's p90, \
                  p95, p98 and p99 of before, in percent over minutes";
     let warm_up = series.judging.basis.latency_warm_up;
-    let mut caption = "Thresholds are the baseline's latencies of before the start. Below: minutes \
-                       since the first traffic."
-        .to_owned();
+    let mut caption = format!(
+        "Thresholds are the baseline's latencies of before the start. Each point is of {} s; below, \
+         minutes since the first traffic.",
+        series.point_seconds()
+    );
     if method.slow_from > 0 {
         caption += " The canary is counted from 1.2 times the threshold on, as the preset allows.";
     }
@@ -47,7 +49,7 @@ pub(super) fn slow(series: &Series<'_>, method: &Method) -> anyhow::Result<Optio
         caption += &format!(" The first {warm_up} blocks are not judged.");
     }
     Ok(Some(Chart {
-        title: "Slow requests, percent of each bucket".to_owned(),
+        title: "Slow requests, percent".to_owned(),
         svg: drawings(&parts, 2, about)?,
         keys: arms(),
         caption,
@@ -63,10 +65,13 @@ pub(super) fn custom(series: &Series<'_>) -> anyhow::Result<Vec<Chart>> {
             let (axes, layers) = part(series, series.custom(place), None);
             let about = format!("Shares of {} of canary and baseline over time", prior.name);
             Ok(Chart {
-                title: format!("Signal “{}”, percent of each bucket", prior.name),
+                title: format!("Signal “{}”, percent", prior.name),
                 svg: drawing(&axes, &layers, &about)?,
                 keys: arms(),
-                caption: "A count and a total that the service publishes itself.".to_owned(),
+                caption: format!(
+                    "Counted by the service itself. Each point is of {} s.",
+                    series.point_seconds()
+                ),
                 list: Vec::new(),
             })
         })

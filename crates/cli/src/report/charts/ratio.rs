@@ -23,7 +23,10 @@ pub(super) fn ratio(series: &Series<'_>, method: &Method) -> anyhow::Result<Char
         x,
         x_ticks: ticks(x.0, x.1, 5),
         y,
-        y_ticks: [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0].into_iter().filter(|t| *t >= y.0 && *t <= y.1).collect(),
+        y_ticks: [-2.0, -1.0, 0.0, 1.0, 2.0, 3.0]
+            .into_iter()
+            .filter(|t| *t >= y.0 && *t <= y.1)
+            .collect(),
         y_text: |log| format!("{}×", short(10_f64.powf(log))),
         right: 12,
         caption: None,
@@ -50,7 +53,7 @@ pub(super) fn ratio(series: &Series<'_>, method: &Method) -> anyhow::Result<Char
     let about = "The canary's error rate over the baseline's so far, with its 95 % confidence \
                  sequence, over time";
     Ok(Chart {
-        title: "Error ratio, canary to baseline, all buckets so far".to_owned(),
+        title: "Error ratio, canary to baseline".to_owned(),
         svg: drawing(&axes, &layers, about)?,
         keys: vec![
             ("●", "ratio, solid".to_owned()),
@@ -84,7 +87,7 @@ fn newest(ratios: &[Ratio]) -> String {
         (None, None) => "open on both sides".to_owned(),
     };
     format!(
-        "At the end: {estimate}; with 95% confidence {interval}, at every look at once. An open end is \
-         drawn to the edge. Divided by the dispersion of each bucket. Log scale."
+        "Of all buckets so far. At the end: {estimate}; with 95% confidence {interval}, at every look at \
+         once. An open end is drawn to the edge. The dispersion of each bucket counts. Log scale."
     )
 }

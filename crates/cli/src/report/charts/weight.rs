@@ -39,11 +39,16 @@ pub(super) fn weight(
         caption: None,
     };
     let mut layers = marks(&decisions, &steps, zero, x);
-    layers.push(Layer::Line { points: stairs(&steps, x.1), role: Role::Canary, width: 3, mark: None });
-    let about = "The canary's weight over time in percent of traffic, with numbered decisions";
-    let list = decisions.iter().map(|entry| {
-        format!("{} {:?}: {}", clock(entry.at), entry.what, entry.cause)
+    layers.push(Layer::Line {
+        points: stairs(&steps, x.1),
+        role: Role::Canary,
+        width: 3,
+        mark: None,
     });
+    let about = "The canary's weight over time in percent of traffic, with numbered decisions";
+    let list = decisions
+        .iter()
+        .map(|entry| format!("{} {:?}: {}", clock(entry.at), entry.what, entry.cause));
     Ok(Chart {
         title: "Weight of the canary, percent of traffic".to_owned(),
         svg: drawing(&axes, &layers, about)?,
@@ -110,7 +115,7 @@ fn marks(
         #[allow(clippy::cast_precision_loss, reason = "there are four rows")]
         let height = 108.0 + 10.0 * free as f64;
         layers.push(Layer::Line {
-            points: vec![(minute, Some(height - 5.0)), (minute, Some(weight))],
+            points: vec![(minute, Some(103.0)), (minute, Some(weight))],
             role: Role::Grid,
             width: 1,
             mark: None,
