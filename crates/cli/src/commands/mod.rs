@@ -10,8 +10,8 @@ mod letters;
 mod line;
 mod list;
 mod print;
-mod simulate;
 mod report;
+mod simulate;
 mod start;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Text for people: tables and blocks that read well at 80 columns.
 
-mod lab;
 pub(crate) mod basis;
 pub(crate) mod evidence;
+mod lab;
 mod letters;
 mod looks;
 mod notes;
