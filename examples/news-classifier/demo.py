@@ -35,6 +35,7 @@ from loadgen import LoadGenerator, alias_invoke, headlines
 HERE = Path(__file__).resolve().parent
 PERCH = ROOT / "target" / "release" / "perch"
 TARGET = "news-classifier"
+REPORTS = ROOT / "target" / "demo"
 Answer = TypeVar("Answer")
 RATE = 40.0
 ACT_WITHIN = 240.0
@@ -126,6 +127,7 @@ class Demo:
     def __init__(self, stack: Stack, console: Console) -> None:
         self.stack, self.console = stack, console
         self.load: LoadGenerator | None = None
+        self.reports: list[Path] = []
 
     @contextlib.contextmanager
     def stage(self) -> Iterator[None]:
@@ -166,9 +168,17 @@ class Demo:
         end = time.time()
         counts = self.load.harm_between(begin, end)
         result = Result(act, release, image.tag, self.decided_in(release), counts.harmed, counts.requests)
+        self.reports.append(self.report(number, act, release["id"]))
         mark = "[green]as it should be" if result.as_expected else f"[red]expected {act.phase} because of {act.why!r}"
         self.console.print(f"           {release['phase']}: {result.why}  [{mark}[/]]\n", highlight=False)
         return result
+
+    def report(self, number: int, act: Act, release_id: str) -> Path:
+        """The page of a release: what was decided, on what evidence."""
+        page = REPORTS / f"{number}-{act.variant}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        perch("report", release_id, "--html", "-f", str(page))
+        return page
 
     def guard_is_quiet(self) -> bool | None:
         """Whether the guard can protect the next release: one that is in ALARM already rejects it."""
@@ -256,6 +266,10 @@ def main() -> int:
         f"{time.monotonic() - begin:.0f} s.\n",
         highlight=False,
     )
+    console.print("The evidence of each release, as a page to open in a browser:")
+    for page in demo.reports:
+        console.print(f"  {page.relative_to(ROOT)}", highlight=False)
+    console.print()
     if not all(result.as_expected for result in results):
         console.print("[red]Not every act ended as it should.")
         return 1

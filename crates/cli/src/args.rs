@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Explain(looks::Explain),
     Doctor(looks::Doctor),
     Report(looks::Report),
+    Replay(looks::Replay),
     Hold(decisions::Hold),
     Continue(decisions::Continue),
     Promote(decisions::Promote),

@@ -134,7 +134,7 @@ pub struct Evidence {
     pub verdict: Verdict,
     /// The look that the verdict rests on, under the rule `sequential`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub look: Option<Look>,
+    pub look: Option<Box<Look>>,
     /// The buckets that were settled since the look before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<Observed>,

@@ -60,7 +60,7 @@ pub(super) async fn look(
     let readings = guards.with(window, arms);
     let verdict = guarded(&readings, verdict);
     let observed = judging.observed[seen..].to_vec();
-    Ok((Evidence { readings, verdict, look: Some(look), observed, queries }, judging))
+    Ok((Evidence { readings, verdict, look: Some(Box::new(look)), observed, queries }, judging))
 }
 
 /// A guard in ALARM is a Fail whatever the evidence, and nothing passes without a guard that is gone.

@@ -64,3 +64,25 @@ pub(crate) struct Report {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
+
+/// Say what a plan would have done with a release, minute by minute
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The traffic is what was recorded, at the weights that it had; what differs is
+the judge. Without --plan it is the plan of the release itself, and the judge
+of this version of Perch.
+
+Examples:
+  perch replay news-classifier-20261121-045812-a1b2c3
+  perch replay news-classifier-20261121-045812-a1b2c3 --plan stricter.yaml
+  perch replay news-classifier-20261121-045812-a1b2c3 -o json")]
+pub(crate) struct Replay {
+    /// The release's id, as in `perch releases`
+    pub(crate) id: ReleaseId,
+    /// A target file whose rollout and judge are tried; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<String>,
+    /// The target, where the plan has several
+    #[arg(long, requires = "plan")]
+    pub(crate) target: Option<TargetName>,
+}

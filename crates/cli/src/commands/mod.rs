@@ -10,6 +10,7 @@ mod letters;
 mod line;
 mod list;
 mod print;
+pub(crate) mod replay;
 mod report;
 mod simulate;
 mod start;
@@ -115,6 +116,9 @@ async fn look(
         }
         Command::Release(Release { id: Some(id), .. }) => {
             list::release(store, id, now, console).await?;
+        }
+        Command::Replay(args) => {
+            replay::run(store, args, &mut std::io::stdin().lock(), console).await?;
         }
         Command::Report(args) => report::run(store, args, now, console).await?,
         Command::Journal(args) => list::journal(store, args, console).await?,

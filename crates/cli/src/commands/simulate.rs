@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use perch_core::names::TargetName;
 use perch_core::target::{MetricResolution, Target};
 use perch_lab::case::{self, Case, InvalidCase};
 use perch_lab::simulate::{Simulated, simulate};
@@ -39,7 +40,7 @@ pub(super) fn run(
     let file = plan.name.clone();
     // What is simulated has buckets of a minute, whatever the resolution of the metrics.
     let targets = target_file::read(&[plan], MetricResolution::Second)?;
-    let target = choose(targets, args, file)?;
+    let target = choose(targets, args.target.as_ref(), file)?;
     let trace = source(&args.trace, stdin)?;
     let cases =
         case::read(&trace.text).map_err(|problem| InvalidTrace { file: trace.name, problem })?;
@@ -54,10 +55,15 @@ pub(super) fn run(
     console.show(&answers, |look| render::simulated(&found, look))
 }
 
-fn choose(targets: Vec<Target>, args: &Simulate, file: String) -> Result<Target, UnclearPlan> {
+/// The target of a plan: its only one, or the one that is asked for.
+pub(super) fn choose(
+    targets: Vec<Target>,
+    wanted: Option<&TargetName>,
+    file: String,
+) -> Result<Target, UnclearPlan> {
     let count = targets.len();
     let mut targets = targets.into_iter();
-    match (&args.target, targets.next()) {
+    match (wanted, targets.next()) {
         (None, Some(only)) if count == 1 => Ok(only),
         (None, _) => Err(UnclearPlan::Several { file, count }),
         (Some(wanted), first) => {

@@ -6,6 +6,7 @@ use perch_lab::case::{Answer, Case};
 use perch_lab::simulate::Simulated;
 
 use super::{finish, header, table};
+use crate::commands::replay;
 use crate::console::Look;
 
 /// The benchmark, one line per row: too wide for most terminals, and not cut.
@@ -49,6 +50,33 @@ fn minutes(simulated: &Simulated) -> String {
         (None, Some(on)) => on.to_string(),
         (None, None) => "-".to_owned(),
     }
+}
+
+/// What a plan would have done with a release, a line for each look.
+pub(crate) fn replayed(answer: &replay::Answer, look: Look) -> String {
+    let mut lines = table(look);
+    lines.set_header(header(["MINUTE", "WEIGHT", "VERDICT", "WHY"]));
+    for minute in &answer.minutes {
+        lines.add_row([
+            Cell::new(format!("{:.1}", minute.minute)),
+            Cell::new(minute.weight),
+            Cell::new(minute.outcome),
+            Cell::new(&minute.reason),
+        ]);
+    }
+    let minute = match answer.verdict {
+        "rollback" => answer.rollback_minute,
+        "promote" => answer.promote_minute,
+        _ => None,
+    };
+    let when = minute.map(|minute| format!(" after {minute:.1} minutes")).unwrap_or_default();
+    format!(
+        "{}\n\nThis plan: {}{when}. Really: {}.\n{}",
+        finish(lines),
+        answer.verdict,
+        answer.really,
+        answer.reason
+    )
 }
 
 /// How many ended how, and how many as their file allows where it says so.

@@ -13,7 +13,7 @@ mod targets;
 mod tests;
 pub(crate) mod text;
 
-pub(crate) use lab::{bench, simulated};
+pub(crate) use lab::{bench, replayed, simulated};
 pub(crate) use letters::{LetterInFull, LetterView, letter, letters, outcomes};
 pub(crate) use looks::{answers, findings};
 pub(crate) use notes::notes;

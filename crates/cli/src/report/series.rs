@@ -54,7 +54,7 @@ impl<'a> Series<'a> {
         let looks = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
         series.looks = looks
             .filter_map(|(entry, evidence)| {
-                let look = evidence.look.as_ref()?;
+                let look = evidence.look.as_deref()?;
                 let last = (look.buckets as usize).checked_sub(1);
                 let end = last.filter(|last| *last < judging.observed.len());
                 Some((end.map_or(minutes(zero, entry.at), |last| series.end(last)), look))

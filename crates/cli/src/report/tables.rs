@@ -23,7 +23,7 @@ pub(crate) fn deciding<'a>(
 ) -> Option<(&'a JournalEntry, &'a Evidence, &'a Look)> {
     let looks = || {
         let evidence = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
-        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_ref()?)))
+        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_deref()?)))
     };
     let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
     let promoting = looks().filter(|(_, _, look)| matches!(look.say, Say::Promote { .. })).last();
@@ -102,7 +102,7 @@ pub(crate) fn looks(journal: &[JournalEntry]) -> Table {
 
 fn look_row(entry: &JournalEntry, evidence: &Evidence) -> Vec<String> {
     let none = || "-".to_owned();
-    let look = evidence.look.as_ref();
+    let look = evidence.look.as_deref();
     let errors = look.and_then(|look| look.signals.first());
     #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
     let read = |arm: &perch_core::judge::Arm| (arm.errors as f64, arm.requests as f64);

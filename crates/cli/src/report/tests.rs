@@ -159,8 +159,11 @@ fn the_tables_have_the_numbers_of_the_record() {
     let judged = judged::failing();
     let page = written(&judged);
     let document = parsed(&page);
-    let looks: Vec<_> =
-        judged.journal.iter().filter_map(|entry| entry.evidence.as_ref()?.look.as_ref()).collect();
+    let looks: Vec<_> = judged
+        .journal
+        .iter()
+        .filter_map(|entry| entry.evidence.as_ref()?.look.as_deref())
+        .collect();
     let shown = rows(&document, "Looks");
     assert_eq!(shown.len(), looks.len());
     for (row, look) in shown.iter().zip(&looks) {

@@ -7,8 +7,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::reason::Reason;
 use super::sequential::{Basis, Bucket, Judge, Look, Method, Missing, Say};
-use super::verdict::{Outcome, Reason, Verdict};
+use super::verdict::{Outcome, Verdict};
 use crate::weight::Weight;
 
 /// One settled bucket of a release. Once written down it is never read again, so late data change

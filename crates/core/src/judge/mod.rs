@@ -5,15 +5,18 @@
 //! a pass.
 
 mod evidence;
+mod reason;
 mod replay;
 pub mod sequential;
 mod thresholds;
 mod verdict;
+mod wording;
 
 pub use evidence::{Judging, Observed, Place, judge_evidence};
+pub use reason::Reason;
 pub use replay::{Replayed, Side, replay};
 pub use thresholds::{judge_bake, judge_watch};
-pub use verdict::{Outcome, Reason, Verdict};
+pub use verdict::{Outcome, Verdict};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
