@@ -6,6 +6,7 @@ mod doctor;
 mod explain;
 mod line;
 mod list;
+mod replay;
 mod report;
 mod start;
 

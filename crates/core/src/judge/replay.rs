@@ -146,3 +146,6 @@ impl Arm {
 fn whole(count: f64) -> u64 {
     count.round().max(0.0) as u64
 }
+
+#[cfg(test)]
+mod tests;

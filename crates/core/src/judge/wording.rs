@@ -89,7 +89,8 @@ impl fmt::Display for Reason {
                  be promised of latency; `perch promote` goes on without",
             ),
             Reason::Planned { found, planned } => {
-                write!(f, "{} of {} planned canary requests came", count(*found), count(*planned))
+                let (found, planned) = (count(*found), planned.round());
+                write!(f, "{found} canary requests came; {planned} were planned at the first weight")
             }
             Reason::ErrorsWithin { errors, requests, max } => {
                 write!(f, "{errors} of {requests} canary requests failed (limit {max})")
@@ -118,8 +119,10 @@ fn odds_text(odds: f64) -> String {
         "more than a million to one".to_owned()
     } else if odds >= 10.0 {
         format!("{odds:.0} to one")
-    } else {
+    } else if odds >= 0.1 {
         format!("{odds:.1} to one")
+    } else {
+        "below 0.1 to one".to_owned()
     }
 }
 
