@@ -81,6 +81,7 @@ fn wrong_usage_ends_with_2() {
         &["release", "start", "news", "--artifact", "s3://b/k", "--reason", "x"],
         &["release", "news-1", "start", "news", "--artifact", "v1", "--reason", "x"],
         &["explain"],
+        &["release", "--evidence"],
         &["report", "news-1"],
         &["report", "--html"],
         &["targets", "News"],

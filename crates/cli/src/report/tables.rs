@@ -26,8 +26,9 @@ pub(crate) fn deciding<'a>(
         evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_deref()?)))
     };
     let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
-    let promoting = looks().filter(|(_, _, look)| matches!(look.say, Say::Promote { .. })).last();
-    promoting.filter(|_| is_promoted).or_else(|| looks().last())
+    let shown = |look: &Look| matches!(look.say, Say::Promote { .. });
+    let promoting = looks().rfind(|(_, _, look)| shown(look));
+    promoting.filter(|_| is_promoted).or_else(|| looks().next_back())
 }
 
 /// The signals of a look.

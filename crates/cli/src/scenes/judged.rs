@@ -1,16 +1,18 @@
 //! Releases judged by evidence: real looks of the core's judge on made-up traffic, with the journal that a
 //! release of that kind has.
 
-use jiff::{SignedDuration, Timestamp};
-use perch_core::journal::{Evidence, JournalEntry, What};
-use perch_core::judge::sequential::{Basis, Bucket, Counts, Look, Pair, Series, Tally};
-use perch_core::judge::{
-    Arm, Judging, Observed, Outcome, Place, Readings, Verdict, judge_evidence,
-};
-use perch_core::phase::{Phase, RollbackCause};
+mod run;
+
+use jiff::SignedDuration;
+use perch_core::journal::{JournalEntry, What};
+use perch_core::judge::sequential::{Basis, Bucket, Counts, Pair, Series, Tally};
+use perch_core::judge::{Judging, Observed, Outcome, Place, judge_evidence};
+use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::weight::Weight;
 use perch_testkit::{at, release, target};
+
+use run::Run;
 
 /// Traffic and a canary's faults.
 #[derive(Debug, Clone)]
@@ -128,10 +130,7 @@ impl Traffic {
     pub(crate) fn judged(&self) -> Judged {
         let planned = [self.buckets / 3, self.buckets - self.buckets / 3];
         let bake = |step: usize| planned[step] as u64 * u64::from(self.bucket_seconds);
-        let usual = target()
-            .named("news-classifier")
-            .judged_by_evidence()
-            .steps(&[(10, bake(0)), (50, bake(1))]);
+        let usual = target().named("news-classifier").steps(&[(10, bake(0)), (50, bake(1))]);
         let mut release = release().to(&usual.build()).baking(0).build();
         let rule = &release.plan.judge;
         let method = rule.preset.method(&rule.overrides);
@@ -171,96 +170,6 @@ impl Traffic {
         release.judging = Some(judging);
         Judged { release, journal: run.journal }
     }
-}
-
-struct Run {
-    release: Release,
-    journal: Vec<JournalEntry>,
-}
-
-impl Run {
-    fn write(&mut self, at: Timestamp, what: What, cause: &str, evidence: Option<Evidence>) {
-        self.journal.push(JournalEntry {
-            release: self.release.id.clone(),
-            target: self.release.target.clone(),
-            seq: self.journal.len() as u64 + 1,
-            at,
-            what,
-            cause: cause.to_owned(),
-            evidence,
-        });
-    }
-
-    fn begin(&mut self) {
-        let planned = format!("{} by {}", self.release.artifact, self.release.cause);
-        self.write(at(0), What::ReleasePlanned, &planned, None);
-        self.write(at(2), What::LedgerTaken, "version 1 has all traffic of live", None);
-        self.write(at(3), What::CodeSet, "news:v2 (bbbbbbbbbbbb) is code bbbbbbbb", None);
-        self.write(at(9), What::CanaryPublished, "version 2 is published from news:v2", None);
-        self.write(at(10), What::WeightShifted, "10% of traffic on the canary", None);
-    }
-
-    fn look(
-        &mut self,
-        at: Timestamp,
-        judging: &Judging,
-        seen: Observed,
-        verdict: &Verdict,
-        look: Look,
-    ) {
-        let sum = |of: &dyn Fn(&Observed) -> f64| {
-            let sum: f64 = judging.observed.iter().map(of).sum();
-            format!("{sum:.0}").parse::<u64>().unwrap()
-        };
-        let arm = |of: fn(&Bucket) -> &Counts, latency_ms| Arm {
-            requests: sum(&|o| of(&o.bucket).requests),
-            errors: sum(&|o| of(&o.bucket).errors),
-            latency_ms,
-        };
-        let readings = Readings {
-            from: judging.observed[0].at,
-            to: at,
-            canary: arm(|b| &b.canary, seen.latency_ms[0]),
-            baseline: arm(|b| &b.baseline, seen.latency_ms[1]),
-            alarms: Vec::new(),
-            missing_guards: Vec::new(),
-        };
-        let evidence = Evidence {
-            readings,
-            verdict: verdict.clone(),
-            look: Some(Box::new(look)),
-            observed: vec![seen],
-            queries: vec![
-                "AWS/Lambda Errors Sum 60 s ExecutedVersion 2".to_owned(),
-                "AWS/Lambda Duration TC(121:) 60 s ExecutedVersion 2".to_owned(),
-            ],
-        };
-        let cause = format!("at {}: {verdict}", seen_weight(&evidence));
-        self.write(at, What::BakeJudged, &cause, Some(evidence));
-    }
-
-    fn end(&mut self, at: Timestamp, verdict: &Verdict) -> Phase {
-        let after = |seconds| at + SignedDuration::from_secs(seconds);
-        if verdict.outcome == Outcome::Fail {
-            let cause = RollbackCause::Judge { reasons: verdict.texts() };
-            self.write(at, What::RollbackDecided, &cause.to_string(), None);
-            self.write(after(3), What::ReleaseRolledBack, &cause.to_string(), None);
-            return Phase::RolledBack { cause };
-        }
-        self.write(at, What::PromotionDecided, "every step of the plan is done", None);
-        self.write(
-            after(3),
-            What::CanaryPromoted,
-            "all traffic on the canary; watched for 5m",
-            None,
-        );
-        self.write(after(303), What::ReleasePromoted, "the watch of 5m ended", None);
-        Phase::Promoted
-    }
-}
-
-fn seen_weight(evidence: &Evidence) -> String {
-    evidence.observed.last().map_or_else(String::new, |seen| seen.weight.to_string())
 }
 
 /// As good as the baseline: promoted.
