@@ -103,8 +103,9 @@ pub(crate) fn odds(ln: f64) -> String {
     }
 }
 
-/// A probability.
+/// A probability; bounds on one may be above 1.
 pub(crate) fn chance(chance: f64) -> String {
+    let chance = chance.min(1.0);
     if chance >= 0.001 { format!("{chance:.3}") } else { format!("{chance:.1e}") }
 }
 

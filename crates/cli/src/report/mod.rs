@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use perch_app::view::ReleaseView;
 use perch_core::journal::JournalEntry;
 use perch_core::judge::Verdict;
+use perch_core::names::FunctionVersion;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
@@ -132,19 +133,18 @@ fn mark(phase: &Phase) -> &'static str {
 }
 
 fn facts(release: &Release, now: Timestamp) -> Vec<(&'static str, String)> {
-    let version = |version: Option<String>| version.unwrap_or_else(|| "none yet".to_owned());
+    let version = |version: Option<&FunctionVersion>| {
+        version.map_or_else(|| "none yet".to_owned(), |version| format!("version {version}"))
+    };
     let ended = match release.ended_at {
         Some(end) => format!("{}, after {}", stamp(end), length(between(release.started_at, end))),
         None => format!("not yet, {} so far", length(between(release.started_at, now))),
     };
-    let baseline = release.ledger.as_ref().map(|ledger| ledger.baseline.to_string());
+    let baseline = release.ledger.as_ref().map(|ledger| &ledger.baseline);
     vec![
         ("Artifact", release.artifact.to_string()),
-        ("Baseline", format!("version {}", version(baseline))),
-        (
-            "Canary",
-            format!("version {}", version(release.canary.as_ref().map(ToString::to_string))),
-        ),
+        ("Baseline", version(baseline)),
+        ("Canary", version(release.canary.as_ref())),
         ("Started", format!("{} by {}", stamp(release.started_at), release.cause)),
         ("Ended", ended),
         ("Release", release.id.to_string()),

@@ -2,11 +2,12 @@
 
 use perch_core::journal::{Evidence, JournalEntry};
 use perch_core::judge::sequential::{Look, Method, Say};
+use perch_core::judge::{Arm, Readings};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
 use crate::render::evidence::signal_row;
-use crate::render::text::{chance, clock, odds, share};
+use crate::render::text::{chance, clock, odds, share, stamp};
 
 /// A table with a caption.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(crate) fn deciding<'a>(
 ) -> Option<(&'a JournalEntry, &'a Evidence, &'a Look)> {
     let looks = || {
         let evidence = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
-        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_deref()?)))
+        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_ref()?)))
     };
     let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
     let shown = |look: &Look| matches!(look.say, Say::Promote { .. });
@@ -81,50 +82,60 @@ pub(crate) fn promises(look: &Look, method: &Method) -> Table {
     }
 }
 
-/// Every look of the journal.
+/// Every look of the journal; without evidence only what was read.
 pub(crate) fn looks(journal: &[JournalEntry]) -> Table {
-    let looks = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
+    let looks: Vec<_> =
+        journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?))).collect();
+    let mut head = vec!["Time (UTC)", "Canary failed", "Baseline failed"];
+    let weighed = looks.iter().any(|(_, evidence)| evidence.look.is_some());
+    if weighed {
+        head.extend(["Buckets", "Weight", "Combined, N to one", "Kept, N to one"]);
+        head.push("Least for, N to one");
+    }
+    head.push("Verdict");
+    let row = |(entry, evidence): (&JournalEntry, &Evidence)| {
+        let mut row = vec![clock(entry.at)];
+        row.extend(failed(evidence));
+        if weighed {
+            row.extend(weights(evidence));
+        }
+        row.push(evidence.verdict.to_string());
+        row
+    };
     Table {
         caption: "Looks, oldest first".to_owned(),
-        head: vec![
-            "Time (UTC)",
-            "Buckets",
-            "Weight",
-            "Canary failed",
-            "Baseline failed",
-            "Combined, N to one",
-            "Kept, N to one",
-            "Least for, N to one",
-            "Verdict",
-        ],
-        rows: looks.map(|(entry, evidence)| look_row(entry, evidence)).collect(),
+        head,
+        rows: looks.into_iter().map(row).collect(),
     }
 }
 
-fn look_row(entry: &JournalEntry, evidence: &Evidence) -> Vec<String> {
-    let none = || "-".to_owned();
-    let look = evidence.look.as_deref();
-    let errors = look.and_then(|look| look.signals.first());
+/// Failed requests of both arms: since the start with evidence, else as read at the look.
+fn failed(evidence: &Evidence) -> [String; 2] {
+    let errors = evidence.look.as_ref().and_then(|look| look.signals.first());
     #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
-    let read = |arm: &perch_core::judge::Arm| (arm.errors as f64, arm.requests as f64);
-    let canary = errors.map_or_else(|| read(&evidence.readings.canary), |errors| errors.canary);
-    let baseline =
-        errors.map_or_else(|| read(&evidence.readings.baseline), |errors| errors.baseline);
+    let read = |arm: &Arm| (arm.errors as f64, arm.requests as f64);
+    let Readings { canary, baseline, .. } = &evidence.readings;
+    match errors {
+        Some(errors) => [share(errors.canary), share(errors.baseline)],
+        None => [share(read(canary)), share(read(baseline))],
+    }
+}
+
+/// How far the evidence was.
+fn weights(evidence: &Evidence) -> [String; 5] {
+    let none = || "-".to_owned();
+    let of = |ln: Option<f64>| ln.map_or_else(none, odds);
+    let look = evidence.look.as_ref();
     let least = look.and_then(|look| {
         let required = look.promises.iter().filter(|test| test.required);
         required.map(|test| test.evidence).reduce(f64::min)
     });
-    let of = |ln: Option<f64>| ln.map_or_else(none, odds);
-    vec![
-        clock(entry.at),
+    [
         look.map_or_else(none, |look| look.buckets.to_string()),
         evidence.observed.last().map_or_else(none, |seen| seen.weight.to_string()),
-        share(canary),
-        share(baseline),
         of(look.and_then(|look| look.gated)),
         of(look.and_then(|look| look.corroborated)),
         of(least),
-        evidence.verdict.to_string(),
     ]
 }
 
@@ -133,14 +144,14 @@ pub(crate) fn journal(journal: &[JournalEntry]) -> Table {
     let rows = journal.iter().map(|entry| {
         vec![
             entry.seq.to_string(),
-            clock(entry.at),
+            stamp(entry.at),
             format!("{:?}", entry.what),
             entry.cause.clone(),
         ]
     });
     Table {
         caption: "Journal, oldest first".to_owned(),
-        head: vec!["#", "Time (UTC)", "What", "Why"],
+        head: vec!["#", "Time", "What", "Why"],
         rows: rows.collect(),
     }
 }

@@ -128,7 +128,7 @@ fn what_has_no_evidence_says_so_and_shows_the_weight() {
     // The readings of the looks are there all the same.
     let document = parsed(&page);
     let looks = rows(&document, "Looks");
-    assert_eq!(looks.last().unwrap()[3], "31 of 207 (15.0%)");
+    assert_eq!(looks.last().unwrap()[1], "31 of 207 (15.0%)");
 
     let page = written(&without_looks());
     assert!(page.contains("Not started: no traffic has moved"));
@@ -168,11 +168,11 @@ fn the_tables_have_the_numbers_of_the_record() {
     assert_eq!(shown.len(), looks.len());
     for (row, look) in shown.iter().zip(&looks) {
         let errors = &look.signals[0];
-        assert_eq!(row[1], look.buckets.to_string());
+        assert_eq!(row[3], look.buckets.to_string());
         let (events, of) = errors.canary;
-        assert!(row[3].starts_with(&format!("{events} of {of} (")), "{row:?}");
+        assert!(row[1].starts_with(&format!("{events} of {of} (")), "{row:?}");
         let (events, of) = errors.baseline;
-        assert!(row[4].starts_with(&format!("{events} of {of} (")), "{row:?}");
+        assert!(row[2].starts_with(&format!("{events} of {of} (")), "{row:?}");
         assert_eq!(row[5], odds(look.gated.unwrap()));
         assert_eq!(row[6], odds(look.corroborated.unwrap()));
     }
