@@ -24,7 +24,7 @@ pub(crate) fn deciding<'a>(
 ) -> Option<(&'a JournalEntry, &'a Evidence, &'a Look)> {
     let looks = || {
         let evidence = journal.iter().filter_map(|entry| Some((entry, entry.evidence.as_ref()?)));
-        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_ref()?)))
+        evidence.filter_map(|(entry, evidence)| Some((entry, evidence, evidence.look.as_deref()?)))
     };
     let is_promoted = matches!(release.phase, Phase::Promoted | Phase::Watching { .. });
     let shown = |look: &Look| matches!(look.say, Say::Promote { .. });
@@ -111,7 +111,7 @@ pub(crate) fn looks(journal: &[JournalEntry]) -> Table {
 
 /// Failed requests of both arms: since the start with evidence, else as read at the look.
 fn failed(evidence: &Evidence) -> [String; 2] {
-    let errors = evidence.look.as_ref().and_then(|look| look.signals.first());
+    let errors = evidence.look.as_deref().and_then(|look| look.signals.first());
     #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
     let read = |arm: &Arm| (arm.errors as f64, arm.requests as f64);
     let Readings { canary, baseline, .. } = &evidence.readings;
@@ -125,7 +125,7 @@ fn failed(evidence: &Evidence) -> [String; 2] {
 fn weights(evidence: &Evidence) -> [String; 5] {
     let none = || "-".to_owned();
     let of = |ln: Option<f64>| ln.map_or_else(none, odds);
-    let look = evidence.look.as_ref();
+    let look = evidence.look.as_deref();
     let least = look.and_then(|look| {
         let required = look.promises.iter().filter(|test| test.required);
         required.map(|test| test.evidence).reduce(f64::min)

@@ -130,7 +130,10 @@ impl Traffic {
     pub(crate) fn judged(&self) -> Judged {
         let planned = [self.buckets / 3, self.buckets - self.buckets / 3];
         let bake = |step: usize| planned[step] as u64 * u64::from(self.bucket_seconds);
-        let usual = target().named("news-classifier").steps(&[(10, bake(0)), (50, bake(1))]);
+        let usual = target()
+            .named("news-classifier")
+            .judged_by_evidence()
+            .steps(&[(10, bake(0)), (50, bake(1))]);
         let mut release = release().to(&usual.build()).baking(0).build();
         let rule = &release.plan.judge;
         let method = rule.preset.method(&rule.overrides);

@@ -70,7 +70,7 @@ impl Run {
         let evidence = Evidence {
             readings,
             verdict: verdict.clone(),
-            look: Some(look),
+            look: Some(Box::new(look)),
             observed: vec![seen],
             queries: vec![
                 "AWS/Lambda Errors Sum 60 s ExecutedVersion 2".to_owned(),
