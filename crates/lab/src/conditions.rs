@@ -1,6 +1,9 @@
 //! The truth behind a trace: error rates, traffic and latency of both arms, minute by minute, and the
 //! drawing of counts from it. Arrivals are Poisson; errors and latency bins are multinomial.
 
+use std::ops::RangeInclusive;
+
+use rand::RngExt as _;
 use rand_distr::{Binomial, Distribution as _, Poisson};
 
 use crate::Random;
@@ -30,6 +33,8 @@ pub struct Conditions {
     pub canary: ArmConditions,
     /// The version that served before.
     pub baseline: ArmConditions,
+    /// How many requests fail together, each size alike often; one is independent errors.
+    pub cluster: RangeInclusive<u64>,
     /// The probability that a request failed, per minute of the history.
     pub history_errors: [f64; HISTORY],
     /// The latency of requests in the history.
@@ -54,11 +59,17 @@ impl ArmConditions {
         }
     }
 
-    fn draw(&self, per_minute: f64, minute: usize, random: &mut Random) -> Arm {
+    fn draw(
+        &self,
+        per_minute: f64,
+        minute: usize,
+        cluster: &RangeInclusive<u64>,
+        random: &mut Random,
+    ) -> Arm {
         let requests = arrivals(per_minute * self.traffic[minute], random);
         Arm {
             requests: requests as f64,
-            errors: successes(requests, self.errors[minute], random) as f64,
+            errors: failures(requests, self.errors[minute], cluster, random) as f64,
             latency: spread(requests, &self.latency[minute], random),
         }
     }
@@ -71,6 +82,7 @@ impl Conditions {
             base,
             canary: ArmConditions::steady(base),
             baseline: ArmConditions::steady(base),
+            cluster: 1..=1,
             history_errors: [base; HISTORY],
             history_latency: Shape::ordinary().clone(),
         }
@@ -87,8 +99,13 @@ impl Conditions {
         let per_minute = rps * 60.0;
         let minutes = (0..MINUTES)
             .map(|minute| Minute {
-                canary: self.canary.draw(per_minute * weight, minute, random),
-                baseline: self.baseline.draw(per_minute * (1.0 - weight), minute, random),
+                canary: self.canary.draw(per_minute * weight, minute, &self.cluster, random),
+                baseline: self.baseline.draw(
+                    per_minute * (1.0 - weight),
+                    minute,
+                    &self.cluster,
+                    random,
+                ),
             })
             .collect();
         let history = self.draw_history(per_minute * (1.0 - weight), random);
@@ -100,7 +117,7 @@ impl Conditions {
         let latency = spread(known, &self.history_latency, random);
         let counts = self.history_errors.iter().map(|rate| {
             let requests = arrivals(per_minute, random);
-            (requests as f64, successes(requests, *rate, random) as f64)
+            (requests as f64, failures(requests, *rate, &self.cluster, random) as f64)
         });
         let (requests, errors) = counts.unzip();
         History { requests, errors, latency }
@@ -116,6 +133,16 @@ fn arrivals(mean: f64, random: &mut Random) -> u64 {
 /// How many of `trials` come out, each with probability `p`.
 fn successes(trials: u64, p: f64, random: &mut Random) -> u64 {
     Binomial::new(trials, p.clamp(0.0, 1.0)).map_or(0, |binomial| binomial.sample(random))
+}
+
+/// How many of `requests` fail, in clusters: the mean stays the rate.
+fn failures(requests: u64, rate: f64, cluster: &RangeInclusive<u64>, random: &mut Random) -> u64 {
+    let mean = f64::midpoint(*cluster.start() as f64, *cluster.end() as f64);
+    let clusters = successes(requests, rate / mean, random);
+    if cluster.start() == cluster.end() {
+        return (clusters * cluster.start()).min(requests);
+    }
+    (0..clusters).map(|_| random.random_range(cluster.clone())).sum::<u64>().min(requests)
 }
 
 /// Spreads requests over latency bins: each bin takes its share of what the bins before left.

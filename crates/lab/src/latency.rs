@@ -74,6 +74,15 @@ impl Shape {
         self
     }
 
+    /// The same, but `share` of the requests are as in another shape.
+    #[must_use]
+    pub fn mixed_with(mut self, other: &Self, share: f64) -> Self {
+        for (bin, theirs) in self.0.iter_mut().zip(other.0) {
+            *bin += share * (theirs - *bin);
+        }
+        self
+    }
+
     /// The share of requests in each bin; they add up to 1.
     pub fn shares(&self) -> &[f64; BINS] {
         &self.0

@@ -13,17 +13,24 @@ mod start;
 #[cfg(test)]
 mod tests;
 
-pub use bursts::{burst_both, burst_clean, burst_independent, two_minute_burst};
+pub use bursts::{
+    burst_both, burst_clean, burst_independent, clustered_errors, three_minute_burst,
+    two_minute_burst, two_minute_burst_of,
+};
 pub use noise::{
     autocorrelated_errors, autocorrelated_latency, collection_pauses, gamma_errors, latency_jitter,
-    latency_noise, lognormal_errors, pareto_errors,
+    latency_noise, lognormal_errors, noisy_neighbour, pareto_errors,
 };
-pub use onset::{flapping, leak, slow_ramp, step};
+pub use onset::{doubling, flapping, late_slowdown, leak, slow_leak, slow_ramp, step};
 pub use plain::{
-    all_errors, better, errors, hanging, healthy, heavy_tail, latency, retrying, tail, tolerated,
+    all_errors, better, doubled_traffic, errors, hanging, healthy, heavy_tail, latency, retrying,
+    slow_few, tail, tolerated,
 };
 pub use shared::{diurnal, outage, sawtooth, shared_drop, spike};
-pub use start::{cold_start, retry_storm, warm_up};
+pub use start::{
+    cold_start, fading_start, linear_fading, retry_storm, slow_after_warm_up, varied_warm_up,
+    warm_up,
+};
 
 use std::fmt;
 use std::sync::Arc;

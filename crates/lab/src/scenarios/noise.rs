@@ -101,6 +101,21 @@ pub fn autocorrelated_latency() -> Scenario {
     })
 }
 
+/// A neighbour makes either arm 1.4 times as slow for two minutes, beginning in each with a chance of 3%.
+pub fn noisy_neighbour() -> Scenario {
+    let slow = Shape::slower(1.4);
+    Scenario::good("C neighbour 2min", move |c, random| {
+        for arm in c.arms() {
+            for minute in 0..MINUTES {
+                if random.random_bool(0.03) {
+                    let end = (minute + 2).min(MINUTES);
+                    arm.latency[minute..end].fill(slow.clone());
+                }
+            }
+        }
+    })
+}
+
 /// Slower by this on the logarithmic scale, at most by `limit`.
 fn slower(log: f64, limit: f64) -> Shape {
     Shape::slower(log.clamp(-limit, limit).exp())

@@ -36,3 +36,23 @@ pub fn slow_ramp() -> Scenario {
         std::array::from_fn(|minute| Shape::slower(1.0 + 0.6 * progress(minute)));
     Scenario::bad("B slow ramp lat", move |c, _| c.canary.latency.clone_from(&shapes))
 }
+
+/// Twice the errors from minute 6 on.
+pub fn doubling() -> Scenario {
+    Scenario::bad("N step2@5", |c, _| c.canary.errors.iter_mut().skip(5).for_each(|r| *r *= 2.0))
+}
+
+/// 30% slower from minute 7 on.
+pub fn late_slowdown() -> Scenario {
+    let slow = Shape::slower(1.3);
+    Scenario::bad("N lat +30%@6", move |c, _| c.canary.latency[6..].fill(slow.clone()))
+}
+
+/// From minute 5 on the error rate grows by 1 percentage point over 10 minutes.
+pub fn slow_leak() -> Scenario {
+    Scenario::bad("C leak@5", |c, _| {
+        for (minute, rate) in c.canary.errors.iter_mut().enumerate() {
+            *rate += (0.01 * (minute as f64 + 0.5 - 5.0) / 10.0).max(0.0);
+        }
+    })
+}

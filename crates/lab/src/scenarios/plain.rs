@@ -84,3 +84,14 @@ pub fn hanging() -> Scenario {
     let shape = Shape::ordinary().clone().with_hanging(0.02, 1000.0);
     Scenario::bad("B hang 2%", move |c, _| c.canary.latency.fill(shape.clone()))
 }
+
+/// The canary's retries double its traffic and change nothing else.
+pub fn doubled_traffic() -> Scenario {
+    Scenario::good("C traffic x2", |c, _| c.canary.traffic = [2.0; _])
+}
+
+/// 5% of the canary's requests take three times as long.
+pub fn slow_few() -> Scenario {
+    let shape = Shape::ordinary().clone().mixed_with(&Shape::slower(3.0), 0.05);
+    Scenario::bad("C slow 5%", move |c, _| c.canary.latency.fill(shape.clone()))
+}
