@@ -47,11 +47,31 @@ fn main() {
                 );
             }
             println!("{line}");
+            if row.scenario.name().ends_with("+20%") && row.volume.rps >= 100.0 {
+                for judge in &judges {
+                    let ends = (0..traces).filter(|n| {
+                        judge
+                            .end(&row.trace(set.seed(index), *n))
+                            .rollback
+                            .is_some_and(|at| at <= 6)
+                    });
+                    println!(
+                        "   {} by minute 6: {:.1}",
+                        judge.name,
+                        100.0 * ends.count() as f64 / traces as f64
+                    );
+                }
+            }
         }
     }
 }
 
 /// The methods to compare.
 fn candidates() -> Vec<Judged> {
-    vec![Judged::new("published", Method::published()), Judged::new("normal", Method::normal())]
+    vec![
+        Judged::new("published", Method::published()),
+        Judged::new("normal", Method::normal()),
+        Judged::new("strict", Method::strict()),
+        Judged::new("lenient", Method::lenient()),
+    ]
 }

@@ -7,7 +7,7 @@ use super::mixture::Cell;
 use super::tails::upper_tail;
 
 /// The most blocks that are ever dropped.
-pub(super) const MOST_DROPPED: usize = 4;
+pub(super) const MOST_DROPPED: usize = 8;
 
 /// Blocks that are left out, the worst first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +27,23 @@ impl Dropped {
         self.places().contains(&place)
     }
 
+    /// Whether the dropped blocks from `first` on would still look like bursts with this one.
+    fn fits_with(&self, place: usize, first: usize, bursts: &Bursts) -> bool {
+        let mut places: Vec<usize> =
+            self.places().iter().copied().filter(|at| *at >= first).collect();
+        places.push(place);
+        places.sort_unstable();
+        let (mut count, mut length) = (1, 1);
+        for pair in places.windows(2) {
+            let gap = pair[1] - pair[0] - 1;
+            (count, length) = if gap == 0 { (count, length + 1) } else { (count + 1, 1) };
+            if length > bursts.longest || (1..=bursts.longest).contains(&gap) {
+                return false;
+            }
+        }
+        count <= bursts.most
+    }
+
     fn push(&mut self, place: usize) {
         self.at[self.count] = place;
         self.count += 1;
@@ -36,33 +53,43 @@ impl Dropped {
 /// How blocks are dropped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DropRule {
+    /// Always this many at the beginning, beside the others.
+    pub first: usize,
     /// Always this many, once there are two blocks.
     pub always: usize,
     /// At most this many, while each further one is an outlier.
     pub most: usize,
+    /// Further outliers, while all that is dropped looks like bursts.
+    pub bursts: Option<Bursts>,
     /// An outlier is less likely than this under the fit on the others.
     pub outlier: f64,
 }
 
+/// Bursts are few, short and apart: what is none of it is a regression.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bursts {
+    /// At most this many.
+    pub most: usize,
+    /// At most this many blocks long, and further than that apart.
+    pub longest: usize,
+}
+
 /// The blocks to leave out of a comparison of both arms.
 pub fn drop_blocks(blocks: &[Cell], rule: &DropRule) -> Dropped {
+    let first = rule.first.min(blocks.len());
     let mut dropped = Dropped::default();
-    let worst = worst_places(blocks, excess);
-    let Some(first) = worst.places().first() else { return dropped };
-    dropped.push(*first);
-    if blocks.len() < 2 {
-        return dropped;
-    }
-    for place in worst.places().iter().take(rule.always).skip(1) {
-        dropped.push(*place);
-    }
-    if blocks.len() < 3 {
-        return dropped;
-    }
-    let most = rule.most.min(blocks.len() - 1).min(MOST_DROPPED);
-    for k in rule.always..most {
-        let place = worst.places()[k];
-        if !is_outlier(blocks, &dropped, place, rule.outlier) {
+    (0..first).for_each(|place| dropped.push(place));
+    let left = blocks.len() - first;
+    let worst = worst_places(&blocks[first..], excess);
+    for (rank, place) in worst.places().iter().map(|at| at + first).enumerate() {
+        let anyway = rank == 0 || (rank < rule.always && left >= 2);
+        let may = rank < rule.most
+            || rule.bursts.is_some_and(|bursts| dropped.fits_with(place, first, &bursts));
+        let outlier = left >= 3
+            && rank < left - 1
+            && may
+            && is_outlier(blocks, &dropped, place, rule.outlier);
+        if !anyway && !outlier {
             break;
         }
         dropped.push(place);

@@ -23,9 +23,8 @@ pub(super) struct Watched {
     /// The level of the last look; none for the absolute limit.
     pub(super) alpha_end: Option<f64>,
     pub(super) track: Track,
-    /// The sums that the gate compares, from the first block on and from the end of the warm-up on.
-    pub(super) gate: Cell,
-    pub(super) warm_gate: Cell,
+    /// What the gate compares, by block.
+    pub(super) gate_blocks: Vec<Cell>,
     /// The test of the promotion.
     pub(super) promise: Option<Promise>,
 }
@@ -81,9 +80,11 @@ impl<'a> Judge<'a> {
                 promise.push(&cells.promise, watched.track.dispersion, begins);
             }
             watched.track.push(&cells.evidence, (begins, ends, warm));
-            watched.gate.add(&cells.gate);
-            if warm {
-                watched.warm_gate.add(&cells.gate);
+            if begins {
+                watched.gate_blocks.push(Cell::default());
+            }
+            if let Some(block) = watched.gate_blocks.last_mut() {
+                block.add(&cells.gate);
             }
         }
     }
@@ -110,8 +111,10 @@ impl<'a> Judge<'a> {
             blocks: u32::try_from(self.blocks()).unwrap_or(u32::MAX),
             buckets: u32::try_from(self.buckets).unwrap_or(u32::MAX),
             evidence: combined(&|signal| Some(signal.evidence)).unwrap_or_default(),
-            gated: combined(&|signal| signal.gate.then_some(signal.evidence)),
-            corroborated: combined(&|signal| signal.gate.then_some(signal.corroborated)),
+            gated: combined(&|signal| signal.gated),
+            corroborated: combined(&|signal| {
+                signal.gate.then(|| signal.corroborated + rollback::scale(self.method, signal))
+            }),
             promises: self.watched.iter().filter_map(|w| promise::look(self, w)).collect(),
             guard: self.guard(),
             tolerance: self.basis.tolerance(self.method),
@@ -128,20 +131,19 @@ impl<'a> Judge<'a> {
     /// The highest evidence of a signal that is beyond its gate after the warm-up.
     fn guard(&self) -> Option<f64> {
         let gated = self.watched.iter().filter(|w| rollback::is_gated_warm(self.method, w));
-        gated.map(|watched| watched.track.warm_evidence()).reduce(f64::max)
+        gated.map(|watched| rollback::warm_evidence(self, watched)).reduce(f64::max)
     }
 }
 
 /// Errors, the absolute limit, four quantiles of latency, then the custom signals.
 fn signals(basis: &Basis, method: &Method) -> Vec<Watched> {
     let custom = if basis.custom.is_empty() { 0.0 } else { method.custom_share };
-    let watch = |signal, weight, alpha_end: Option<f64>, null, prior, promise| Watched {
-        signal,
+    let watch = |signal: Signal, weight, alpha_end: Option<f64>, null, prior, promise| Watched {
         weight: weight * (1.0 - custom),
         alpha_end: alpha_end.map(|alpha| alpha * (1.0 - custom)),
-        track: Track::new(null, prior),
-        gate: Cell::default(),
-        warm_gate: Cell::default(),
+        track: Track::new(null, prior, starts(basis, method, &signal)),
+        signal,
+        gate_blocks: Vec::new(),
         promise,
     };
     let worse = Null { ratio: method.error_ratio, margin: 0.0, grid: &UP };
@@ -174,6 +176,16 @@ fn signals(basis: &Basis, method: &Method) -> Vec<Watched> {
         all.push(Watched { weight: each, alpha_end: Some(level * each), ..watched });
     }
     all
+}
+
+/// Where a signal's evidence begins to be counted, and the share of each.
+fn starts(basis: &Basis, method: &Method, signal: &Signal) -> [(usize, f64); 3] {
+    let shares = match signal {
+        Signal::Latency(_) => [1.0, 0.0, 0.0],
+        Signal::Errors | Signal::Limit | Signal::Custom(_) => method.starts,
+    };
+    let third = (basis.blocks / 3) as usize;
+    std::array::from_fn(|k| (k * third, shares[k]))
 }
 
 fn without_latency(bucket: &Bucket) -> Bucket {

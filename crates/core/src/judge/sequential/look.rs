@@ -64,9 +64,12 @@ pub struct SignalLook {
     pub baseline: (f64, f64),
     /// ln E against "not worse than the baseline".
     pub evidence: f64,
+    /// The same from the starts since which the estimate is beyond the practical margin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gated: Option<f64>,
     /// The same without the dropped blocks.
     pub corroborated: f64,
-    /// Whether the estimate is beyond the practical margin.
+    /// Whether the estimate is beyond the practical margin since any start.
     pub gate: bool,
     /// The dispersion of the next bucket.
     pub dispersion: f64,

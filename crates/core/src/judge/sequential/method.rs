@@ -1,6 +1,6 @@
 //! The numbers of the method, and its presets.
 
-use super::corroborate::DropRule;
+use super::corroborate::{Bursts, DropRule};
 
 /// Every number that the judge decides by. METHOD, sections 3 to 7.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +15,10 @@ pub struct Method {
     pub gate_margin: f64,
     /// How many thresholds up the canary must have as many slow requests as the baseline at its own.
     pub gate_slow: usize,
+    /// The estimate must be beyond its gate at this one-sided level; 1 is the estimate alone.
+    pub gate_level: f64,
+    /// The same of the slow requests.
+    pub gate_level_latency: f64,
     /// The absolute limit on the error rate.
     pub error_limit: f64,
     /// The weight of the errors in the combined evidence.
@@ -25,6 +29,11 @@ pub struct Method {
     pub weight_latency: f64,
     /// The share of weights and levels that custom signals get, where there are any.
     pub custom_share: f64,
+    /// The shares of the evidence that is counted from the beginning, from the second third of the
+    /// planned time on, and from the last; latency is counted from the beginning alone.
+    pub starts: [f64; 3],
+    /// Blocks before the first rollback that is not a catastrophe.
+    pub least_blocks_back: usize,
     /// The level of the looks.
     pub alpha_looks: f64,
     /// The level of the last look for errors.
@@ -33,6 +42,11 @@ pub struct Method {
     pub alpha_end_latency: f64,
     /// The evidence that must be left without the dropped blocks.
     pub corroboration: f64,
+    /// The same of latency, whose first blocks are always dropped.
+    pub corroboration_latency: f64,
+    /// Whether slow requests must be beyond their gate without the dropped blocks, too; and whether the
+    /// promotion's guard leaves their dropped blocks out.
+    pub latency_lasts: bool,
     /// The level of the last look that must be left without the dropped blocks.
     pub corroboration_end: f64,
     /// Which blocks are dropped of errors.
@@ -80,18 +94,24 @@ const PUBLISHED: Method = Method {
     gate_ratio: 1.25,
     gate_margin: 1e-4,
     gate_slow: 1,
+    gate_level: 1.0,
+    gate_level_latency: 1.0,
     error_limit: 0.05,
     weight_errors: 0.40,
     weight_limit: 0.08,
     weight_latency: 0.13,
     custom_share: 0.2,
+    starts: [1.0, 0.0, 0.0],
+    least_blocks_back: 1,
     alpha_looks: 0.005,
     alpha_end_errors: 0.003,
     alpha_end_latency: 0.0005,
     corroboration: 20.0,
+    corroboration_latency: 20.0,
+    latency_lasts: false,
     corroboration_end: 0.05,
-    drop_errors: DropRule { always: 1, most: 2, outlier: 0.01 },
-    drop_latency: DropRule { always: 2, most: 3, outlier: 0.01 },
+    drop_errors: DropRule { first: 0, always: 1, most: 2, bursts: None, outlier: 0.01 },
+    drop_latency: DropRule { first: 0, always: 2, most: 3, bursts: None, outlier: 0.01 },
     jitter_errors: 0.10,
     jitter_latency: 0.20,
     dispersion_cap: 16.0,
@@ -131,8 +151,24 @@ impl Method {
     }
 
     /// Rolls back what is proven and beyond 1.25 times the errors or 9.5 % slower.
+    ///
+    /// The published method, and what goes beyond it (METHOD, "Beyond the published method").
     pub const fn normal() -> Self {
-        PUBLISHED
+        Self {
+            gate_level: 0.2,
+            gate_level_latency: 0.2,
+            starts: [0.8, 0.1, 0.1],
+            least_blocks_back: 3,
+            corroboration_latency: 3.0,
+            latency_lasts: true,
+            drop_errors: DropRule {
+                bursts: Some(Bursts { most: 2, longest: 2 }),
+                outlier: 0.03,
+                ..PUBLISHED.drop_errors
+            },
+            drop_latency: DropRule { first: 3, always: 1, ..PUBLISHED.drop_latency },
+            ..PUBLISHED
+        }
     }
 
     /// Holds its level for anything up to 1.25 times the errors and 1.2 times the latency.

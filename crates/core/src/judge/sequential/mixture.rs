@@ -46,6 +46,13 @@ impl Cell {
         self.canary_of * ratio / (self.canary_of * ratio + self.baseline_of).max(floor)
     }
 
+    /// The counts of these blocks together.
+    pub fn sum<'a>(blocks: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut sum = Self::default();
+        blocks.into_iter().for_each(|block| sum.add(block));
+        sum
+    }
+
     /// Adds the counts of another bucket.
     pub fn add(&mut self, other: &Cell) {
         self.canary += other.canary;

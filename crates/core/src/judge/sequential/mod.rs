@@ -27,7 +27,7 @@ mod track;
 
 pub use basis::{Basis, Prior, Series};
 pub use bucket::{Bucket, Counts, GROWTH, Pair, QUANTILES, Slow, Tally};
-pub use corroborate::{DropRule, Dropped, drop_blocks, drop_blocks_above};
+pub use corroborate::{Bursts, DropRule, Dropped, drop_blocks, drop_blocks_above};
 pub use dispersion::{dispersion, history_dispersion};
 pub use interval::{Interval, Intervals};
 pub use judge::Judge;

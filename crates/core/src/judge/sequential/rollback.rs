@@ -1,6 +1,6 @@
 //! Whether the evidence against a canary is enough, and what is missing if it is not. METHOD, section 5.
 
-use super::corroborate::{Dropped, drop_blocks, drop_blocks_above};
+use super::corroborate::{DropRule, Dropped, drop_blocks, drop_blocks_above};
 use super::judge::{Judge, Watched};
 use super::look::{Look, Missing, RollbackSignal, Say, Signal, SignalLook};
 use super::method::Method;
@@ -11,37 +11,77 @@ use super::tails::upper_tail;
 /// One signal at a look.
 pub(super) fn signal(judge: &Judge<'_>, watched: &Watched) -> SignalLook {
     let (method, track) = (judge.method, &watched.track);
-    let dropped = dropped(method, watched);
-    let mut sum = Cell::default();
-    track.blocks.iter().for_each(|block| sum.add(block));
+    let dropped = dropped(judge, watched);
+    let sum = Cell::sum(&track.blocks);
     let tail =
         (judge.is_end() && watched.alpha_end.is_some()).then(|| end_tail(watched, &|_| true));
+    let gates = gates(method, watched, &dropped);
+    let gate = gates.contains(&true);
     SignalLook {
         signal: watched.signal.clone(),
         weight: watched.weight,
         canary: (sum.canary, sum.canary_of),
         baseline: (sum.baseline, sum.baseline_of),
         evidence: track.evidence(),
-        corroborated: track.evidence_without(&dropped),
-        gate: is_gated(method, &watched.signal, &watched.gate),
+        gated: gate.then(|| track.evidence_of(gates)),
+        corroborated: track.evidence_without(&dropped, if gate { gates } else { [true; 3] }),
+        gate,
         dispersion: track.dispersion,
         dropped: dropped.places().to_vec(),
         tail,
     }
 }
 
-fn dropped(method: &Method, watched: &Watched) -> Dropped {
-    let blocks = &watched.track.blocks;
+/// The blocks that a rollback has to stand without. A short plan has a short warm-up: a fifth of it.
+fn dropped(judge: &Judge<'_>, watched: &Watched) -> Dropped {
+    let (method, blocks) = (judge.method, &watched.track.blocks);
+    let planned = |rule: &DropRule| DropRule {
+        first: rule.first.min(judge.basis.blocks as usize / 5),
+        ..*rule
+    };
     match watched.signal {
         Signal::Limit => drop_blocks_above(blocks, method.error_limit),
-        Signal::Latency(_) => drop_blocks(blocks, &method.drop_latency),
-        Signal::Errors | Signal::Custom(_) => drop_blocks(blocks, &method.drop_errors),
+        Signal::Latency(_) => drop_blocks(blocks, &planned(&method.drop_latency)),
+        Signal::Errors | Signal::Custom(_) => drop_blocks(blocks, &planned(&method.drop_errors)),
     }
+}
+
+/// Since which starts the estimate is beyond the practical margin by more than chance.
+fn gates(method: &Method, watched: &Watched, dropped: &Dropped) -> [bool; 3] {
+    let lasts = !lasts(method, &watched.signal) || {
+        let kept = watched.gate_blocks.iter().enumerate().filter(|(at, _)| !dropped.contains(*at));
+        is_beyond(method, &watched.signal, &Cell::sum(kept.map(|(_, block)| block)))
+    };
+    let begun = watched.track.begun();
+    begun.map(|start| lasts && start.is_some_and(|start| is_gated(method, watched, start)))
+}
+
+/// Whether what is left without the dropped blocks counts for the gate and for the guard.
+fn lasts(method: &Method, signal: &Signal) -> bool {
+    method.latency_lasts && matches!(signal, Signal::Latency(_))
+}
+
+/// Whether the estimate since this block is beyond the practical margin, and by more than chance.
+fn is_gated(method: &Method, watched: &Watched, start: usize) -> bool {
+    let sum = Cell::sum(watched.gate_blocks.iter().skip(start));
+    if !is_beyond(method, &watched.signal, &sum) {
+        return false;
+    }
+    let (ratio, level) = match watched.signal {
+        Signal::Limit => return true,
+        Signal::Latency(_) => (1.0, method.gate_level_latency),
+        Signal::Errors | Signal::Custom(_) => {
+            let per_error = sum.baseline_of / (sum.baseline + 0.5);
+            (method.gate_ratio + method.gate_margin * per_error, method.gate_level)
+        }
+    };
+    let (events, share) = (sum.events(), sum.share(ratio, 1e-9));
+    level >= 1.0 || upper_tail(sum.canary, events, share, watched.track.dispersion) <= level
 }
 
 /// Whether the estimate is beyond the practical margin; for the absolute limit, whether the baseline is
 /// well itself.
-fn is_gated(method: &Method, signal: &Signal, sum: &Cell) -> bool {
+fn is_beyond(method: &Method, signal: &Signal, sum: &Cell) -> bool {
     let canary = sum.canary / sum.canary_of.max(1.0);
     let baseline = sum.baseline / sum.baseline_of.max(1.0);
     match signal {
@@ -55,7 +95,25 @@ fn is_gated(method: &Method, signal: &Signal, sum: &Cell) -> bool {
 
 /// Whether a signal other than the absolute limit is beyond its gate after the warm-up.
 pub(super) fn is_gated_warm(method: &Method, watched: &Watched) -> bool {
-    watched.signal != Signal::Limit && is_gated(method, &watched.signal, &watched.warm_gate)
+    let sum = Cell::sum(watched.gate_blocks.iter().skip(method.warm_up));
+    watched.signal != Signal::Limit && is_beyond(method, &watched.signal, &sum)
+}
+
+/// The evidence after the warm-up that the guard of a promotion sees.
+pub(super) fn warm_evidence(judge: &Judge<'_>, watched: &Watched) -> f64 {
+    let evidence = watched.track.warm_evidence();
+    if !lasts(judge.method, &watched.signal) {
+        return evidence;
+    }
+    evidence.min(watched.track.evidence_without(&dropped(judge, watched), [true; 3]))
+}
+
+/// What a signal's corroborated evidence is lifted by, where less is asked of it.
+pub(super) fn scale(method: &Method, signal: &SignalLook) -> f64 {
+    match signal.signal {
+        Signal::Latency(_) => (method.corroboration / method.corroboration_latency).ln(),
+        Signal::Errors | Signal::Limit | Signal::Custom(_) => 0.0,
+    }
 }
 
 /// The tail probability of the last look over the kept blocks.
@@ -70,7 +128,9 @@ pub(super) fn say(judge: &Judge<'_>, look: &Look) -> Option<Say> {
     let gated = look.gated.unwrap_or(f64::NEG_INFINITY);
     let corroborated = look.corroborated.is_some_and(|z| z >= method.corroboration.ln());
     let catastrophe = is_catastrophe(look);
-    let mut back = gated >= (1.0 / method.alpha_looks).ln() && (corroborated || catastrophe);
+    let lasting =
+        corroborated && judge.blocks() >= method.least_blocks_back.min(judge.basis.blocks as usize);
+    let mut back = gated >= (1.0 / method.alpha_looks).ln() && (lasting || catastrophe);
     let carries = |signal: &&SignalLook| {
         signal.gate && signal.weight.ln() + signal.evidence >= gated - std::f64::consts::LN_2
     };
@@ -96,7 +156,9 @@ pub(super) fn say(judge: &Judge<'_>, look: &Look) -> Option<Say> {
 fn fails_at_end(method: &Method, watched: &Watched, signal: &SignalLook) -> bool {
     let (Some(tail), Some(alpha)) = (signal.tail, watched.alpha_end) else { return false };
     let keep = |at| !signal.dropped.contains(&at);
-    signal.gate && tail <= alpha && end_tail(watched, &keep) <= method.corroboration_end
+    is_gated(method, watched, 0)
+        && tail <= alpha
+        && end_tail(watched, &keep) <= method.corroboration_end
 }
 
 /// Half of the canary's requests failed, at least ten, and the baseline is well: no minute is waited for.
@@ -110,8 +172,7 @@ fn is_catastrophe(look: &Look) -> bool {
 /// What is missing for a verdict at the last look. METHOD, section 9.
 pub(super) fn inconclusive(judge: &Judge<'_>) -> Say {
     let errors = &judge.watched[0].track;
-    let mut sum = Cell::default();
-    errors.blocks.iter().for_each(|block| sum.add(block));
+    let sum = Cell::sum(&errors.blocks);
     let lonely = errors.blocks.iter().filter(|b| b.canary_of <= 0.0 && b.baseline_of > 0.0).count();
     let needed = needed_requests(judge.basis.error_rate, 2.0, judge.basis.share);
     let missing = if sum.canary_of <= 0.0 && lonely >= 3 {

@@ -2,7 +2,7 @@
 
 use super::corroborate::Dropped;
 use super::dispersion::dispersion;
-use super::mixture::{Cell, Grid, Null, POINTS, log_mean};
+use super::mixture::{Cell, Grid, Null, POINTS, log_add, log_mean};
 
 /// Pairs of neighbouring blocks that the running dispersion leaves out: a lasting regression moves the
 /// split once, and a burst of one arm twice.
@@ -17,21 +17,24 @@ pub(super) struct Track {
     pub(super) blocks: Vec<Cell>,
     /// Log-factors of each block, by the points of the grid.
     factors: Vec<Grid>,
-    /// Their sums from the first block on, and from the end of the warm-up on.
-    sums: Grid,
+    /// Where the evidence begins to be counted, and its share.
+    starts: [(usize, f64); 3],
+    /// Their sums from each start on, and from the end of the warm-up on.
+    sums: [Grid; 3],
     warm_sums: Grid,
     /// The dispersion that the next bucket is divided by.
     pub(super) dispersion: f64,
 }
 
 impl Track {
-    pub(super) fn new(null: Null, prior: f64) -> Self {
+    pub(super) fn new(null: Null, prior: f64, starts: [(usize, f64); 3]) -> Self {
         Self {
             null,
             prior,
+            starts,
             blocks: Vec::new(),
             factors: Vec::new(),
-            sums: [0.0; POINTS],
+            sums: [[0.0; POINTS]; 3],
             warm_sums: [0.0; POINTS],
             dispersion: prior,
         }
@@ -51,7 +54,11 @@ impl Track {
         self.null.add(cell, self.dispersion, &mut added);
         for (k, x) in added.into_iter().enumerate() {
             factors[k] += x;
-            self.sums[k] += x;
+            for (sums, (start, _)) in self.sums.iter_mut().zip(self.starts) {
+                if self.blocks.len() > start {
+                    sums[k] += x;
+                }
+            }
             if warm {
                 self.warm_sums[k] += x;
             }
@@ -63,7 +70,24 @@ impl Track {
 
     /// The log-evidence of all buckets.
     pub(super) fn evidence(&self) -> f64 {
-        log_mean(&self.sums)
+        self.mixed(&self.sums, [true; 3])
+    }
+
+    /// The same from these starts alone.
+    pub(super) fn evidence_of(&self, starts: [bool; 3]) -> f64 {
+        self.mixed(&self.sums, starts)
+    }
+
+    /// The log of the evidence from these starts, each with its share.
+    fn mixed(&self, sums: &[Grid; 3], starts: [bool; 3]) -> f64 {
+        let evidence = |k: usize| self.starts[k].1.ln() + log_mean(&sums[k]);
+        (0..3).filter(|k| starts[*k]).map(evidence).fold(f64::NEG_INFINITY, log_add)
+    }
+
+    /// The starts that count now: their time has come, and they have a share.
+    pub(super) fn begun(&self) -> [Option<usize>; 3] {
+        let has_begun = |start: usize, share: f64| share > 0.0 && self.blocks.len() > start;
+        self.starts.map(|(start, share)| has_begun(start, share).then_some(start))
     }
 
     /// The log-evidence after the warm-up.
@@ -72,15 +96,17 @@ impl Track {
     }
 
     /// The log-evidence of the blocks that were not dropped.
-    pub(super) fn evidence_without(&self, dropped: &Dropped) -> f64 {
-        let mut sums = [0.0; POINTS];
-        for (_, factors) in self.factors.iter().enumerate().filter(|(at, _)| !dropped.contains(*at))
+    pub(super) fn evidence_without(&self, dropped: &Dropped, starts: [bool; 3]) -> f64 {
+        let mut sums = [[0.0; POINTS]; 3];
+        for (at, factors) in
+            self.factors.iter().enumerate().filter(|(at, _)| !dropped.contains(*at))
         {
-            for (sum, x) in sums.iter_mut().zip(factors) {
-                *sum += x;
+            for (sums, _) in sums.iter_mut().zip(self.starts).filter(|(_, (start, _))| at >= *start)
+            {
+                sums.iter_mut().zip(factors).for_each(|(sum, x)| *sum += x);
             }
         }
-        log_mean(&sums)
+        self.mixed(&sums, starts)
     }
 
     /// The dispersion of all blocks, with no pair left out: for the last look.
