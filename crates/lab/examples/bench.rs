@@ -1,7 +1,7 @@
 //! Rules side by side on rows of the benchmark, one line per row; for work on the method.
 //!
-//! `bench SETS TRACES [FILTER]`: sets by their names with commas between, or `all`; only rows whose
-//! scenario has the filter in its name.
+//! `bench SETS TRACES [FILTER [SEED]]`: sets by their names with commas between, or `all`; only rows whose
+//! scenario has the filter in its name; what is added to the seeds of the sets.
 
 #![allow(clippy::print_stdout, reason = "this is a command")]
 
@@ -18,6 +18,7 @@ fn main() {
     let wanted = arguments.first().map_or("tuned", String::as_str);
     let traces = arguments.get(1).and_then(|n| n.parse().ok()).unwrap_or(500);
     let filter = arguments.get(2).cloned().unwrap_or_default();
+    let fresh: u64 = arguments.get(3).and_then(|n| n.parse().ok()).unwrap_or(0);
     let judges = candidates();
     let mut rules = Peer::ALL.each_ref().map(|peer| peer as &dyn Rule).to_vec();
     rules.extend(judges.iter().map(|judge| judge as &dyn Rule));
@@ -32,7 +33,7 @@ fn main() {
             if !row.scenario.name().contains(&filter) {
                 continue;
             }
-            let result = run_row(row, &rules, traces, set.seed(index));
+            let result = run_row(row, &rules, traces, set.seed(index) + fresh);
             let truth = if result.bad { "bad" } else { "ok" };
             let mut line = format!(
                 "{} | {} | {} | {} | {truth}",
@@ -51,7 +52,7 @@ fn main() {
                 for judge in &judges {
                     let ends = (0..traces).filter(|n| {
                         judge
-                            .end(&row.trace(set.seed(index), *n))
+                            .end(&row.trace(set.seed(index) + fresh, *n))
                             .rollback
                             .is_some_and(|at| at <= 6)
                     });

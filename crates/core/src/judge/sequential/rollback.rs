@@ -99,13 +99,16 @@ pub(super) fn is_gated_warm(method: &Method, watched: &Watched) -> bool {
     watched.signal != Signal::Limit && is_beyond(method, &watched.signal, &sum)
 }
 
-/// The evidence after the warm-up that the guard of a promotion sees.
+/// The evidence after the warm-up that the guard of a promotion sees. Blocks are left out once as many
+/// others are there: before, a canary may be slow because it is bad.
 pub(super) fn warm_evidence(judge: &Judge<'_>, watched: &Watched) -> f64 {
     let evidence = watched.track.warm_evidence();
-    if !lasts(judge.method, &watched.signal) {
+    let dropped = dropped(judge, watched);
+    let kept = watched.track.blocks.len() - dropped.places().len();
+    if !lasts(judge.method, &watched.signal) || kept < dropped.places().len() {
         return evidence;
     }
-    evidence.min(watched.track.evidence_without(&dropped(judge, watched), [true; 3]))
+    evidence.min(watched.track.evidence_without(&dropped, [true; 3]))
 }
 
 /// What a signal's corroborated evidence is lifted by, where less is asked of it.
