@@ -32,7 +32,7 @@ pub struct Method {
     /// The shares of the evidence that is counted from the beginning, from the second third of the
     /// planned time on, and from the last; latency is counted from the beginning alone.
     pub starts: [f64; 3],
-    /// Blocks before the first rollback that is not a catastrophe.
+    /// Blocks before the first rollback, unless the canary is beyond the absolute limit or a catastrophe.
     pub least_blocks_back: usize,
     /// The level of the looks.
     pub alpha_looks: f64,

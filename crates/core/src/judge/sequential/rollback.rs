@@ -131,8 +131,8 @@ pub(super) fn say(judge: &Judge<'_>, look: &Look) -> Option<Say> {
     let gated = look.gated.unwrap_or(f64::NEG_INFINITY);
     let corroborated = look.corroborated.is_some_and(|z| z >= method.corroboration.ln());
     let catastrophe = is_catastrophe(look);
-    let lasting =
-        corroborated && judge.blocks() >= method.least_blocks_back.min(judge.basis.blocks as usize);
+    let least = method.least_blocks_back.min(judge.basis.blocks as usize);
+    let lasting = corroborated && (judge.blocks() >= least || is_beyond_limit(method, look));
     let mut back = gated >= (1.0 / method.alpha_looks).ln() && (lasting || catastrophe);
     let carries = |signal: &&SignalLook| {
         signal.gate && signal.weight.ln() + signal.evidence >= gated - std::f64::consts::LN_2
@@ -162,6 +162,14 @@ fn fails_at_end(method: &Method, watched: &Watched, signal: &SignalLook) -> bool
     is_gated(method, watched, 0)
         && tail <= alpha
         && end_tail(watched, &keep) <= method.corroboration_end
+}
+
+/// Whether the absolute limit alone is corroborated: what is that bad is not waited for.
+fn is_beyond_limit(method: &Method, look: &Look) -> bool {
+    let limit = look.signals.iter().find(|signal| signal.signal == Signal::Limit);
+    limit.is_some_and(|limit| {
+        limit.gate && limit.weight.ln() + limit.corroborated >= method.corroboration.ln()
+    })
 }
 
 /// Half of the canary's requests failed, at least ten, and the baseline is well: no minute is waited for.
