@@ -23,12 +23,14 @@ pub struct Judged {
     pub method: Method,
     /// Minutes at the beginning in which latency is not judged.
     pub latency_warm_up: u32,
+    /// Buckets in a minute of the trace.
+    pub per_minute: u32,
 }
 
 impl Judged {
     /// The judge as this method has it, without a warm-up.
     pub fn new(name: impl Into<String>, method: Method) -> Self {
-        Self { name: name.into(), method, latency_warm_up: 0 }
+        Self { name: name.into(), method, latency_warm_up: 0, per_minute: 1 }
     }
 
     /// What the judge says at the end of every minute, also after a rollback.
@@ -43,8 +45,8 @@ impl Judged {
             events: &trace.history.errors,
             of_traffic: 1.0 - trace.weight,
         };
-        let minutes = u32::try_from(trace.minutes.len()).unwrap_or(u32::MAX);
-        let basis = Basis::new(MINUTE, minutes, trace.weight, &history);
+        let minutes = u32::try_from(trace.minutes.len()).unwrap_or(u32::MAX) / self.per_minute;
+        let basis = Basis::new(MINUTE / self.per_minute, minutes, trace.weight, &history);
         let first = first_slow_bins(trace);
         let thresholds_ms = first.map(|bin| edges()[bin.min(BINS)]).to_vec();
         Basis { latency_warm_up: self.latency_warm_up, thresholds_ms, ..basis }

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod case;
 pub mod conditions;
+pub mod fine;
 pub mod grid;
 pub mod judged;
 pub mod latency;

@@ -159,7 +159,7 @@ impl Method {
             gate_level_latency: 0.2,
             starts: [0.8, 0.1, 0.1],
             least_blocks_back: 3,
-            corroboration_latency: 3.0,
+            corroboration_latency: 2.0,
             latency_lasts: true,
             drop_errors: DropRule {
                 bursts: Some(Bursts { most: 2, longest: 2 }),
