@@ -29,9 +29,13 @@ impl Dropped {
 
     /// Whether the dropped blocks from `first` on would still look like bursts with this one.
     fn fits_with(&self, place: usize, first: usize, bursts: &Bursts) -> bool {
-        let mut places: Vec<usize> =
-            self.places().iter().copied().filter(|at| *at >= first).collect();
-        places.push(place);
+        let mut places = [place; MOST_DROPPED + 1];
+        let mut held = 1;
+        for at in self.places().iter().filter(|at| **at >= first) {
+            places[held] = *at;
+            held += 1;
+        }
+        let places = &mut places[..held];
         places.sort_unstable();
         let (mut count, mut length) = (1, 1);
         for pair in places.windows(2) {

@@ -7,7 +7,7 @@ use super::basis::Basis;
 use super::bucket::{Bucket, Counts, QUANTILES};
 use super::look::{Look, Say, Signal, SignalLook};
 use super::method::Method;
-use super::mixture::{ABOVE_RATE, Cell, DOWN, Null, UP, log_add};
+use super::mixture::{ABOVE_RATE, Cell, DOWN, Factors, Null, UP, log_add};
 use super::promise::{self, Promise};
 use super::rollback;
 use super::track::Track;
@@ -36,12 +36,19 @@ pub struct Judge<'a> {
     pub(super) method: &'a Method,
     pub(super) watched: Vec<Watched>,
     buckets: usize,
+    factors: Factors,
 }
 
 impl<'a> Judge<'a> {
     /// A judge that has seen nothing.
     pub fn new(basis: &'a Basis, method: &'a Method) -> Self {
-        Self { basis, method, watched: signals(basis, method), buckets: 0 }
+        Self {
+            basis,
+            method,
+            watched: signals(basis, method),
+            buckets: 0,
+            factors: Factors::default(),
+        }
     }
 
     /// The look at the end of these buckets.
@@ -77,9 +84,10 @@ impl<'a> Judge<'a> {
                 Cells::of(&watched.signal, self.method, bucket, index)
             };
             if let (Some(promise), true) = (&mut watched.promise, warm) {
-                promise.push(&cells.promise, watched.track.dispersion, begins);
+                let dispersion = watched.track.dispersion;
+                promise.push(&cells.promise, dispersion, begins, &mut self.factors);
             }
-            watched.track.push(&cells.evidence, (begins, ends, warm));
+            watched.track.push(&cells.evidence, (begins, ends, warm), &mut self.factors);
             if begins {
                 watched.gate_blocks.push(Cell::default());
             }

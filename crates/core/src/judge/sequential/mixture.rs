@@ -77,23 +77,91 @@ pub struct Null {
 impl Null {
     /// Adds one bucket's log-factors, divided by its dispersion, for each point of the grid.
     pub fn add(&self, cell: &Cell, dispersion: f64, sums: &mut Grid) {
-        let Cell { canary, canary_of, baseline, baseline_of } = *cell;
-        if self.ratio == 0.0 {
-            for (sum, g) in sums.iter_mut().zip(self.grid) {
-                *sum += (canary * g.ln() + canary_of * self.margin * (1.0 - g)) / dispersion;
-            }
+        self.add_from(&mut Factors::default(), cell, dispersion, sums);
+    }
+
+    /// As [`Null::add`], with factors that other signals of the same bucket have computed already.
+    pub(super) fn add_from(
+        &self,
+        factors: &mut Factors,
+        cell: &Cell,
+        dispersion: f64,
+        sums: &mut Grid,
+    ) {
+        if self.ratio != 0.0 && !cell.is_shared() {
             return;
         }
-        if !cell.is_shared() {
+        let Factor { a, ln_a, ln_b, .. } = factors.of(self, cell);
+        let (canary, baseline) = (cell.canary / dispersion, cell.baseline / dispersion);
+        let margin = cell.canary_of * self.margin / dispersion;
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum += canary * ln_a[k] + baseline * ln_b[k] + margin * (1.0 - a[k]);
+        }
+    }
+}
+
+/// What events of either arm count under a null, at one split of the requests. It does not depend on
+/// the events, so signals that count the same requests share it.
+#[derive(Debug, Clone)]
+struct Factor {
+    ratio: f64,
+    grid: &'static Grid,
+    logs: Grid,
+    split: (f64, f64),
+    a: Grid,
+    ln_a: Grid,
+    ln_b: Grid,
+}
+
+impl Factor {
+    fn new(null: &Null) -> Self {
+        let logs = null.grid.map(f64::ln);
+        Self {
+            ratio: null.ratio,
+            grid: null.grid,
+            logs,
+            split: (f64::NAN, f64::NAN),
+            a: *null.grid,
+            ln_a: logs,
+            ln_b: [0.0; POINTS],
+        }
+    }
+
+    fn is_of(&self, null: &Null) -> bool {
+        self.ratio == null.ratio && std::ptr::eq(self.grid, null.grid)
+    }
+
+    /// An absolute limit has the same factors at every split.
+    fn set(&mut self, split: (f64, f64)) {
+        if self.ratio == 0.0 || self.split == split {
             return;
         }
+        self.split = split;
+        let (canary_of, baseline_of) = split;
         let expected = canary_of * self.ratio + baseline_of;
-        for (sum, g) in sums.iter_mut().zip(self.grid) {
+        for (k, g) in self.grid.iter().enumerate() {
             let b = expected / (canary_of * self.ratio * g + baseline_of);
-            let a = g * b;
-            let x = canary * a.ln() + baseline * b.ln() + canary_of * self.margin * (1.0 - a);
-            *sum += x / dispersion;
+            self.a[k] = g * b;
+            self.ln_b[k] = b.ln();
+            self.ln_a[k] = self.logs[k] + self.ln_b[k];
         }
+    }
+}
+
+/// The factors of a judge's few nulls, for the newest split.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Factors(Vec<Factor>);
+
+impl Factors {
+    fn of(&mut self, null: &Null, cell: &Cell) -> &Factor {
+        let known = self.0.iter().position(|factor| factor.is_of(null));
+        let place = known.unwrap_or_else(|| {
+            self.0.push(Factor::new(null));
+            self.0.len() - 1
+        });
+        let factor = &mut self.0[place];
+        factor.set((cell.canary_of, cell.baseline_of));
+        factor
     }
 }
 

@@ -4,7 +4,7 @@
 use super::judge::{Judge, Watched};
 use super::look::{PromiseLook, Say, Signal};
 use super::method::Method;
-use super::mixture::{Cell, Grid, Null, POINTS, log_mean};
+use super::mixture::{Cell, Factors, Grid, Null, POINTS, log_mean};
 use super::tails::{lower_tail, proportion_lower};
 use super::track::split;
 
@@ -28,14 +28,14 @@ impl Promise {
     }
 
     /// Adds a bucket after the warm-up, divided by the signal's dispersion.
-    pub(super) fn push(&mut self, cell: &Cell, dispersion: f64, begins: bool) {
+    pub(super) fn push(&mut self, cell: &Cell, dispersion: f64, begins: bool, known: &mut Factors) {
         if begins || self.blocks.is_empty() {
             self.blocks.push(Cell::default());
         }
         if let Some(block) = self.blocks.last_mut() {
             block.add(cell);
         }
-        self.null.add(cell, dispersion, &mut self.sums);
+        self.null.add_from(known, cell, dispersion, &mut self.sums);
         self.highest = self.highest.max(log_mean(&self.sums));
     }
 
@@ -51,7 +51,7 @@ impl Promise {
             self.null.ratio * self.lowest_split(&sum) * baseline_limit(&sum, method, dispersion)
                 + self.null.margin;
         let tail = lower_tail(sum.canary, sum.canary_of, limit.min(0.999), dispersion);
-        tail + method.beta_baseline
+        (tail + method.beta_baseline).min(1.0)
     }
 
     /// The lowest split of a block relative to that of the whole, at most 1: with a ramp the blocks with

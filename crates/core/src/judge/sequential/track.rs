@@ -2,7 +2,7 @@
 
 use super::corroborate::Dropped;
 use super::dispersion::dispersion;
-use super::mixture::{Cell, Grid, Null, POINTS, log_add, log_mean};
+use super::mixture::{Cell, Factors, Grid, Null, POINTS, log_add, log_mean};
 
 /// Pairs of neighbouring blocks that the running dispersion leaves out: a lasting regression moves the
 /// split once, and a burst of one arm twice.
@@ -41,7 +41,12 @@ impl Track {
     }
 
     /// Adds a bucket; `begins` says that it is the first of its block, `ends` that it is the last.
-    pub(super) fn push(&mut self, cell: &Cell, (begins, ends, warm): (bool, bool, bool)) {
+    pub(super) fn push(
+        &mut self,
+        cell: &Cell,
+        (begins, ends, warm): (bool, bool, bool),
+        known: &mut Factors,
+    ) {
         if begins {
             self.blocks.push(Cell::default());
             self.factors.push([0.0; POINTS]);
@@ -51,7 +56,7 @@ impl Track {
         };
         block.add(cell);
         let mut added = [0.0; POINTS];
-        self.null.add(cell, self.dispersion, &mut added);
+        self.null.add_from(known, cell, self.dispersion, &mut added);
         for (k, x) in added.into_iter().enumerate() {
             factors[k] += x;
             for (sums, (start, _)) in self.sums.iter_mut().zip(self.starts) {
