@@ -43,6 +43,7 @@ pub(crate) async fn run(
         basis = basis.with_custom(&signal.name, &series(total, count));
     }
     basis.thresholds_ms.clone_from(&history.latency_ms);
+    basis.tolerance_ms = plan.judge.latency.tolerance.as_millis();
     let warm_up = plan.judge.latency.warm_up.map_or(0, |warm_up| warm_up.as_secs());
     basis.latency_warm_up = u32::try_from(warm_up.div_ceil(u64::from(block))).unwrap_or(0);
     let usual = timeout_seconds + bucket.min(60).div_ceil(2);

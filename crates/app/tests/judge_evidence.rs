@@ -80,7 +80,7 @@ fn settled(minutes: i64) -> i64 {
 async fn harm_is_rolled_back_in_the_first_minute_when_half_fails_and_soon_otherwise() {
     for (canary, minute, cause) in [
         (arm(600.0, 0.5, 0.0), 1, "300 of 600 canary requests"),
-        (arm(6000.0, 0.01, 0.0), 2, "failed: 120 of 12000 canary requests (1.0%) against 0"),
+        (arm(6000.0, 0.01, 0.0), 3, "failed: 180 of 18000 canary requests (1.0%) against 0"),
         (arm(6000.0, 0.0, 0.05), 6, "slower than the baseline's p9"),
     ] {
         let world = baking(&steps(15).build(), 0, 60_000.0);

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
 use perch_core::judge::sequential::{Bucket, Counts, GROWTH, Pair, QUANTILES, Slow, Tally};
 use perch_core::names::FunctionVersion;
+use perch_core::target::JudgeRule;
 
 use super::CloudWatch;
 use super::source::Source;
@@ -125,8 +126,8 @@ fn bucket_queries(
         let quantile = ask.rule.latency.quantile.to_string();
         add(format!("{arm}_latency"), source.latency(), &quantile);
         for (place, threshold) in ask.thresholds_ms.iter().enumerate() {
-            for (step, growth) in growths(arm) {
-                let stat = format!("TC({:.3}:)", threshold * growth);
+            for (step, limit) in limits(arm, *threshold, ask.rule) {
+                let stat = format!("TC({limit:.3}:)");
                 add(format!("{arm}_slow_{place}_{step}"), source.latency(), &stat);
             }
         }
@@ -138,8 +139,12 @@ fn bucket_queries(
     queries
 }
 
-fn growths(arm: &str) -> impl Iterator<Item = (usize, f64)> {
-    let all = [1.0, GROWTH, GROWTH * GROWTH];
+/// From which latencies on a request of an arm is slow, by the steps of `Slow`. A difference within the
+/// rule's tolerance is none: it lifts the limits of the canary's gate and of its promise.
+fn limits(arm: &str, threshold: f64, rule: &JudgeRule) -> impl Iterator<Item = (usize, f64)> {
+    let tolerated = threshold + rule.latency.tolerance.as_millis();
+    let grown = |growth: f64| (threshold * growth).max(tolerated);
+    let all = [threshold, grown(GROWTH), grown(GROWTH * GROWTH)];
     all.into_iter().enumerate().take(if arm == "canary" { 3 } else { 1 })
 }
 

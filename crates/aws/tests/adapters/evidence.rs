@@ -210,3 +210,20 @@ async fn a_series_that_cloudwatch_could_not_give_is_an_error_and_not_zero() {
         assert_eq!(matches!(error, PortError::Denied { .. }), denied, "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_difference_within_the_tolerance_is_none() {
+    let rule: JudgeRule = read(json!({ "latency": { "tolerance": "25ms" } }));
+    let (_, request) = take(&rule, metrics(&[], None), minutes(1)).await;
+    let asked = asked(&request);
+    // 100 ms and 25 more are above 109.5 and 120; of 300 ms, 1.095 times is more.
+    for query in [
+        "canary_slow_0_0 Duration TC(100.000:) 5",
+        "canary_slow_0_1 Duration TC(125.000:) 5",
+        "canary_slow_0_2 Duration TC(125.000:) 5",
+        "canary_slow_3_1 Duration TC(328.634:) 5",
+        "baseline_slow_0_0 Duration TC(100.000:) 4",
+    ] {
+        assert!(asked.iter().any(|asked| asked == query), "{query} of {asked:#?}");
+    }
+}

@@ -190,6 +190,7 @@ fn promised(judging: &Judging, look: &Look) -> Reason {
         requests,
         tolerance: look.tolerance,
         quantiles,
+        tolerance_ms: judging.basis.tolerance_ms,
         minutes: f64::from(look.buckets) * f64::from(judging.basis.bucket_seconds) / 60.0,
     }
 }

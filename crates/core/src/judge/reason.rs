@@ -93,6 +93,9 @@ pub enum Reason {
         tolerance: f64,
         /// The quantiles at which it is at most 1.2 times slower.
         quantiles: Vec<String>,
+        /// Or by this many milliseconds.
+        #[serde(default)]
+        tolerance_ms: f64,
         /// How long it took.
         minutes: f64,
     },

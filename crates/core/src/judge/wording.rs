@@ -44,7 +44,7 @@ impl fmt::Display for Reason {
                 tail.map_or(Ok(()), |tail| write!(f, ", chance {tail:.1e} at the last look"))
             }
             Reason::Catastrophe => f.write_str("at least half of the canary's requests failed"),
-            Reason::Promised { errors, requests, tolerance, quantiles, minutes } => {
+            Reason::Promised { errors, requests, tolerance, quantiles, tolerance_ms, minutes } => {
                 write!(
                     f,
                     "{} of {} canary requests failed; shown in {minutes:.1} minutes: errors at most \
@@ -56,7 +56,12 @@ impl fmt::Display for Reason {
                 if quantiles.is_empty() {
                     return Ok(());
                 }
-                write!(f, ", at most 1.2 times slower at {}", quantiles.join(", "))
+                let or = if *tolerance_ms > 0.0 {
+                    format!(" or {tolerance_ms:.0} ms")
+                } else {
+                    String::new()
+                };
+                write!(f, ", at most 1.2 times{or} slower at {}", quantiles.join(", "))
             }
             Reason::NothingAgainst { requests } => {
                 write!(f, "nothing speaks against the canary after {} requests", count(*requests))

@@ -145,15 +145,11 @@ impl Target {
             return found;
         }
         let usual = LatencyRule::default();
-        for (field, given) in [
-            ("judge.latency.maxIncrease", judge.latency.max_increase != usual.max_increase),
-            ("judge.latency.tolerance", judge.latency.tolerance != usual.tolerance),
-        ] {
-            if given {
-                let text = "applies to `rule: thresholds` only; the rule `sequential` compares slow \
-                            requests by evidence: remove it, or write `rule: thresholds`";
-                problem(field, format!("{field} {text}"));
-            }
+        if judge.latency.max_increase != usual.max_increase {
+            let text = "judge.latency.maxIncrease applies to `rule: thresholds` only; the rule \
+                        `sequential` compares slow requests by evidence: remove it, or write `rule: \
+                        thresholds`";
+            problem("judge.latency.maxIncrease", text.into());
         }
         let plan = Plan::of(self);
         let buckets: usize = (0..plan.steps.len()).map(|step| plan.buckets_of(step)).sum();

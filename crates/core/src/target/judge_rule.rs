@@ -39,7 +39,7 @@ pub struct JudgeRule {
     pub signals: Vec<CustomSignal>,
     /// The limit on failed requests: of `rule: thresholds`, and of the watch under both rules.
     pub error_rate: ErrorRule,
-    /// The limit on latency against the baseline's: of `rule: thresholds`, but for the warm-up.
+    /// The limit on latency against the baseline's: `maxIncrease` of `rule: thresholds` only.
     pub latency: LatencyRule,
     /// Canary requests at the current weight before a bake can pass, and before latency is
     /// compared. Errors fail a canary sooner, once they exceed the limit for this many requests. Of
@@ -108,7 +108,8 @@ pub struct LatencyRule {
     pub quantile: Quantile,
     /// The canary fails when its quantile is more than this above the baseline's.
     pub max_increase: Percent,
-    /// Differences up to this many milliseconds never fail a canary, whatever their percentage.
+    /// Differences up to this many milliseconds never fail a canary, whatever their percentage; a canary
+    /// that is slower by no more keeps its promise, too. Under both rules.
     pub tolerance: Span,
     /// The time from the first shift in which latency is not compared: a new version starts cold.
     /// Without it: one judge interval, or none where the first bake is not longer than that.

@@ -33,6 +33,9 @@ pub struct Basis {
     /// too few.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds_ms: Vec<f64>,
+    /// A canary that is slower by this many milliseconds at most is not slower.
+    #[serde(default)]
+    pub tolerance_ms: f64,
     /// The custom signals' history, in the order of the rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub custom: Vec<Prior>,
@@ -91,6 +94,7 @@ impl Basis {
             history: u32::try_from(errors.requests.len()).unwrap_or(u32::MAX),
             latency_warm_up: 0,
             thresholds_ms: Vec::new(),
+            tolerance_ms: 0.0,
             custom: Vec::new(),
         }
     }
