@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 FUNCTIONS := $(notdir $(wildcard functions/*))
 SAMPLE := examples/news-classifier
 
-.PHONY: help setup build demo test up down push-image sam-local lint soak bench clean
+.PHONY: help setup build demo test up down push-image sam-local lint soak bench judge-report clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ soak: ## 20,000 seeds of the simulation: releases under faults, the promises che
 
 sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)
 	@$(PYTHON) -m perch_local.sam_local
+
+judge-report: ## The judge on simulated canaries: tables and plots of docs/judge.md, about 10 minutes on two cores
+	@cargo run --locked --config 'profile.dev.opt-level=3' --target-dir target/judge-report -p perch-lab --example judge-report -- docs
 
 bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured on a private local stack
 	@$(PYTHON) benches/run.py

@@ -81,6 +81,8 @@ pub(crate) enum BenchSet {
     Tuned,
     HeldA,
     HeldB,
+    TunedNew,
+    HeldC,
     All,
 }
 

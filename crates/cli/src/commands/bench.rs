@@ -51,6 +51,8 @@ fn sets(set: BenchSet) -> &'static [Set] {
         BenchSet::Tuned => &[Set::Tuned],
         BenchSet::HeldA => &[Set::HeldA],
         BenchSet::HeldB => &[Set::HeldB],
+        BenchSet::TunedNew => &[Set::TunedNew],
+        BenchSet::HeldC => &[Set::HeldC],
         BenchSet::All => &Set::ALL,
     }
 }

@@ -212,3 +212,91 @@ fn ten_second_buckets_are_judged_by_the_minute() {
     let first = looks.iter().position(|look| matches!(look.say, Say::Rollback { .. })).unwrap();
     assert!((6..11).contains(&first), "{first}");
 }
+
+/// Both arms with this many errors and slow requests in a minute, of 600 and 5,400 requests.
+fn minute(errors: (f64, f64), slow: (f64, f64)) -> Bucket {
+    let counts = |requests: f64, errors: f64, slow: f64| Counts {
+        requests,
+        errors,
+        slow: [[slow; 3], [slow / 2.0; 3], [slow / 5.0; 3], [slow / 10.0; 3]],
+    };
+    Bucket {
+        canary: counts(600.0, errors.0, slow.0),
+        baseline: counts(5400.0, errors.1, slow.1),
+        custom: Vec::new(),
+    }
+}
+
+/// The first minute of a rollback.
+fn back(method: &Method, minutes: &[Bucket]) -> Option<usize> {
+    let looks = Judge::at_each_of(&basis(5400.0, 0.001), method, minutes);
+    looks.iter().position(|look| matches!(look.say, Say::Rollback { .. })).map(|at| at + 1)
+}
+
+const EQUAL: ((f64, f64), (f64, f64)) = ((1.0, 5.0), (60.0, 540.0));
+
+fn minutes(change: impl Fn(usize) -> Option<Bucket>) -> Vec<Bucket> {
+    (1..=15).map(|at| change(at).unwrap_or_else(|| minute(EQUAL.0, EQUAL.1))).collect()
+}
+
+#[test]
+fn a_warm_up_of_up_to_four_minutes_is_no_regression() {
+    for length in 1..=4 {
+        let slow = minutes(|at| (at <= length).then(|| minute((1.0, 5.0), (180.0, 540.0))));
+        assert_eq!(back(&Method::normal(), &slow), None, "{length}");
+    }
+    let slow = minutes(|_| Some(minute((1.0, 5.0), (180.0, 540.0))));
+    assert_eq!(back(&Method::normal(), &slow), Some(5));
+    assert_eq!(back(&Method::published(), &slow), Some(3));
+    let warm = minutes(|at| (at <= 3).then(|| minute((1.0, 5.0), (180.0, 540.0))));
+    assert_eq!(back(&Method::published(), &warm), Some(3), "what the published method lacks");
+}
+
+#[test]
+fn a_short_plan_has_a_short_warm_up() {
+    let history = ([5400.0; 60], [5.4; 60]);
+    let series = Series { requests: &history.0, events: &history.1, of_traffic: 0.9 };
+    let short = Basis::new(60, 4, 0.1, &series);
+    let slow = vec![minute((1.0, 5.0), (300.0, 540.0)); 4];
+    let looks = Judge::at_each_of(&short, &Method::normal(), &slow);
+    assert!(looks.iter().any(|look| matches!(look.say, Say::Rollback { .. })), "{looks:?}");
+}
+
+#[test]
+fn two_bursts_of_two_minutes_are_no_regression() {
+    let burst = || Some(minute((12.0, 5.0), EQUAL.1));
+    let bursts = minutes(|at| [2, 3, 9, 10].contains(&at).then(burst).flatten());
+    assert_eq!(back(&Method::normal(), &bursts), None);
+    assert!(back(&Method::published(), &bursts).is_some(), "what the published method lacks");
+    let lasting = minutes(|at| (at >= 9).then(burst).flatten());
+    assert!(back(&Method::normal(), &lasting).is_some_and(|at| at <= 12));
+}
+
+#[test]
+fn only_what_is_beyond_the_limit_is_rolled_back_in_the_second_minute() {
+    let tenfold = minutes(|_| Some(minute((12.0, 5.0), EQUAL.1)));
+    assert_eq!(back(&Method::published(), &tenfold), Some(2));
+    assert_eq!(back(&Method::normal(), &tenfold), Some(3));
+    let fifth = minutes(|_| Some(minute((120.0, 5.0), EQUAL.1)));
+    assert_eq!(back(&Method::normal(), &fifth), Some(2));
+}
+
+#[test]
+fn an_estimate_that_chance_may_have_lifted_is_not_beyond_the_margin() {
+    let gate = |method: &Method, canary: f64| {
+        let buckets = vec![minute((canary, 54.0), EQUAL.1); 5];
+        let look = Judge::at_end_of(&basis(5400.0, 0.01), method, &buckets);
+        look.signals[0].gate
+    };
+    assert!(gate(&Method::published(), 8.0) && !gate(&Method::normal(), 8.0));
+    assert!(gate(&Method::normal(), 12.0));
+}
+
+#[test]
+fn late_evidence_is_not_drowned_by_the_minutes_before() {
+    let late = minutes(|at| (at > 10).then(|| minute((8.0, 5.0), EQUAL.1)));
+    let evidence = |method: &Method| {
+        Judge::at_end_of(&basis(5400.0, 0.001), method, &late[..13]).signals[0].evidence
+    };
+    assert!(evidence(&Method::normal()) > evidence(&Method::published()) + 1.0);
+}
