@@ -104,5 +104,5 @@ fn at_error_margin(volume: Volume, base: f64) -> Scenario {
     let series = Series { requests: &requests, events: &events, of_traffic: 1.0 - volume.weight };
     let basis = Basis::new(60, MINUTES as u32, volume.weight, &series);
     let rate = method.promise_ratio * base + basis.tolerance(&method);
-    scenarios::errors(rate / base)
+    scenarios::errors((100.0 * rate / base).round() / 100.0)
 }
