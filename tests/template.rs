@@ -240,7 +240,7 @@ fn only_those_who_need_a_right_have_it() {
         ),
         ("lambda:UpdateFunctionCode", vec!["prepare-canary"]),
         ("lambda:PublishVersion", vec!["prepare-canary"]),
-        ("lambda:InvokeFunction", vec![]),
+        ("lambda:InvokeFunction", vec!["judge-canary"]),
         (
             "states:StartExecution",
             vec!["close-release", "on-alarm", "on-image-push", "on-package-upload", "reconcile"],
@@ -283,6 +283,9 @@ fn only_those_who_need_a_right_have_it() {
             .collect();
         assert_eq!(found, holders, "{action}");
     }
+    let invoked = allowed(function(&template, "judge-canary"), "lambda:InvokeFunction");
+    let qualified = |arn: &&str| arn.ends_with(":function:${FunctionPattern}:*");
+    assert!(invoked.len() == 1 && invoked.iter().all(qualified), "{invoked:?}");
     let notify = actions(function(&template, "notify"));
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     assert!(writes.iter().all(|write| !notify.contains(write)), "notify only reads");

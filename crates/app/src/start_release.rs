@@ -207,6 +207,7 @@ fn planned(
         ended_at: None,
         verdict: None,
         judging: None,
+        synthetic: Default::default(),
         order: None,
         ignored_guards: Vec::new(),
     }

@@ -1,4 +1,6 @@
-//! Lambda: aliases, unpublished code, versions.
+//! Lambda: aliases, unpublished code, versions, synthetic requests.
+
+mod requests;
 
 use std::collections::HashMap;
 

@@ -141,6 +141,14 @@ pub struct Evidence {
     /// What was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queries: Vec<String>,
+    /// Requests that the look sent to the alias because callers sent too few.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub synthetic: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(requests: &u32) -> bool {
+    *requests == 0
 }
 
 /// Something that happened to a target outside of any release, or to the whole installation.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::Artifact;
 use crate::decide::Event;
 use crate::head::{Fence, Ledger, Serving};
-use crate::judge::{Judging, Verdict};
+use crate::judge::{Judging, SentRequests, Verdict};
 use crate::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
 use crate::phase::Phase;
 use crate::span::Span;
@@ -61,6 +61,9 @@ pub struct Release {
     /// What it is judged by under the rule `sequential`, once its canary exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judging: Option<Judging>,
+    /// The requests that its looks have sent to the alias themselves.
+    #[serde(default, skip_serializing_if = "SentRequests::is_empty")]
+    pub synthetic: SentRequests,
     /// A person's decision that waits for the next look.
     #[serde(default)]
     pub order: Option<Order>,

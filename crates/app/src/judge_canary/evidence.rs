@@ -60,7 +60,8 @@ pub(super) async fn look(
     let readings = guards.with(window, arms);
     let verdict = guarded(&readings, verdict);
     let observed = judging.observed[seen..].to_vec();
-    Ok((Evidence { readings, verdict, look: Some(Box::new(look)), observed, queries }, judging))
+    let look = Some(Box::new(look));
+    Ok((Evidence { readings, verdict, look, observed, queries, synthetic: 0 }, judging))
 }
 
 /// A guard in ALARM is a Fail whatever the evidence, and nothing passes without a guard that is gone.

@@ -1,6 +1,7 @@
-//! Reads alias, metrics and guards, asks the judge, and decides.
+//! Reads alias, metrics and guards, asks the judge, and decides. Sends requests where there are too few.
 
 mod evidence;
+mod synthetic;
 mod thresholds;
 
 use jiff::Timestamp;
@@ -14,14 +15,14 @@ use perch_core::release::Release;
 use crate::move_alias::way;
 use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
-    ReadEvidence, ReadMetrics, Route, Window,
+    ReadEvidence, ReadMetrics, Route, SendRequests, Window,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, settle};
 
 /// Looks once at the canary.
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
-    lambda: &impl ReadAlias,
+    lambda: &(impl ReadAlias + SendRequests),
     (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &StepInput,
     now: Timestamp,
@@ -45,7 +46,7 @@ pub async fn run(
     }
     let states = alarms.alarms(&release.plan.guards).await?;
     let guards = Guards::of(&mut release, states);
-    let evidence = match (&release.phase, &release.judging) {
+    let mut evidence = match (&release.phase, &release.judging) {
         (Phase::Baking { step, .. }, Some(judging)) => {
             let bake = (*step, since);
             let (evidence, judging) =
@@ -56,11 +57,19 @@ pub async fn run(
         _ => {
             let (readings, verdict) =
                 thresholds::look(metrics, &release, since, guards, now).await?;
-            Evidence { readings, verdict, look: None, observed: Vec::new(), queries: Vec::new() }
+            Evidence {
+                readings,
+                verdict,
+                look: None,
+                observed: Vec::new(),
+                queries: Vec::new(),
+                synthetic: 0,
+            }
         }
     };
     let verdict = evidence.verdict.clone();
     let event = Event::Judged { verdict, stop: standing.stop };
+    evidence.synthetic = synthetic::fill(lambda, &mut release, &event, now).await?;
     settle(store, input, release, &event, Some(evidence), now).await
 }
 

@@ -7,6 +7,7 @@ mod lambda;
 mod letters;
 mod metrics;
 mod notify;
+mod requests;
 mod store;
 mod sweep;
 mod targets;
@@ -22,6 +23,7 @@ pub use metrics::{
     AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
 pub use notify::{Message, PostSlack, PublishMessage};
+pub use requests::{SendRequests, Sent};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,

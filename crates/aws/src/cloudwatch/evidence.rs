@@ -3,11 +3,11 @@
 use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult};
 use jiff::Timestamp;
 use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
-use perch_core::judge::sequential::{Bucket, Counts, GROWTH, Pair, QUANTILES, Slow, Tally};
+use perch_core::judge::sequential::{Bucket, Counts, Pair, QUANTILES, Tally};
 use perch_core::names::FunctionVersion;
-use perch_core::target::JudgeRule;
 
 use super::CloudWatch;
+use super::latency::{self, Arm};
 use super::source::Source;
 
 /// Periods of history: an hour of minutes.
@@ -97,9 +97,8 @@ fn history_queries(source: &Source<'_>, ask: Ask<'_>, period: u32) -> Vec<Metric
         source.query("errors", source.errors(), period, "Sum"),
         source.query("hourly", source.requests(), 3600, "Sum"),
     ];
-    for (place, quantile) in QUANTILES.iter().enumerate() {
-        let stat = format!("p{:.0}", quantile * 100.0);
-        queries.push(source.query(&format!("latency_{place}"), source.latency(), 3600, &stat));
+    for (id, metric, stat) in latency::history_queries(ask, source.latency()) {
+        queries.push(source.query(&id, &metric, 3600, &stat));
     }
     for (place, signal) in ask.rule.signals.iter().enumerate() {
         queries.push(source.query(&format!("total_{place}"), &signal.total, period, "Sum"));
@@ -108,72 +107,52 @@ fn history_queries(source: &Source<'_>, ask: Ask<'_>, period: u32) -> Vec<Metric
     queries
 }
 
-/// Per arm: requests, errors, the latency for people, slow requests, custom signals. Of the canary, slow
-/// requests are counted at three thresholds per quantile.
+/// Per arm: requests, errors, what says how slow they were, custom signals.
 fn bucket_queries(
     ask: Ask<'_>,
     versions: [&FunctionVersion; 2],
     period: u32,
 ) -> Vec<MetricDataQuery> {
     let mut queries = Vec::new();
-    for (arm, version) in ["canary", "baseline"].into_iter().zip(versions) {
-        let source = Source::of_version(ask, version);
+    for (arm, version) in [Arm::Canary, Arm::Baseline].into_iter().zip(versions) {
+        let (source, name) = (Source::of_version(ask, version), arm.name());
         let mut add = |id: String, metric: &str, stat: &str| {
             queries.push(source.query(&id, metric, period, stat));
         };
-        add(format!("{arm}_requests"), source.requests(), "Sum");
-        add(format!("{arm}_errors"), source.errors(), "Sum");
-        let quantile = ask.rule.latency.quantile.to_string();
-        add(format!("{arm}_latency"), source.latency(), &quantile);
-        for (place, threshold) in ask.thresholds_ms.iter().enumerate() {
-            for (step, limit) in limits(arm, *threshold, ask.rule) {
-                let stat = format!("TC({limit:.3}:)");
-                add(format!("{arm}_slow_{place}_{step}"), source.latency(), &stat);
-            }
+        add(format!("{name}_requests"), source.requests(), "Sum");
+        add(format!("{name}_errors"), source.errors(), "Sum");
+        for (id, metric, stat) in latency::queries(ask, arm, source.latency()) {
+            add(id, &metric, &stat);
         }
         for (place, signal) in ask.rule.signals.iter().enumerate() {
-            add(format!("{arm}_total_{place}"), &signal.total, "Sum");
-            add(format!("{arm}_count_{place}"), &signal.count, "Sum");
+            add(format!("{name}_total_{place}"), &signal.total, "Sum");
+            add(format!("{name}_count_{place}"), &signal.count, "Sum");
         }
     }
     queries
 }
 
-/// From which latencies on a request of an arm is slow, by the steps of `Slow`. A difference within the
-/// rule's tolerance is none: it lifts the limits of the canary's gate and of its promise.
-fn limits(arm: &str, threshold: f64, rule: &JudgeRule) -> impl Iterator<Item = (usize, f64)> {
-    let tolerated = threshold + rule.latency.tolerance.as_millis();
-    let grown = |growth: f64| (threshold * growth).max(tolerated);
-    let all = [threshold, grown(GROWTH), grown(GROWTH * GROWTH)];
-    all.into_iter().enumerate().take(if arm == "canary" { 3 } else { 1 })
-}
-
 /// The bucket that starts then.
 fn taken(results: &[MetricDataResult], ask: Ask<'_>, at: i64) -> Option<Taken> {
     let value = |id: &str| value(results, id, at);
-    let counts = |arm: &str| {
-        let mut slow = [Slow::default(); 4];
-        for (place, slow) in slow.iter_mut().enumerate().take(ask.thresholds_ms.len()) {
-            let count = |step: usize| value(&format!("{arm}_slow_{place}_{step}")).unwrap_or(0.0);
-            *slow = if arm == "canary" { [0, 1, 2].map(count) } else { [count(0); 3] };
-        }
-        Counts {
-            requests: value(&format!("{arm}_requests")).unwrap_or(0.0),
-            errors: value(&format!("{arm}_errors")).unwrap_or(0.0),
-            slow,
-        }
+    let counts = |arm: Arm| {
+        let of_arm = |what: &str| value(&format!("{}_{what}", arm.name())).unwrap_or(0.0);
+        let requests = of_arm("requests");
+        let slow = latency::slow(ask, arm, requests, value);
+        Counts { requests, errors: of_arm("errors"), slow }
     };
-    let tally = |arm: &str, place: usize| Tally {
-        count: value(&format!("{arm}_count_{place}")).unwrap_or(0.0),
-        total: value(&format!("{arm}_total_{place}")).unwrap_or(0.0),
+    let tally = |arm: Arm, place: usize| Tally {
+        count: value(&format!("{}_count_{place}", arm.name())).unwrap_or(0.0),
+        total: value(&format!("{}_total_{place}", arm.name())).unwrap_or(0.0),
     };
-    let pair = |place| Pair { canary: tally("canary", place), baseline: tally("baseline", place) };
+    let pair =
+        |place| Pair { canary: tally(Arm::Canary, place), baseline: tally(Arm::Baseline, place) };
     Some(Taken {
         at: Timestamp::from_second(at).ok()?,
-        latency_ms: [value("canary_latency"), value("baseline_latency")],
+        latency_ms: [Arm::Canary, Arm::Baseline].map(|arm| latency::for_people(ask, arm, value)),
         bucket: Bucket {
-            canary: counts("canary"),
-            baseline: counts("baseline"),
+            canary: counts(Arm::Canary),
+            baseline: counts(Arm::Baseline),
             custom: (0..ask.rule.signals.len()).map(pair).collect(),
         },
     })

@@ -1,6 +1,7 @@
 //! CloudWatch: what both arms answered, and the state of the guards.
 
 mod evidence;
+mod latency;
 mod source;
 
 use aws_config::SdkConfig;

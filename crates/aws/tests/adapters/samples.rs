@@ -126,6 +126,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         ended_at: None,
         verdict: None,
         judging: None,
+        synthetic: Default::default(),
         order: None,
         ignored_guards: Vec::new(),
     }

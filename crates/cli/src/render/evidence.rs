@@ -37,6 +37,7 @@ pub(crate) fn evidence(release: &Release, view: &ReleaseView, look: console::Loo
     let mut before: &[String] = &[];
     for (index, (entry, evidence)) in looks.enumerate() {
         let mut lines = one_look(index + 1, entry, evidence, release, look);
+        lines.extend(sent(evidence.synthetic, look));
         lines.extend(asked(&evidence.queries, before, look));
         before = &evidence.queries;
         blocks.push(lines.join("\n"));
@@ -86,6 +87,15 @@ fn one_look(
         }
     }
     lines
+}
+
+/// What the look sent itself.
+fn sent(requests: u32, look: console::Look) -> Vec<String> {
+    match requests {
+        0 => Vec::new(),
+        1 => named("sent", "1 synthetic request to the alias", look),
+        more => named("sent", &format!("{more} synthetic requests to the alias"), look),
+    }
 }
 
 fn asked(queries: &[String], before: &[String], look: console::Look) -> Vec<String> {

@@ -71,6 +71,7 @@ fn release(phase: Phase) -> Release {
         ended_at: None,
         verdict: None,
         judging: None,
+        synthetic: Default::default(),
         order: None,
         ignored_guards: Vec::new(),
     }

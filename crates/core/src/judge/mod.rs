@@ -4,10 +4,12 @@
 //! the steps of a release. `thresholds` is the rule with fixed limits. Neither ever calls a lack of data
 //! a pass.
 
+pub mod brackets;
 mod evidence;
 mod reason;
 mod replay;
 pub mod sequential;
+mod synthetic;
 mod thresholds;
 mod verdict;
 mod wording;
@@ -15,6 +17,7 @@ mod wording;
 pub use evidence::{Judging, Observed, Place, judge_evidence};
 pub use reason::Reason;
 pub use replay::{Replayed, Side, replay};
+pub use synthetic::{MOST_PER_LOOK, SentBatch, SentRequests};
 pub use thresholds::{judge_bake, judge_watch};
 pub use verdict::{Outcome, Verdict};
 

@@ -1,5 +1,6 @@
 //! Rules over more than one field of a target file.
 
+use super::evidence_check::{percentile_problems, synthetic_problems};
 use super::{LatencyRule, Rule, Strictness, Target};
 use crate::judge::sequential::Signal;
 use crate::release::Plan;
@@ -164,6 +165,12 @@ impl Target {
                      {LEAST_BLOCKS}: bake longer, or write `rule: thresholds`"
                 ),
             );
+        }
+        if let Some(synthetic) = &judge.low_traffic.synthetic {
+            synthetic_problems(synthetic, &mut problem);
+        }
+        if let Some(metrics) = &judge.metrics {
+            percentile_problems(judge, metrics, &mut problem);
         }
         if let Some(metrics) = &judge.metrics
             && ![10, 60].contains(&metrics.bucket.as_secs())

@@ -71,7 +71,7 @@ impl Strictness {
     }
 }
 
-/// What happens, before `noData`, when the planned bakes ended with too few requests for a verdict.
+/// What is done about too few requests: during the bakes, and when they ended without a verdict for it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -82,27 +82,29 @@ pub struct LowTraffic {
     /// The canary gets this weight meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raise_weight: Option<Weight>,
-    /// Requests that Perch sends to the alias itself while there are too few.
+    /// Requests that Perch sends to the alias itself during the bakes, while callers send too few.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synthetic: Option<Synthetic>,
 }
 
 impl LowTraffic {
-    /// Whether nothing happens before `noData`.
+    /// Whether nothing is done.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Requests that Perch sends to the alias itself. They reach both versions as the callers' do.
+/// Requests that Perch sends to the alias itself, asynchronously. They are split between both versions
+/// as the callers' are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Synthetic {
-    /// The alias's requests are filled up to this many a minute, at most 300.
+    /// The alias's requests are filled up to this many a minute, at most 300. A look sends at most 50.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 300)))]
     pub per_minute: u32,
-    /// The events to send, in turn.
+    /// The events to send, in turn: at most 20, each at most 6 KB as JSON. They must do no harm when they
+    /// are processed, also more than once.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 20)))]
     pub events: Vec<serde_json::Value>,
 }
@@ -130,7 +132,37 @@ pub struct OwnMetrics {
     /// The metric with the duration of each request in milliseconds.
     #[serde(default = "latency")]
     pub latency: String,
+    /// Metrics that are percentiles of a period already, instead of `latency`. Only for a service that
+    /// has no value per request: they prove less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentiles: Option<PercentileMetrics>,
 }
+
+/// Metrics with one value per version and period, each a percentile of the requests' durations in
+/// milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PercentileMetrics {
+    /// 90 of 100 requests are faster.
+    pub p90: String,
+    /// 95 of 100 requests are faster.
+    pub p95: String,
+    /// 98 of 100 requests are faster.
+    pub p98: String,
+    /// 99 of 100 requests are faster.
+    pub p99: String,
+}
+
+impl PercentileMetrics {
+    /// The metrics in the order of the judge's quantiles.
+    pub fn names(&self) -> [&str; 4] {
+        [&self.p90, &self.p95, &self.p98, &self.p99]
+    }
+}
+
+/// The name of the latency metric where none is given.
+pub(super) const LATENCY: &str = "Latency";
 
 fn one_minute() -> Span {
     Span::seconds(60)
@@ -145,7 +177,7 @@ fn errors() -> String {
 }
 
 fn latency() -> String {
-    "Latency".to_owned()
+    LATENCY.to_owned()
 }
 
 /// A count and a total per version, for example unsure answers of all answers: the canary may not have

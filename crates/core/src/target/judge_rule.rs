@@ -24,7 +24,7 @@ pub struct JudgeRule {
     /// Whether a release goes on as soon as the evidence is there, or at the end of each bake only.
     /// A rollback never waits. Only for `rule: sequential`.
     pub early: bool,
-    /// What happens before `noData` when the planned bakes ended with too few requests.
+    /// What is done about too few requests, before `noData`. Only for `rule: sequential`.
     #[serde(skip_serializing_if = "LowTraffic::is_empty")]
     pub low_traffic: LowTraffic,
     /// How long after the end of a minute its counts are taken as complete. Without it: the function's

@@ -2,6 +2,7 @@
 //! fields may hold and which combinations make sense is decided here.
 
 mod check;
+mod evidence_check;
 mod evidence_rule;
 mod judge_rule;
 mod policy;
@@ -10,7 +11,9 @@ mod rollout;
 mod service;
 
 pub use check::{MetricResolution, Problem};
-pub use evidence_rule::{CustomSignal, LowTraffic, Overrides, OwnMetrics, Strictness, Synthetic};
+pub use evidence_rule::{
+    CustomSignal, LowTraffic, Overrides, OwnMetrics, PercentileMetrics, Strictness, Synthetic,
+};
 pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile, Rule};
 pub use policy::{AlarmAtStart, WhileReleasing};
 pub use preset::Preset;

@@ -38,6 +38,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         ended_at: None,
         verdict: None,
         judging: None,
+        synthetic: Default::default(),
         order: None,
         ignored_guards: Vec::new(),
     })

@@ -6,6 +6,7 @@
 
 mod alias;
 mod code;
+mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -43,6 +44,8 @@ pub struct Account {
     pub update_fails: Option<String>,
     /// Why Lambda gives up on a new version.
     pub version_fails: Option<String>,
+    /// Requests that were sent, each with its `function:alias`.
+    pub requests: Vec<(String, serde_json::Value)>,
     revisions: u64,
 }
 

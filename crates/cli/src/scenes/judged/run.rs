@@ -76,6 +76,7 @@ impl Run {
                 "AWS/Lambda Errors Sum 60 s ExecutedVersion 2".to_owned(),
                 "AWS/Lambda Duration TC(121:) 60 s ExecutedVersion 2".to_owned(),
             ],
+            synthetic: 0,
         };
         let cause = format!("at {}: {verdict}", seen_weight(&evidence));
         self.write(at, What::BakeJudged, &cause, Some(evidence));
