@@ -29,5 +29,6 @@ mod reconcile;
 mod replace;
 mod restore_traffic;
 mod shift_weight;
+mod synthetic;
 mod taken_over;
 mod whole_release;

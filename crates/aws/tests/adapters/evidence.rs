@@ -120,6 +120,71 @@ async fn a_services_own_metrics_are_read_by_version_and_by_ten_seconds() {
     assert_eq!(taken[1].bucket.custom, [Pair::default()]);
 }
 
+/// A service that publishes percentiles and no value per request.
+fn percentiles() -> JudgeRule {
+    let names = json!({ "p90": "Slow90", "p95": "Slow95", "p98": "Slow98", "p99": "Slow99" });
+    read(json!({ "metrics": { "namespace": "News", "percentiles": names } }))
+}
+
+#[tokio::test]
+async fn percentiles_bracket_the_slow_requests_with_the_worse_end_of_each_arm() {
+    let answer = metrics(
+        &[
+            ("canary_requests", &[(0, 100.0), (1, 100.0), (2, 100.0)]),
+            ("canary_percentile_0", &[(0, 170.0), (1, 90.0)]),
+            ("canary_percentile_1", &[(0, 190.0), (1, 140.0)]),
+            ("canary_percentile_2", &[(0, 250.0), (1, 190.0)]),
+            ("canary_percentile_3", &[(0, 320.0), (1, 290.0)]),
+            ("baseline_requests", &[(0, 900.0), (1, 900.0), (2, 900.0)]),
+            ("baseline_percentile_0", &[(0, 95.0), (1, 101.0)]),
+            ("baseline_percentile_1", &[(0, 140.0), (1, 151.0)]),
+            ("baseline_percentile_2", &[(0, 199.0), (1, 201.0)]),
+            ("baseline_percentile_3", &[(0, 290.0), (1, 301.0)]),
+        ],
+        None,
+    );
+    let (taken, request) = take(&percentiles(), answer, minutes(3)).await;
+    let asked = asked(&request);
+    assert_eq!(asked.len(), 2 * (2 + 4));
+    for query in [
+        "canary_requests Requests Sum 5",
+        "canary_percentile_0 Slow90 Average 5",
+        "canary_percentile_3 Slow99 Average 5",
+        "baseline_percentile_2 Slow98 Average 4",
+    ] {
+        assert!(asked.iter().any(|asked| asked == query), "{query} of {asked:#?}");
+    }
+    let [slower, usual, unknown] = &taken[..] else { panic!("three buckets") };
+    // The p90 of 170 ms is above 150 and 164 ms and not above 180: 10 of 100 at least, and at most.
+    assert_eq!(slower.bucket.canary.slow[1], [10.0, 10.0, 10.0]);
+    // The p98 of 250 ms is above 200, 219 and 240; the p95 of 190 ms is not.
+    assert_eq!(slower.bucket.canary.slow[2], [2.0, 2.0, 5.0]);
+    assert_eq!(slower.bucket.baseline.slow[0], [90.0, 90.0, 45.0]);
+    assert_eq!(slower.bucket.baseline.slow[1], [45.0, 45.0, 18.0]);
+    assert_eq!(slower.latency_ms, [Some(320.0), Some(290.0)]);
+    assert_eq!(usual.bucket.canary.slow[0], [5.0, 5.0, 10.0]);
+    assert_eq!(usual.bucket.baseline.slow[0], [900.0, 900.0, 90.0]);
+    // Requests without percentiles say nothing, against the canary or for it.
+    assert_eq!(unknown.bucket.canary.slow, [[0.0, 0.0, 100.0]; 4]);
+    assert_eq!(unknown.bucket.baseline.slow, [[900.0, 900.0, 0.0]; 4]);
+}
+
+#[tokio::test]
+async fn thresholds_are_the_averages_of_published_percentiles() {
+    let series = [
+        ("hourly", &[(0, 600.0), (60, 200.0)][..]),
+        ("latency_0", &[(0, 80.0), (60, 160.0)]),
+        ("latency_1", &[(0, 90.0), (60, 90.0)]),
+        ("latency_2", &[(0, 100.0), (60, 100.0)]),
+        ("latency_3", &[(0, 120.0), (60, 120.0)]),
+    ];
+    let (history, request) = history_of(&percentiles(), metrics(&series, None)).await;
+    assert_eq!(history.unwrap().latency_ms, [100.0, 90.0, 100.0, 120.0]);
+    for query in ["latency_0 Slow90 Average 4", "latency_3 Slow99 Average 4"] {
+        assert!(asked(&request).iter().any(|asked| asked == query), "{:#?}", asked(&request));
+    }
+}
+
 #[tokio::test]
 async fn queries_are_told_as_they_are_asked() {
     let (cloudwatch, _) = cloudwatch([]);
@@ -135,9 +200,13 @@ async fn queries_are_told_as_they_are_asked() {
 }
 
 async fn history(answer: Answer) -> (Result<History, PortError>, Value) {
+    history_of(&JudgeRule::default(), answer).await
+}
+
+async fn history_of(rule: &JudgeRule, answer: Answer) -> (Result<History, PortError>, Value) {
     let (cloudwatch, sent) = cloudwatch([answer]);
-    let (lambda, rule) = (lambda(), JudgeRule::default());
-    let ask = Ask { lambda: &lambda, rule: &rule, thresholds_ms: &[] };
+    let lambda = lambda();
+    let ask = Ask { lambda: &lambda, rule, thresholds_ms: &[] };
     let until = at("2026-11-21T13:00:41Z");
     let history = cloudwatch.history(ask, &"4".parse().unwrap(), until, 60).await;
     (history, sent.only().1)
