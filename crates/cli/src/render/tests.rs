@@ -139,6 +139,19 @@ fn evidence_of_a_custom_signal_has_its_own_row() {
 }
 
 #[test]
+fn what_a_look_sent_itself_is_shown_with_it() {
+    let mut judged = judged::healthy();
+    assert!(!evidence_of(&judged).contains("synthetic"));
+    let looks = judged.journal.iter_mut().filter_map(|entry| entry.evidence.as_mut());
+    looks.zip([12, 1]).for_each(|(evidence, requests)| evidence.synthetic = requests);
+    let text = evidence_of(&judged);
+    let looks: Vec<&str> = text.split("\nlook ").collect();
+    assert!(looks[1].contains("\n  sent        12 synthetic requests to the alias\n"), "{text}");
+    assert!(looks[2].contains("\n  sent        1 synthetic request to the alias\n"), "{text}");
+    assert!(!looks[3].contains("synthetic"), "{text}");
+}
+
+#[test]
 fn fixed_limits_keep_no_evidence() {
     let scene = Scene::rolled_back();
     let mut release = scene.world.release(&scene.id);

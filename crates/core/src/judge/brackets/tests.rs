@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::judge::sequential::{Basis, Bucket, Counts, Judge, Method, Say, Series};
 
 /// Ways to take the percentile q of values in order.
 const WAYS: usize = 7;
@@ -89,4 +90,56 @@ fn what_is_not_known_speaks_for_nothing() {
     // p90 above p95: no order of values has that.
     let crossed = [Some(150.0), Some(90.0), None, None];
     assert_eq!(slower_than(100.0, &crossed, 1000.0), (0.0, 1000.0));
+}
+
+/// What the judge says in each of 15 minutes of 600 and 5,400 requests, where the canary's percentiles are
+/// this many times the baseline's, which are as in its history.
+fn says(usual: [f64; 4], slower: f64) -> Vec<Say> {
+    let (n, e) = ([6000.0; 60], [6.0; 60]);
+    let series = Series { requests: &n, events: &e, of_traffic: 1.0 };
+    let basis = Basis::new(60, 15, 0.1, &series);
+    let arm = |requests: f64, slow: &dyn Fn(f64) -> Slow| Counts {
+        requests,
+        errors: requests / 1000.0,
+        slow: usual.map(slow),
+    };
+    let (canary, baseline) = (usual.map(|p| Some(p * slower)), usual.map(Some));
+    let bucket = Bucket {
+        canary: arm(600.0, &|threshold| canary_slow(threshold, &canary, 600.0)),
+        baseline: arm(5400.0, &|threshold| baseline_slow(threshold, &baseline, 5400.0)),
+        custom: Vec::new(),
+    };
+    let buckets = vec![bucket; 15];
+    let looks = Judge::at_each_of(&basis, &Method::published(), &buckets);
+    looks.into_iter().map(|look| look.say).collect()
+}
+
+#[test]
+fn only_a_jump_over_a_whole_quantile_is_proven() {
+    let (wide, narrow, long) =
+        ([100.0, 120.0, 160.0, 200.0], [100.0, 108.0, 118.0, 125.0], [100.0, 150.0, 300.0, 500.0]);
+    for (usual, slower, minute) in [
+        (wide, 1.0, None),
+        (wide, 1.2, None),
+        (wide, 1.25, Some(4)),
+        (wide, 1.7, Some(3)),
+        (narrow, 1.05, None),
+        (narrow, 1.1, Some(4)),
+        (narrow, 1.2, Some(3)),
+        (long, 1.5, None),
+        (long, 1.6, Some(4)),
+    ] {
+        let back = says(usual, slower).iter().position(|say| matches!(say, Say::Rollback { .. }));
+        assert_eq!(back.map(|place| place + 1), minute, "{usual:?} {slower}");
+    }
+}
+
+/// What docs/metrics.md says of the promotion: brackets do not show that a canary is as fast.
+#[test]
+fn a_canary_that_is_as_fast_is_neither_rolled_back_nor_promoted() {
+    for slower in [0.8, 0.9, 1.0] {
+        let says = says([100.0, 120.0, 160.0, 200.0], slower);
+        assert!(matches!(says[14], Say::Inconclusive { .. }), "{slower}: {:?}", says[14]);
+        assert!(says[..14].iter().all(|say| *say == Say::Wait), "{slower}");
+    }
 }
