@@ -180,7 +180,7 @@ impl Sim<'_> {
         let next = (release.clone(), stream.told + 1);
         let entry = self.world.store.read(|items| items.journal.get(&next).cloned());
         match entry {
-            Some(entry) => self.invoke(Task::Entry(entry)),
+            Some(entry) => self.invoke(Task::Entry(Box::new(entry))),
             None => stream.busy = false,
         }
     }

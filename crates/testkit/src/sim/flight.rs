@@ -36,7 +36,7 @@ pub(super) enum Task {
     /// An event, after so many attempts that failed.
     Event(Event, u32),
     /// The stream's delivery of a journal entry.
-    Entry(JournalEntry),
+    Entry(Box<JournalEntry>),
     /// A person, after so many attempts that failed.
     Person(TargetName, Wish, u32),
     /// The look-back, on its schedule.
