@@ -1,5 +1,7 @@
 //! The judge's parts against values that were computed independently, with 50 digits and from exact sums.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests count as tests")]
+
 use perch_core::judge::sequential::{
     ABOVE_RATE, Cell, DOWN, DropRule, Intervals, Method, Null, POINTS, UP, dispersion, drop_blocks,
     history_dispersion, log_add, log_mean, lower_tail, needed_requests, proportion_lower,

@@ -270,7 +270,7 @@ fn only_those_who_need_a_right_have_it() {
         ),
         ("dynamodb:Query", vec!["on-alarm", "on-image-push", "on-package-upload", "reconcile"]),
         ("dynamodb:DeleteItem", vec![]),
-        ("cloudwatch:GetMetricData", vec!["judge-canary"]),
+        ("cloudwatch:GetMetricData", vec!["judge-canary", "prepare-canary"]),
         ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
         ("sns:Publish", vec!["notify"]),
         ("sqs:SendMessage", vec!["notify"]),

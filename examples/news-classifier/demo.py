@@ -82,7 +82,10 @@ class Result:
 
     @property
     def why(self) -> str:
-        """The reasons of the verdict."""
+        """What decided: the look before the promotion, or the reasons of the newest verdict."""
+        if self.release["phase"] == "Promoted":
+            looks = [e["cause"] for e in self.release["journal"] if e["what"] == "BakeJudged"]
+            return next((look for look in reversed(looks) if "watch" not in look), "")
         return "; ".join((self.release["verdict"] or {}).get("reasons", []))
 
     @property

@@ -2,8 +2,8 @@
 //! by percentiles that the service publishes.
 
 use perch_app::ports::Ask;
-use perch_core::judge::brackets::{Percentiles, baseline_slow, canary_slow};
-use perch_core::judge::sequential::{GROWTH, QUANTILES, Slow};
+use perch_core::judge::brackets::{Percentiles, baseline_slow, canary_slow, slow_from};
+use perch_core::judge::sequential::{QUANTILES, Slow};
 use perch_core::target::{PercentileMetrics, Quantile};
 
 /// Which arm a series is of.
@@ -51,16 +51,17 @@ pub(super) fn queries(ask: Ask<'_>, arm: Arm, metric: &str) -> Vec<(String, Stri
     let quantile = ask.rule.latency.quantile.to_string();
     let mut queries = vec![(format!("{name}_latency"), metric.to_owned(), quantile)];
     for (place, threshold) in ask.thresholds_ms.iter().enumerate() {
-        for (step, growth) in growths(arm) {
-            let stat = format!("TC({:.3}:)", threshold * growth);
+        for (step, limit) in limits(ask, arm, *threshold) {
+            let stat = format!("TC({limit:.3}:)");
             queries.push((format!("{name}_slow_{place}_{step}"), metric.to_owned(), stat));
         }
     }
     queries
 }
 
-fn growths(arm: Arm) -> impl Iterator<Item = (usize, f64)> {
-    let all = [1.0, GROWTH, GROWTH * GROWTH];
+/// The limits of an arm's slow requests; the baseline's is the threshold alone.
+fn limits(ask: Ask<'_>, arm: Arm, threshold: f64) -> impl Iterator<Item = (usize, f64)> {
+    let all = slow_from(threshold, ask.rule.latency.tolerance.as_millis());
     all.into_iter().enumerate().take(if arm == Arm::Canary { 3 } else { 1 })
 }
 
@@ -78,7 +79,10 @@ pub(super) fn slow(
         *slow = match (published(ask), arm) {
             (None, Arm::Canary) => [0, 1, 2].map(count),
             (None, Arm::Baseline) => [count(0); 3],
-            (Some(_), Arm::Canary) => canary_slow(*threshold, &percentiles(arm, &value), requests),
+            (Some(_), Arm::Canary) => {
+                let limits = slow_from(*threshold, ask.rule.latency.tolerance.as_millis());
+                canary_slow(limits, &percentiles(arm, &value), requests)
+            }
             (Some(_), Arm::Baseline) => {
                 baseline_slow(*threshold, &percentiles(arm, &value), requests)
             }

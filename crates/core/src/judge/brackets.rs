@@ -28,10 +28,17 @@ pub fn slower_than(threshold: f64, percentiles: &Percentiles, requests: f64) -> 
     if low <= high { (low, high) } else { (0.0, requests) }
 }
 
-/// The canary's slow requests at a threshold: the least for the rollback, the most for the promotion.
-pub fn canary_slow(threshold: f64, percentiles: &Percentiles, requests: f64) -> Slow {
-    let at = |threshold| slower_than(threshold, percentiles, requests);
-    [at(threshold).0, at(threshold * GROWTH).0, at(threshold * GROWTH * GROWTH).1]
+/// From which latencies on a request of the canary is slow, by the steps of [`Slow`], in milliseconds. A
+/// difference of `tolerance` is none: it lifts the limits of the gate and of the promise.
+pub fn slow_from(threshold: f64, tolerance: f64) -> [f64; 3] {
+    let grown = |growth: f64| (threshold * growth).max(threshold + tolerance);
+    [threshold, grown(GROWTH), grown(GROWTH * GROWTH)]
+}
+
+/// The canary's slow requests at its limits: the least for the rollback, the most for the promotion.
+pub fn canary_slow(limits: [f64; 3], percentiles: &Percentiles, requests: f64) -> Slow {
+    let [evidence, gate, promise] = limits.map(|limit| slower_than(limit, percentiles, requests));
+    [evidence.0, gate.0, promise.1]
 }
 
 /// The baseline's slow requests at a threshold: the most for the rollback, the least for the promotion.

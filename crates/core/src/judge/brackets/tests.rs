@@ -57,7 +57,7 @@ proptest! {
         prop_assert!(low <= count && count <= high, "{count} not in {low}..{high}");
         prop_assert!(0.0 <= low && high <= n);
 
-        let canary = canary_slow(threshold, &percentiles, n);
+        let canary = canary_slow(slow_from(threshold, 0.0), &percentiles, n);
         let baseline = baseline_slow(threshold, &percentiles, n);
         prop_assert!(canary[0] <= count && canary[1] <= slower(threshold * GROWTH));
         prop_assert!(canary[2] >= slower(threshold * GROWTH * GROWTH));
@@ -84,7 +84,7 @@ fn what_is_not_known_speaks_for_nothing() {
     let nothing = [None; 4];
     assert_eq!(slower_than(100.0, &nothing, 60.0), (0.0, 60.0));
     assert_eq!(slower_than(100.0, &[Some(f64::NAN); 4], 60.0), (0.0, 60.0));
-    assert_eq!(canary_slow(100.0, &nothing, 60.0), [0.0, 0.0, 60.0]);
+    assert_eq!(canary_slow(slow_from(100.0, 0.0), &nothing, 60.0), [0.0, 0.0, 60.0]);
     assert_eq!(baseline_slow(100.0, &nothing, 60.0), [60.0, 60.0, 0.0]);
     assert_eq!(slower_than(100.0, &[Some(90.0); 4], 0.0), (0.0, 0.0));
     // p90 above p95: no order of values has that.
@@ -105,7 +105,7 @@ fn says(usual: [f64; 4], slower: f64) -> Vec<Say> {
     };
     let (canary, baseline) = (usual.map(|p| Some(p * slower)), usual.map(Some));
     let bucket = Bucket {
-        canary: arm(600.0, &|threshold| canary_slow(threshold, &canary, 600.0)),
+        canary: arm(600.0, &|threshold| canary_slow(slow_from(threshold, 0.0), &canary, 600.0)),
         baseline: arm(5400.0, &|threshold| baseline_slow(threshold, &baseline, 5400.0)),
         custom: Vec::new(),
     };

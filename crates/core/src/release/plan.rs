@@ -1,0 +1,102 @@
+//! What a release follows: steps, judge, guards, and what is read for them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::AlarmName;
+use crate::span::Span;
+use crate::target::{AlarmAtStart, JudgeRule, Lambda, Step, Target};
+
+/// Buckets that the bakes of a plan may have. They are in the release's item, and an item of `DynamoDB`
+/// has at most 400 KB (Developer Guide, "Quotas"); a bucket takes about 0.5 KB.
+const MOST_BUCKETS: u64 = 360;
+
+/// What a release follows, as the target file said when it started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The function and the alias.
+    pub lambda: Lambda,
+    /// The steps before full traffic.
+    pub steps: Vec<Step>,
+    /// How the canary is judged.
+    pub judge: JudgeRule,
+    /// The alarms that roll it back.
+    pub guards: Vec<AlarmName>,
+    /// What happens when a guard is in ALARM at the start.
+    #[serde(default)]
+    pub alarm_at_start: AlarmAtStart,
+    /// How long it is watched after promotion.
+    pub watch: Span,
+}
+
+impl Plan {
+    /// The plan that follows from a target.
+    pub fn of(target: &Target) -> Self {
+        Self {
+            lambda: target.service.lambda.clone(),
+            steps: target.rollout.steps(),
+            judge: target.judge.clone(),
+            guards: target.guards.clone(),
+            alarm_at_start: target.alarm_at_start,
+            watch: target.watch,
+        }
+    }
+
+    /// The length of the periods that are read, in seconds: the service's own, or a minute, or the
+    /// interval where it is shorter; more minutes where the plan would have too many of them.
+    pub fn bucket_seconds(&self) -> u32 {
+        let own = self.judge.metrics.as_ref().map(|metrics| metrics.bucket.as_secs());
+        let seconds = own.unwrap_or(self.judge.interval.as_secs()).clamp(1, 60);
+        let bakes: u64 = self.steps.iter().map(|step| step.bake.as_secs()).sum();
+        let least = bakes / MOST_BUCKETS;
+        let seconds = if least > seconds { least.div_ceil(60) * 60 } else { seconds };
+        u32::try_from(seconds).unwrap_or(60)
+    }
+
+    /// The length of a block of evidence in seconds: a minute where the service publishes finer metrics
+    /// itself, else a bucket.
+    pub fn block_seconds(&self) -> u32 {
+        let least = if self.judge.metrics.is_some() { 60 } else { 1 };
+        self.bucket_seconds().max(least)
+    }
+
+    /// The buckets that a step's bake has, at least one.
+    pub fn buckets_of(&self, step: usize) -> usize {
+        let bake = self.step(step).map_or(0, |step| step.bake.as_secs());
+        usize::try_from(bake / u64::from(self.bucket_seconds())).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// The step at a place of the plan; after the last one the step that only low traffic leads to.
+    pub fn step(&self, place: usize) -> Option<Step> {
+        if place == self.steps.len() {
+            return self.raised();
+        }
+        self.steps.get(place).copied()
+    }
+
+    /// The step with a higher weight that follows the last bake where that ended with too few requests.
+    fn raised(&self) -> Option<Step> {
+        let last = self.steps.last()?;
+        let weight = self.judge.low_traffic.raise_weight.filter(|weight| *weight > last.weight)?;
+        let bake = self.judge.low_traffic.extend.unwrap_or(last.bake);
+        Some(Step { weight, bake })
+    }
+
+    /// The time from the first shift in which latency is not compared.
+    pub fn warm_up(&self) -> Duration {
+        let (rule, first) = (&self.judge, self.steps.first());
+        let bake = first.map_or(Duration::ZERO, |step| step.bake.duration());
+        let interval = rule.interval.duration();
+        let usual = if bake > interval { interval } else { Duration::ZERO };
+        rule.latency.warm_up.map_or(usual, Span::duration)
+    }
+
+    /// A person goes back to a version that served before: all traffic at once. No guard and no
+    /// watch takes that back, because automation never moves past a person's decision.
+    pub fn at_once(target: &Target) -> Self {
+        let plan = Self::of(target);
+        Self { steps: Vec::new(), guards: Vec::new(), watch: Span::seconds(0), ..plan }
+    }
+}
