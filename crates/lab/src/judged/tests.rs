@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::case::{self, Answer, Case};
+use crate::grid::Set;
 use crate::latency::BINS;
 
 fn published() -> Vec<Case> {
@@ -77,4 +78,25 @@ fn slow_requests_are_counted_from_higher_thresholds_on_the_canary_only() {
     let bucket = buckets(&trace).swap_remove(0);
     assert_eq!(bucket.canary.slow, [[111.0, 11.0, 1.0]; 4]);
     assert_eq!(bucket.baseline.slow, [[111.0; 3]; 4]);
+}
+
+/// 4,000 canaries that are like their baseline, from 1 to 1,000 requests a second: the evidence of all
+/// signals, without gates and without corroboration, reaches 200 in at most 1 of 200, within chance.
+#[test]
+fn evidence_against_equal_canaries_rarely_reaches_its_threshold() {
+    let healthy = Set::Tuned.rows().into_iter().take(8);
+    let threshold = (1.0 / Method::published().alpha_looks).ln();
+    for judge in
+        [Judged::new("published", Method::published()), Judged::new("normal", Method::normal())]
+    {
+        let mut crossed = 0;
+        for row in healthy.clone() {
+            let traces = (0..500).map(|number| row.trace(4711, number));
+            let reaches =
+                |trace: Trace| judge.looks(&trace).iter().any(|look| look.evidence >= threshold);
+            crossed += traces.filter(|trace| reaches(trace.clone())).count();
+        }
+        // 20 are the bound; three standard deviations are 13.
+        assert!(crossed <= 33, "{}: {crossed} of 4,000", judge.name);
+    }
 }

@@ -1,7 +1,7 @@
 //! Which blocks a rollback has to stand without: the worst one, and further ones that do not fit.
 //!
 //! One host that hiccups for a minute is not a regression. If at most the dropped blocks are spoiled by
-//! such bursts, the evidence of the rest is clean (METHOD, sections 5 and 8).
+//! such bursts, the evidence of the rest is clean (docs/judge.md, sections 3 and 6).
 
 use super::mixture::Cell;
 use super::tails::upper_tail;

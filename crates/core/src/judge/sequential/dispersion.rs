@@ -1,7 +1,7 @@
 //! How much more the split of events between the arms varies than chance alone makes it.
 //!
 //! A shared burst scales both arms together and leaves the split alone; a lasting regression moves it
-//! once. So the dispersion is measured on successive differences of the split (METHOD, section 4),
+//! once. So the dispersion is measured on successive differences of the split (docs/judge.md, section 2),
 //! from blocks before the one it is applied to: fixed before, it can't break the bound.
 
 use super::mixture::Cell;

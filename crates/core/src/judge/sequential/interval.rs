@@ -1,7 +1,7 @@
 //! Confidence sequences, for people: intervals that hold at every look at once.
 //!
 //! Each end is where the evidence against it reaches 40, so that both together miss the truth with a
-//! probability of at most 5 % at any time. METHOD, section 9.
+//! probability of at most 5 % at any time. docs/judge.md, section 4.
 
 use serde::{Deserialize, Serialize};
 

@@ -132,7 +132,7 @@ pub struct RollbackSignal {
     pub at_end: bool,
 }
 
-/// Why there is no verdict at the last look. METHOD, section 9.
+/// Why there is no verdict at the last look. docs/judge.md, section 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Missing {

@@ -2,7 +2,7 @@
 
 use super::corroborate::{Bursts, DropRule};
 
-/// Every number that the judge decides by. METHOD, sections 3 to 7.
+/// Every number that the judge decides by. docs/judge.md, sections 1 to 5 and 7.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Method {
     /// The null ratio of error rates; above it the evidence grows.
@@ -152,7 +152,7 @@ impl Method {
 
     /// Rolls back what is proven and beyond 1.25 times the errors or 9.5 % slower.
     ///
-    /// The published method, and what goes beyond it (METHOD, "Beyond the published method").
+    /// The published method, and what goes beyond it (docs/judge.md, section 7).
     pub const fn normal() -> Self {
         Self {
             gate_level: 0.2,

@@ -1,7 +1,7 @@
 //! Mixture e-processes: the log-evidence of counts against a null ratio or a null rate.
 //!
 //! Under the null the expectation of one bucket's factor is at most 1, whatever the path of the
-//! baseline's rate and of the split (METHOD, sections 2 and 8). So the product stays below `1/alpha`
+//! baseline's rate and of the split (docs/judge.md, sections 2 and 6). So the product stays below `1/alpha`
 //! for ever with a probability of at least `1 - alpha` (Ville's inequality), however often one looks.
 
 /// Points of a grid.

@@ -3,8 +3,8 @@
 //!
 //! Pure functions over settled buckets. `basis` fixes what has to be known before the start, `mixture`
 //! weighs counts against a null, `dispersion` and `corroborate` guard against noise, `rollback` and
-//! `promise` decide, `judge` walks the buckets. METHOD stands for docs/judge.md, which has the argument
-//! and the measurements.
+//! `promise` decide, `judge` walks the buckets. docs/judge.md has the argument and the
+//! measurements.
 
 mod basis;
 mod bucket;

@@ -8,7 +8,7 @@ const LEVEL: f64 = 0.005 * 0.4;
 /// Canary requests until the errors alone are expected to roll back, if the canary has `ratio` times the
 /// baseline's error rate; `share` is the canary's share of traffic, 0 to 1.
 ///
-/// From the growth per request of the best point of the grid. METHOD, section 10, "planning". Infinite
+/// From the growth per request of the best point of the grid. docs/judge.md, section 4. Infinite
 /// without an error rate, or with all traffic on one arm.
 pub fn needed_requests(error_rate: f64, ratio: f64, share: f64) -> f64 {
     if error_rate <= 0.0 || share <= 0.0 || share >= 1.0 {

@@ -1,5 +1,5 @@
 //! Whether a canary is as good as a promotion promises: not more than about twice the errors, and not
-//! more than 1.2 times slower. METHOD, section 6.
+//! more than 1.2 times slower. docs/judge.md, section 4.
 
 use super::judge::{Judge, Watched};
 use super::look::{PromiseLook, Say, Signal};

@@ -1,4 +1,4 @@
-//! Whether the evidence against a canary is enough, and what is missing if it is not. METHOD, section 5.
+//! Whether the evidence against a canary is enough, and what is missing if it is not. docs/judge.md, section 3.
 
 use super::corroborate::{DropRule, Dropped, drop_blocks, drop_blocks_above};
 use super::judge::{Judge, Watched};
@@ -180,7 +180,7 @@ fn is_catastrophe(look: &Look) -> bool {
     })
 }
 
-/// What is missing for a verdict at the last look. METHOD, section 9.
+/// What is missing for a verdict at the last look. docs/judge.md, section 4.
 pub(super) fn inconclusive(judge: &Judge<'_>) -> Say {
     let errors = &judge.watched[0].track;
     let sum = Cell::sum(&errors.blocks);

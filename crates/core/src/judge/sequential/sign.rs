@@ -4,7 +4,7 @@
 const CHANCES: [f64; 5] = [0.6, 0.7, 0.8, 0.9, 0.99];
 
 /// ln E of `higher` of `of` buckets in which the canary's percentile was above the baseline's, against
-/// a fair coin. Approximate: percentiles of a small arm are biased. METHOD, section 3.
+/// a fair coin. Approximate: percentiles of a small arm are biased. docs/judge.md, section 4.
 pub fn sign_evidence(higher: f64, of: f64) -> f64 {
     let two = std::f64::consts::LN_2;
     let logs = CHANCES.map(|q: f64| of * two + higher * q.ln() + (of - higher) * (1.0 - q).ln());

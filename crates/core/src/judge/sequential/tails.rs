@@ -17,7 +17,7 @@ pub fn beta_inc(a: f64, b: f64, x: f64) -> f64 {
 /// `P(Bin(trials, p) >= successes)`, or 1 where that is not above the mean.
 ///
 /// With a dispersion above 1 it is the larger of that and the same for the counts divided by it
-/// (METHOD, section 5), so more dispersion never makes a result more surprising.
+/// (docs/judge.md, section 3), so more dispersion never makes a result more surprising.
 pub fn upper_tail(successes: f64, trials: f64, p: f64, dispersion: f64) -> f64 {
     let p = p.clamp(EDGE, 1.0 - EDGE);
     let tail = |s: f64, m: f64| {
