@@ -261,6 +261,10 @@ async fn the_basis_is_fixed_before_the_first_shift() {
     prepare_canary::run(store, lambda, ports, &input(), at(10)).await.unwrap_err();
     let output = prepare_canary::run(store, lambda, ports, &input(), at(12)).await.unwrap();
     assert_eq!(output.next, "Shift");
+    let published = world.journal(&current(&world).id).pop().unwrap();
+    let plan =
+        "1300 canary requests are planned, and a promotion promises at most 2 times the errors + ";
+    assert!(published.cause.contains(plan), "{}", published.cause);
     let Judging { basis, settle_seconds, observed } = current(&world).judging.unwrap();
     assert_eq!((settle_seconds, observed.len()), (SETTLE, 0));
     // The half hour before the first request is no history of it.

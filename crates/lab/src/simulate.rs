@@ -68,7 +68,7 @@ pub fn simulate(rule: &JudgeRule, case: &Case) -> Simulated {
 fn by_evidence(rule: &JudgeRule, trace: &Trace) -> Vec<Said> {
     let judged = Judged {
         latency_warm_up: rule.latency.warm_up.map_or(0, minutes),
-        ..Judged::new("", rule.preset.method(&rule.overrides))
+        ..Judged::new("", rule.method())
     };
     let mut judging =
         Judging { basis: judged.basis(trace), settle_seconds: 0, observed: Vec::new() };

@@ -53,7 +53,7 @@ pub(super) async fn look(
         is_last: step + 1 >= plan.steps.len(),
         early: plan.judge.early,
     };
-    let method = plan.judge.preset.method(&plan.judge.overrides);
+    let method = plan.judge.method();
     let (verdict, look) = judge_evidence(&method, &judging, &place);
     let of_step = &judging.observed[place.before..];
     let arms = [Side::Canary, Side::Baseline].map(|side| Arm::of(of_step, side));

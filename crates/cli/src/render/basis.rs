@@ -9,7 +9,7 @@ use super::text::{count, fine_percent, odds};
 /// The numbers that a release is judged by.
 pub(crate) fn method(release: &Release) -> Method {
     let rule = &release.plan.judge;
-    rule.preset.method(&rule.overrides)
+    rule.method()
 }
 
 /// What was fixed before the start, as names and sentences.

@@ -136,7 +136,7 @@ impl Traffic {
             .steps(&[(10, bake(0)), (50, bake(1))]);
         let mut release = release().to(&usual.build()).baking(0).build();
         let rule = &release.plan.judge;
-        let method = rule.preset.method(&rule.overrides);
+        let method = rule.method();
         let basis = self.basis(release.weight().fraction());
         let mut run = Run { journal: Vec::new(), release: release.clone() };
         run.begin();

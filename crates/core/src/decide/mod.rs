@@ -75,7 +75,10 @@ pub fn decide(
             entries: vec![(What::CodeSet, format!("{} is code {code}", release.artifact))],
         },
         (Phase::Preparing, Event::CanaryPublished { version }) => {
-            let text = format!("version {version} is published from {}", release.artifact);
+            let mut text = format!("version {version} is published from {}", release.artifact);
+            if let Some(judging) = &release.judging {
+                text += &format!("; {}", judging.plan(&plan.judge.method()));
+            }
             advance(release, 0, vec![(What::CanaryPublished, text)])
         }
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {

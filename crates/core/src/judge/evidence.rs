@@ -41,6 +41,26 @@ pub struct Judging {
     pub observed: Vec<Observed>,
 }
 
+impl Judging {
+    /// What can be expected of the judge, before anything was sent.
+    pub fn plan(&self, method: &Method) -> String {
+        let (basis, plan) = (&self.basis, self.basis.plan(method));
+        let promise = format!(
+            "a promotion promises at most {} times the errors + {:.2} points",
+            method.promise_ratio,
+            100.0 * basis.tolerance(method)
+        );
+        if basis.thresholds_ms.is_empty() {
+            let minutes = basis.history;
+            return format!(
+                "{plan:.0} canary requests are planned from {minutes} periods of history, which are too few \
+                 to promise anything of latency"
+            );
+        }
+        format!("{plan:.0} canary requests are planned, and {promise}")
+    }
+}
+
 /// Where in its plan a release is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {

@@ -50,7 +50,7 @@ pub fn replay(plan: &Plan, judging: &Judging) -> Vec<Replayed> {
         };
         let (verdict, look) = match plan.judge.rule {
             Rule::Sequential => {
-                let method = plan.judge.preset.method(&plan.judge.overrides);
+                let method = plan.judge.method();
                 let (verdict, look) = judge_evidence(&method, &so_far, &place);
                 (verdict, Some(look))
             }

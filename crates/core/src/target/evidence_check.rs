@@ -59,7 +59,7 @@ pub(super) fn percentile_problems(
         let text = "is not read next to `percentiles`: remove one of them";
         problem("judge.metrics.latency", format!("`{}` {text}", metrics.latency));
     }
-    let method = judge.preset.method(&judge.overrides);
+    let method = judge.method();
     if [method.slow_from, method.gate_slow].contains(&FOR_THE_PROMOTION) {
         let text = "percentiles do not fit `preset: lenient`: it rolls back on a number of slow \
                     requests that percentiles bound from above only; use `normal` or `strict`, or \

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::evidence_rule::{CustomSignal, LowTraffic, Overrides, OwnMetrics, Strictness};
+use crate::judge::sequential::Method;
 use crate::percent::Percent;
 use crate::span::Span;
 
@@ -51,6 +52,13 @@ pub struct JudgeRule {
     pub interval: Span,
     /// What happens at the end of a bake without enough requests. Never a promotion.
     pub no_data: NoData,
+}
+
+impl JudgeRule {
+    /// The numbers of the rule `sequential`: those of the preset, and what is given otherwise.
+    pub fn method(&self) -> Method {
+        self.preset.method(&self.overrides)
+    }
 }
 
 impl Default for JudgeRule {
