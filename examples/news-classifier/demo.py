@@ -62,7 +62,7 @@ class Act:
 
 ACTS = (
     Act("a healthy image", "healthy", "Promoted", "errors at most 2 times"),
-    Act("a broken image: six of ten requests fail", "failing", "RolledBack", "failed: "),
+    Act("a broken image: six of ten requests fail", "failing", "RolledBack", "failed"),
     Act("a slow image: three of ten requests take 400 ms more", "slow", "RolledBack", "slower than the baseline"),
     # The bakes take about 75 s, the watch another 60 s: this begins to fail in the watch.
     Act("an image that begins to fail after its promotion", "later-failing", "RolledBack", "guard", after_seconds=95),
