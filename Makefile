@@ -49,8 +49,9 @@ test: lint build ## Everything: lints, unit, contract and end-to-end tests on pr
 	@cargo test --locked --workspace
 	for tests in local $(SAMPLE) tests; do $(PYTHON) -m pytest -q $$tests; done
 
-soak: ## 20,000 seeds of the simulation: releases under faults, the promises checked after every call
+soak: ## 20,000 seeds of the simulation, the promises checked after every call; every row of the judge's benchmark
 	@PERCH_SEEDS=20000 cargo test --locked -p perch-tests --test simulation -- --nocapture --exact every_seed_keeps_every_promise
+	cargo test --locked -p perch-lab --lib -- --ignored
 
 sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)
 	@$(PYTHON) -m perch_local.sam_local

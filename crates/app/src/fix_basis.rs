@@ -24,9 +24,9 @@ pub(crate) async fn run(
     let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
     let ask = Ask { lambda: &plan.lambda, rule: &plan.judge, thresholds_ms: &[] };
     let history = metrics.history(ask, &ledger.baseline, now, block).await?;
-    let share = f64::from(first.weight.percent()) / 100.0;
-    let buckets: usize = (0..plan.steps.len()).map(|step| plan.buckets_of(step)).sum();
-    let blocks = u32::try_from(buckets).unwrap_or(u32::MAX).div_ceil((block / bucket).max(1));
+    let share = first.weight.fraction();
+    let blocks =
+        u32::try_from(plan.buckets()).unwrap_or(u32::MAX).div_ceil((block / bucket).max(1));
     // A service that is younger than its history has no requests in the first periods.
     let first = history.requests.iter().position(|requests| *requests > 0.0).unwrap_or(0);
     let since = |series: &[f64]| series[first.min(series.len())..].to_vec();

@@ -1,33 +1,17 @@
 //! What follows from a look under the rule `sequential`, and what is fixed before the first one.
 
 use perch_app::ports::History;
-use perch_app::step::{StepInput, StepOutput};
 use perch_app::{judge_canary, prepare_canary};
 use perch_core::judge::sequential::{Basis, Bucket, Counts, Series};
 use perch_core::judge::{Judging, Outcome};
 use perch_core::phase::Phase;
-use perch_core::release::Release;
 use perch_core::span::Span;
 use perch_core::target::{LowTraffic, Target};
 use perch_core::weight::Weight;
 use perch_testkit::invariants::broken_always;
 use perch_testkit::{Fault, TargetBuilder, World, at, release, target};
 
-/// A time-out of 3 seconds and half a minute.
-const SETTLE: u32 = 33;
-
-fn input() -> StepInput {
-    StepInput { release_id: "news-1".parse().unwrap(), fence: 1 }
-}
-
-async fn judge(world: &World, seconds: i64) -> StepOutput {
-    let World { store, lambda, metrics, alarms, .. } = world;
-    judge_canary::run(store, lambda, (metrics, alarms), &input(), at(seconds)).await.unwrap()
-}
-
-fn current(world: &World) -> Release {
-    world.release(&"news-1".parse().unwrap())
-}
+use crate::looks::{SETTLE, current, input, judge, settled};
 
 /// A target with one step of 10 % for this many minutes.
 fn steps(minutes: u64) -> TargetBuilder {
@@ -69,11 +53,6 @@ fn fill(world: &World, minutes: std::ops::Range<i64>, canary: Counts) {
         let bucket = Bucket { canary, baseline: other, custom: Vec::new() };
         world.metrics.set_bucket(at(60 * minute), bucket);
     }
-}
-
-/// When this many minutes are settled.
-fn settled(minutes: i64) -> i64 {
-    60 * minutes + i64::from(SETTLE)
 }
 
 #[tokio::test]

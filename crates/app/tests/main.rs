@@ -19,6 +19,7 @@ mod interleaved;
 mod judge_canary;
 mod judge_evidence;
 mod line;
+mod looks;
 mod notices;
 mod notify;
 mod on_alarm;

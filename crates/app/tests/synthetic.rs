@@ -1,7 +1,6 @@
 //! Requests of Perch's own while callers send too few: how many, when, and when not.
 
 use perch_app::judge_canary;
-use perch_app::step::{StepInput, StepOutput};
 use perch_core::judge::Judging;
 use perch_core::judge::sequential::{Basis, Bucket, Counts, Series};
 use perch_core::release::{Order, Release};
@@ -10,25 +9,7 @@ use perch_core::target::{LowTraffic, NoData, Synthetic};
 use perch_testkit::{Fault, World, at, release, target};
 use serde_json::{Value, json};
 
-const SETTLE: u32 = 33;
-
-fn input() -> StepInput {
-    StepInput { release_id: "news-1".parse().unwrap(), fence: 1 }
-}
-
-async fn judge(world: &World, seconds: i64) -> StepOutput {
-    let World { store, lambda, metrics, alarms, .. } = world;
-    judge_canary::run(store, lambda, (metrics, alarms), &input(), at(seconds)).await.unwrap()
-}
-
-fn current(world: &World) -> Release {
-    world.release(&"news-1".parse().unwrap())
-}
-
-/// When this many minutes are settled.
-fn settled(minutes: i64) -> i64 {
-    60 * minutes + i64::from(SETTLE)
-}
+use crate::looks::{SETTLE, current, input, judge, settled};
 
 /// A canary at 10 % for 15 minutes, filled up to this many requests a minute. The history has 20.
 fn baking(per_minute: u32, change: impl FnOnce(&mut Release)) -> World {

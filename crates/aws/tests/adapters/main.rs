@@ -12,6 +12,7 @@ mod lambda;
 mod letters;
 mod lifecycle;
 mod records;
+mod requests;
 mod samples;
 mod slack;
 mod store_follow;

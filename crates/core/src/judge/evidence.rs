@@ -44,20 +44,14 @@ pub struct Judging {
 impl Judging {
     /// What can be expected of the judge, before anything was sent.
     pub fn plan(&self, method: &Method) -> String {
-        let (basis, plan) = (&self.basis, self.basis.plan(method));
-        let promise = format!(
-            "a promotion promises at most {} times the errors + {:.2} points",
-            method.promise_ratio,
-            100.0 * basis.tolerance(method)
-        );
-        if basis.thresholds_ms.is_empty() {
-            let minutes = basis.history;
-            return format!(
-                "{plan:.0} canary requests are planned from {minutes} periods of history, which are too few \
-                 to promise anything of latency"
-            );
+        let planned = format!("{:.0} canary requests are planned", self.basis.plan(method));
+        if self.basis.thresholds_ms.is_empty() {
+            return format!("{planned}; the history is too small to promise anything of latency");
         }
-        format!("{plan:.0} canary requests are planned, and {promise}")
+        let (ratio, points) = (method.promise_ratio, 100.0 * self.basis.tolerance(method));
+        format!(
+            "{planned}, and a promotion promises at most {ratio} times the errors + {points:.2} points"
+        )
     }
 }
 
@@ -107,8 +101,7 @@ fn deciding_look(method: &Method, basis: &Basis, observed: &[Observed], seen: us
     }
     let mut look = judge.look();
     // What was shown at the last look holds while nothing speaks against it, for example behind a hold.
-    let quiet = look.guard.is_none_or(|guard| guard < method.guard.ln());
-    if promised_at_end && quiet && matches!(look.say, Say::Wait) {
+    if promised_at_end && !method.leans_against(look.guard) && matches!(look.say, Say::Wait) {
         look.say = Say::Promote { at_end: true };
     }
     look
@@ -175,7 +168,7 @@ fn between_steps(method: &Method, observed: &[Observed], place: &Place, look: &L
         let reason = Reason::Undecided { missing: Missing::NoCanaryData };
         return Verdict { low_traffic: true, ..Verdict::new(Outcome::Inconclusive, vec![reason]) };
     }
-    match look.guard.filter(|guard| *guard >= method.guard.ln()) {
+    match look.guard.filter(|_| method.leans_against(look.guard)) {
         Some(guard) => {
             let reason = Reason::LeansAgainst { odds: odds(guard) };
             Verdict::new(Outcome::Inconclusive, vec![reason])

@@ -68,6 +68,11 @@ impl Plan {
         usize::try_from(bake / u64::from(self.bucket_seconds())).unwrap_or(usize::MAX).max(1)
     }
 
+    /// The buckets that all bakes of the plan have.
+    pub fn buckets(&self) -> usize {
+        (0..self.steps.len()).map(|step| self.buckets_of(step)).sum()
+    }
+
     /// The step at a place of the plan; after the last one the step that only low traffic leads to.
     pub fn step(&self, place: usize) -> Option<Step> {
         if place == self.steps.len() {

@@ -153,9 +153,8 @@ impl Target {
             problem("judge.latency.maxIncrease", text.into());
         }
         let plan = Plan::of(self);
-        let buckets: usize = (0..plan.steps.len()).map(|step| plan.buckets_of(step)).sum();
         let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
-        let blocks = buckets / ((block / bucket).max(1) as usize);
+        let blocks = plan.buckets() / ((block / bucket).max(1) as usize);
         let looked_at = plan.steps.iter().all(|step| step.bake >= judge.interval);
         if !plan.steps.is_empty() && looked_at && blocks < LEAST_BLOCKS {
             problem(

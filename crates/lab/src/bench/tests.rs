@@ -162,7 +162,7 @@ fn rows_with_little_traffic_are_as_published() {
 }
 
 #[test]
-#[ignore = "takes minutes; run it after a change to scenarios or rules"]
+#[ignore = "takes a minute or two: `make soak` runs it"]
 fn every_row_is_as_published() {
     for set in Set::PUBLISHED {
         assert_eq!(differences(set, 1500, |_| true), [""; 0]);

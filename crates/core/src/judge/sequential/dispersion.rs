@@ -45,8 +45,7 @@ pub fn dispersion(blocks: &[Cell], prior: f64, drop: usize) -> f64 {
 
 /// The canary's rate of events over the baseline's, each lifted by half an event.
 fn rate_ratio(blocks: &[Cell]) -> f64 {
-    let mut sum = Cell::default();
-    blocks.iter().for_each(|block| sum.add(block));
+    let sum = Cell::sum(blocks);
     ((sum.canary + 0.5) / sum.canary_of.max(1.0))
         / ((sum.baseline + 0.5) / sum.baseline_of.max(1.0))
 }

@@ -131,6 +131,11 @@ const PUBLISHED: Method = Method {
 };
 
 impl Method {
+    /// Whether this highest ln E of a gated signal keeps a canary from going on.
+    pub fn leans_against(&self, guard: Option<f64>) -> bool {
+        guard.is_some_and(|guard| guard >= self.guard.ln())
+    }
+
     /// The method as published, with its normal preset.
     pub const fn published() -> Self {
         PUBLISHED

@@ -45,8 +45,7 @@ impl Promise {
             let (canary, events, share) = split(&self.blocks, 1.0, |_| true);
             return lower_tail(canary, events, share, dispersion);
         }
-        let mut sum = Cell::default();
-        self.blocks.iter().for_each(|block| sum.add(block));
+        let sum = Cell::sum(&self.blocks);
         let limit =
             self.null.ratio * self.lowest_split(&sum) * baseline_limit(&sum, method, dispersion)
                 + self.null.margin;
@@ -84,7 +83,7 @@ pub(super) fn look(judge: &Judge<'_>, watched: &Watched) -> Option<PromiseLook> 
 /// A promotion, if every required test passes and nothing speaks against it.
 pub(super) fn say(judge: &Judge<'_>, looks: &[PromiseLook], guard: Option<f64>) -> Option<Say> {
     let method = judge.method;
-    if guard.is_some_and(|guard| guard >= method.guard.ln()) {
+    if method.leans_against(guard) {
         return None;
     }
     let all = |passes: &dyn Fn(&PromiseLook) -> bool| {
