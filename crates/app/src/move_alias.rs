@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
 use perch_core::head::Ledger;
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 use perch_core::phase::RollbackCause;
 use perch_core::release::{Order, Release};
 use perch_core::weight::Weight;
@@ -103,7 +103,7 @@ fn is_held(release: &Release, standing: &Standing) -> bool {
 }
 
 /// The ledger and the canary of a release that has both.
-pub(crate) fn way(release: &Release) -> Result<(&Ledger, FunctionVersion), StepError> {
+pub(crate) fn way(release: &Release) -> Result<(&Ledger, Version), StepError> {
     let missing = |what| StepError::Incomplete {
         release: release.id.clone(),
         what,

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::decide::{Event, Next, resume};
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
@@ -70,7 +70,7 @@ pub async fn run(
 enum Step {
     Event(Event),
     /// The canary version, and the time-out of its invocations in seconds.
-    Published(FunctionVersion, u32),
+    Published(Version, u32),
     Again,
 }
 
@@ -83,7 +83,7 @@ async fn existing(
     lambda: &impl ReadFunction,
     images: &impl FindImage,
     release: &Release,
-    version: &FunctionVersion,
+    version: &Version,
 ) -> Result<Step, StepError> {
     let function = &release.plan.lambda.function;
     let found = match lambda.version(function, version).await {

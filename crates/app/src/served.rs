@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
-use perch_core::names::{FunctionVersion, ReleaseId};
+use perch_core::names::{ReleaseId, Version};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub struct Served {
     /// The version.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// What it was built from, where a release tells.
     pub artifact: Option<Artifact>,
     /// The release that promoted it; none for what served before the first one.
@@ -23,7 +23,7 @@ pub struct Served {
 
 /// The versions that served, the newest first, from releases in that order. Each is named once, where
 /// it served last.
-pub fn before(releases: &[Release], serving: Option<&FunctionVersion>) -> Vec<Served> {
+pub fn before(releases: &[Release], serving: Option<&Version>) -> Vec<Served> {
     let mut found: Vec<Served> = Vec::new();
     for release in releases {
         if let (Phase::Promoted, Some(version)) = (&release.phase, &release.canary) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::journal::JournalEntry;
 use perch_core::judge::{Outcome, Readings};
-use perch_core::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
+use perch_core::names::{AlarmName, ReleaseId, TargetName, Version};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Order, Release};
 use perch_core::weight::Weight;
@@ -25,9 +25,9 @@ pub struct ReleaseView {
     /// The canary's share of traffic in whole percent, as last read back.
     pub weight: Weight,
     /// The version that served before.
-    pub baseline: Option<FunctionVersion>,
+    pub baseline: Option<Version>,
     /// The version under test.
-    pub canary: Option<FunctionVersion>,
+    pub canary: Option<Version>,
     /// What started it.
     pub cause: Cause,
     /// When it started.

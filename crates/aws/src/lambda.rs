@@ -14,7 +14,7 @@ use perch_app::ports::{
     Route, ShiftWeight, UpdateCode, VersionState,
 };
 use perch_core::artifact::Artifact;
-use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::names::{FunctionName, Version};
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 
@@ -159,7 +159,7 @@ impl ReadFunction for Functions {
     async fn version(
         &self,
         function: &FunctionName,
-        version: &FunctionVersion,
+        version: &Version,
     ) -> Result<VersionState, PortError> {
         let what = format!("version {version} of function {function}");
         let found = self
@@ -256,7 +256,7 @@ impl PublishVersion for Functions {
         function: &FunctionName,
         code_sha256: &str,
         description: &str,
-    ) -> Result<FunctionVersion, PortError> {
+    ) -> Result<Version, PortError> {
         let what = format!("a version of function {function}");
         let published = self
             .client

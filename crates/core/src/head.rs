@@ -4,9 +4,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
-use crate::names::{FunctionVersion, ReleaseId, TargetName};
+use crate::artifact::Lane;
+use crate::names::{ReleaseId, TargetName, Version};
 use crate::phase::Phase;
-use crate::release::Release;
+use crate::release::{Driver, Release};
+use crate::reload::Replica;
 use crate::stamp;
 use crate::stop::Stop;
 use crate::target::Lambda;
@@ -42,6 +44,16 @@ pub struct Head {
     /// went back to an older one later.
     #[serde(default, with = "stamp::optional")]
     pub horizon: Option<Timestamp>,
+    /// The newest admissible model that came while a release was active. Images and models do not
+    /// replace each other.
+    #[serde(default)]
+    pub model_waiting: Option<Waiting>,
+    /// What was promoted last on the model servers.
+    #[serde(default)]
+    pub model_serving: Option<Serving>,
+    /// Models that were uploaded before this have no turn.
+    #[serde(default, with = "stamp::optional")]
+    pub model_horizon: Option<Timestamp>,
     /// The sweep does not look for artifacts that were pushed up to this time.
     #[serde(default, with = "stamp::optional")]
     pub seen: Option<Timestamp>,
@@ -66,15 +78,34 @@ impl Head {
             waiting: None,
             serving: None,
             horizon: None,
+            model_waiting: None,
+            model_serving: None,
+            model_horizon: None,
             seen: None,
             stopped: None,
             drift: None,
         }
     }
 
-    /// Whether an artifact that was pushed at this time may have a turn.
-    pub fn admits(&self, pushed_at: Timestamp) -> bool {
-        self.horizon.is_none_or(|horizon| pushed_at >= horizon)
+    /// Whether an artifact of a lane that was pushed at this time may have a turn.
+    pub fn admits(&self, lane: Lane, pushed_at: Timestamp) -> bool {
+        self.horizon_of(lane).is_none_or(|horizon| pushed_at >= horizon)
+    }
+
+    /// Artifacts of a lane that were pushed before this have no turn.
+    pub fn horizon_of(&self, lane: Lane) -> Option<Timestamp> {
+        match lane {
+            Lane::Code => self.horizon,
+            Lane::Model => self.model_horizon,
+        }
+    }
+
+    /// The newest artifact of a lane that waits.
+    pub fn waiting_of(&self, lane: Lane) -> Option<&Waiting> {
+        match lane {
+            Lane::Code => self.waiting.as_ref(),
+            Lane::Model => self.model_waiting.as_ref(),
+        }
     }
 
     /// What the head has to know of a release that is as `release` says. The end of a release
@@ -90,12 +121,16 @@ impl Head {
         self.fence += 1;
         match &release.phase {
             Phase::Promoted => {
-                self.serving = release.serving();
-                self.horizon = self.horizon.max(Some(release.cause.pushed_at()));
+                *self.serving_by(release) = release.serving();
+                let horizon = match release.artifact.lane() {
+                    Lane::Code => &mut self.horizon,
+                    Lane::Model => &mut self.model_horizon,
+                };
+                *horizon = (*horizon).max(Some(release.cause.pushed_at()));
                 self.drift = None;
             }
-            // Somebody else moved the alias: what serves is theirs to say.
-            Phase::Superseded { by: None } => self.serving = None,
+            // Somebody else moved what serves: it is theirs to say.
+            Phase::Superseded { by: None } => *self.serving_by(release) = None,
             Phase::Pending
             | Phase::Preparing
             | Phase::Shifting { .. }
@@ -111,14 +146,23 @@ impl Head {
     }
 }
 
+impl Head {
+    fn serving_by(&mut self, release: &Release) -> &mut Option<Serving> {
+        match release.plan.driver {
+            Driver::Alias(_) => &mut self.serving,
+            Driver::Servers(_) => &mut self.model_serving,
+        }
+    }
+}
+
 /// What was promoted last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Serving {
     /// The artifact.
     pub artifact: Artifact,
-    /// Its version of the function.
-    pub version: FunctionVersion,
+    /// Its version of the function, or the model's.
+    pub version: Version,
     /// The release that promoted it.
     pub release: ReleaseId,
 }
@@ -127,22 +171,77 @@ pub struct Serving {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ledger {
+    /// The version that had all traffic.
+    pub baseline: Version,
+    /// The version under test, once there is one: with the baseline all that may serve while the release
+    /// holds the target.
+    #[serde(default)]
+    pub canary: Option<Version>,
+    /// What is put back.
+    pub snapshot: Snapshot,
+    /// When it was taken. An alarm that is older says nothing about this release.
+    #[serde(with = "stamp")]
+    pub taken_at: Timestamp,
+}
+
+/// What is put back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Snapshot {
+    /// An alias.
+    Alias(AliasSnapshot),
+    /// Model servers and the cache in front of them.
+    Servers(ServersSnapshot),
+}
+
+/// An alias as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AliasSnapshot {
     /// The function and its alias.
     pub lambda: Lambda,
-    /// The version that had all traffic.
-    pub baseline: FunctionVersion,
     /// What the baseline was built from, as Lambda reports it: the image digest of an image
     /// function (`sha256:...`), or the base64 `CodeSha256` of a zip.
     pub code: String,
     /// The alias's revision when this was last written: a hint that saves a read in a hurry.
     pub revision: String,
-    /// The version under test, once there is one: with the baseline all that the alias may send
-    /// while the release holds it.
+}
+
+/// Model servers as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServersSnapshot {
+    /// The replicas, in the order in which they go over.
+    pub replicas: Vec<Replica>,
+    /// The generation that the cache's pointer had.
     #[serde(default)]
-    pub canary: Option<FunctionVersion>,
-    /// When it was taken. An alarm that is older says nothing about this release.
-    #[serde(with = "stamp")]
-    pub taken_at: Timestamp,
+    pub generation: Option<String>,
+}
+
+impl Ledger {
+    /// The alias, where that is what moves.
+    pub fn alias(&self) -> Option<&AliasSnapshot> {
+        match &self.snapshot {
+            Snapshot::Alias(alias) => Some(alias),
+            Snapshot::Servers(_) => None,
+        }
+    }
+
+    /// The alias, to note its newest revision.
+    pub fn alias_mut(&mut self) -> Option<&mut AliasSnapshot> {
+        match &mut self.snapshot {
+            Snapshot::Alias(alias) => Some(alias),
+            Snapshot::Servers(_) => None,
+        }
+    }
+
+    /// The model servers, where they are what moves.
+    pub fn servers(&self) -> Option<&ServersSnapshot> {
+        match &self.snapshot {
+            Snapshot::Alias(_) => None,
+            Snapshot::Servers(servers) => Some(servers),
+        }
+    }
 }
 
 /// An artifact that came while a release was active.

@@ -39,8 +39,19 @@ pub enum What {
     CodeSet,
     /// The canary version exists.
     CanaryPublished,
-    /// The alias was read back at a step's weight.
+    /// The model is complete and may be released.
+    ModelChecked,
+    /// The alias, or the replicas of a step, were read back at its weight.
     WeightShifted,
+    /// A batch of replicas was read back with the canary.
+    ReplicasReloaded,
+    /// Replicas could not be brought over and serve something else: a person must look.
+    ReplicasLeftOut,
+    /// The cache's pointer was read back with a generation.
+    CacheSwitched,
+    /// The cache could not be switched, and the target says that this is no reason to stop: a person
+    /// must look.
+    CacheNotSwitched,
     /// The judge looked.
     BakeJudged,
     /// A person gave an order.
@@ -72,10 +83,18 @@ impl What {
     /// within seconds, would only be noise.
     pub fn is_notified(self) -> bool {
         match self {
-            What::BakeJudged | What::LedgerTaken | What::CodeSet | What::PromotionDecided => false,
+            What::BakeJudged
+            | What::LedgerTaken
+            | What::CodeSet
+            | What::ModelChecked
+            | What::PromotionDecided => false,
             What::ReleasePlanned
             | What::CanaryPublished
             | What::WeightShifted
+            | What::ReplicasReloaded
+            | What::ReplicasLeftOut
+            | What::CacheSwitched
+            | What::CacheNotSwitched
             | What::OrderGiven
             | What::CanaryPromoted
             | What::ReleasePromoted
@@ -92,7 +111,10 @@ impl What {
     /// How much it matters to a person.
     pub fn severity(self) -> Severity {
         match self {
-            What::ReleaseStuck | What::TrafficTakenOver => Severity::Page,
+            What::ReleaseStuck
+            | What::TrafficTakenOver
+            | What::ReplicasLeftOut
+            | What::CacheNotSwitched => Severity::Page,
             What::RollbackDecided
             | What::ReleaseRolledBack
             | What::ReleaseRejected
@@ -101,7 +123,10 @@ impl What {
             | What::LedgerTaken
             | What::CodeSet
             | What::CanaryPublished
+            | What::ModelChecked
             | What::WeightShifted
+            | What::ReplicasReloaded
+            | What::CacheSwitched
             | What::BakeJudged
             | What::OrderGiven
             | What::PromotionDecided

@@ -12,6 +12,7 @@ pub mod names;
 pub mod percent;
 pub mod phase;
 pub mod release;
+pub mod reload;
 pub mod span;
 pub mod stamp;
 pub mod stop;

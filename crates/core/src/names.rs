@@ -113,12 +113,22 @@ name!(
 );
 
 name!(
-    /// A published version of a Lambda function; `$LATEST` is none, an alias can't split towards it.
-    FunctionVersion,
-    "published Lambda version",
-    "use the version's number",
-    "^[0-9]{1,19}$",
-    |t| within(t, 19, "") && t.chars().all(|c| c.is_ascii_digit())
+    /// A version that can serve: the number of a published version of a Lambda function (`$LATEST` is
+    /// none), or the name of a model version.
+    Version,
+    "version",
+    "use a function version's number, or a model version's name of 1 to 64 letters, digits, . _ and -",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+    |t| within(t, 64, "._-") && t.starts_with(|c: char| c.is_ascii_alphanumeric())
+);
+
+name!(
+    /// The name under which model servers know a model.
+    ModelName,
+    "model name",
+    "use 1 to 128 letters, digits, . _ and -",
+    "^[A-Za-z0-9._-]{1,128}$",
+    |t| within(t, 128, "._-")
 );
 
 name!(
@@ -184,8 +194,8 @@ mod tests {
         for (text, fine) in [("live", true), ("1", false), ("$LATEST", false), ("", false)] {
             assert_eq!(text.parse::<AliasName>().is_ok(), fine, "{text}");
         }
-        for (text, fine) in [("12", true), ("$LATEST", false), ("1a", false)] {
-            assert_eq!(text.parse::<FunctionVersion>().is_ok(), fine, "{text}");
+        for (text, fine) in [("12", true), ("v2.1", true), ("$LATEST", false), ("a/b", false)] {
+            assert_eq!(text.parse::<Version>().is_ok(), fine, "{text}");
         }
         for (text, fine) in [("team/app", true), ("Team", false), ("a", false), ("app-", false)] {
             assert_eq!(text.parse::<RepositoryName>().is_ok(), fine, "{text}");

@@ -2,7 +2,7 @@
 
 mod plan;
 
-pub use plan::Plan;
+pub use plan::{Driver, Plan, placed, share};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,8 +11,9 @@ use crate::artifact::Artifact;
 use crate::decide::Event;
 use crate::head::{Fence, Ledger, Serving};
 use crate::judge::{Judging, SentRequests, Verdict};
-use crate::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
+use crate::names::{AlarmName, ReleaseId, TargetName, Version};
 use crate::phase::Phase;
+use crate::reload::Reload;
 use crate::weight::Weight;
 
 /// A release. The plan is copied from the target at its start: a later `apply` changes the next one.
@@ -41,7 +42,7 @@ pub struct Release {
     pub code: Option<String>,
     /// The version under test, once published.
     #[serde(default)]
-    pub canary: Option<FunctionVersion>,
+    pub canary: Option<Version>,
     /// What started it.
     pub cause: Cause,
     /// When it started.
@@ -64,6 +65,9 @@ pub struct Release {
     /// The requests that its looks have sent to the alias themselves.
     #[serde(default, skip_serializing_if = "SentRequests::is_empty")]
     pub synthetic: SentRequests,
+    /// What is known of the model and how far its servers are, for a release of a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Reload>,
     /// A person's decision that waits for the next look.
     #[serde(default)]
     pub order: Option<Order>,
@@ -197,10 +201,20 @@ impl Release {
     pub fn learn(&mut self, event: &Event) {
         match event {
             Event::LedgerTaken { ledger, ignored } => {
+                if let Some(servers) = ledger.servers() {
+                    self.plan.steps = self.plan.steps_on(servers.replicas.len());
+                }
                 self.ledger = Some(ledger.clone());
                 self.ignored_guards.clone_from(ignored);
             }
             Event::CodeSet { code } => self.code = Some(code.clone()),
+            Event::ModelChecked { facts } => self.reload = Some(Reload::of(facts.clone())),
+            Event::ReplicasReloaded { left_out, .. } => {
+                if let Some(reload) = &mut self.reload {
+                    reload.since = None;
+                    reload.left_out.extend(left_out.iter().cloned());
+                }
+            }
             Event::CanaryPublished { version } => {
                 self.canary = Some(version.clone());
                 if let Some(ledger) = &mut self.ledger {
@@ -208,8 +222,14 @@ impl Release {
                 }
             }
             Event::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
+            Event::WeightShifted => {
+                if let Some(reload) = &mut self.reload {
+                    reload.since = None;
+                }
+            }
             Event::Refused { .. }
-            | Event::WeightShifted
+            | Event::CacheSwitched { .. }
+            | Event::CacheNotSwitched { .. }
             | Event::AliasPromoted
             | Event::RollbackRequested(_)
             | Event::TrafficRestored

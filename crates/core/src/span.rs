@@ -35,6 +35,11 @@ impl Span {
         Self(Duration::from_secs(minutes * 60))
     }
 
+    /// This long and then that long.
+    pub fn and(self, then: Span) -> Span {
+        Span(self.0.saturating_add(then.0))
+    }
+
     /// The length of time.
     pub const fn duration(self) -> Duration {
         self.0

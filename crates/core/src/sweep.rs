@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::artifact::Artifact;
 use crate::head::{Fence, Head};
-use crate::names::FunctionVersion;
+use crate::names::Version;
 use crate::phase::Phase;
 use crate::release::Release;
 
@@ -37,7 +37,7 @@ pub struct Situation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The only version that it sends to; nothing while it is split.
-    pub alone: Option<FunctionVersion>,
+    pub alone: Option<Version>,
     /// In words.
     pub text: String,
 }

@@ -9,7 +9,7 @@ use perch_app::ports::{
 };
 use perch_core::judge::Arm;
 use perch_core::judge::sequential::Bucket;
-use perch_core::names::{AlarmName, FunctionName, FunctionVersion};
+use perch_core::names::{AlarmName, FunctionName, Version};
 use perch_core::target::{Lambda, Quantile};
 
 use crate::calls::Calls;
@@ -77,7 +77,7 @@ impl ReadMetrics for MemoryMetrics {
     async fn versions(
         &self,
         lambda: &Lambda,
-        versions: [&FunctionVersion; 2],
+        versions: [&Version; 2],
         window: Window,
         _: Quantile,
     ) -> Result<[Arm; 2], PortError> {
@@ -111,7 +111,7 @@ impl ReadEvidence for MemoryMetrics {
     async fn history(
         &self,
         _: Ask<'_>,
-        _: &FunctionVersion,
+        _: &Version,
         _: Timestamp,
         _: u32,
     ) -> Result<History, PortError> {
@@ -122,7 +122,7 @@ impl ReadEvidence for MemoryMetrics {
     async fn buckets(
         &self,
         _: Ask<'_>,
-        _: [&FunctionVersion; 2],
+        _: [&Version; 2],
         window: Window,
     ) -> Result<Vec<Taken>, PortError> {
         let look = || {
@@ -138,7 +138,7 @@ impl ReadEvidence for MemoryMetrics {
         self.calls.port("buckets", look).await
     }
 
-    fn queries(&self, _: Ask<'_>, versions: [&FunctionVersion; 2]) -> Vec<String> {
+    fn queries(&self, _: Ask<'_>, versions: [&Version; 2]) -> Vec<String> {
         versions.map(|version| format!("requests of version {version}")).into()
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::digest::Digest;
-use perch_core::names::{FunctionVersion, RepositoryName, TargetName};
+use perch_core::names::{RepositoryName, TargetName, Version};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::Target;
@@ -173,7 +173,7 @@ async fn versions<S, L: ReadFunction, A, I: FindImage, R>(
 async fn look<S, L: ReadFunction, A, I: FindImage, R>(
     ports: &Ports<'_, S, L, A, I, R>,
     target: &Target,
-    version: &FunctionVersion,
+    version: &Version,
     role: Role,
     in_use: &mut Vec<InUse>,
 ) -> Result<WayBack, PortError> {

@@ -12,7 +12,7 @@ pub use images::{InUse, Risk, Role, at_risk};
 
 use std::fmt;
 
-use perch_core::names::{FunctionVersion, RepositoryName, TargetName};
+use perch_core::names::{RepositoryName, TargetName, Version};
 use perch_core::release::Release;
 use perch_core::stop::Stop;
 use perch_core::target::Target;
@@ -120,7 +120,7 @@ pub struct TargetFacts {
 #[derive(Debug, Clone)]
 pub struct WayBack {
     /// The version.
-    pub version: FunctionVersion,
+    pub version: Version,
     /// Its state; nothing when it does not exist any more.
     pub state: Option<VersionState>,
     /// Whether its image is in the registry; nothing for a zip.

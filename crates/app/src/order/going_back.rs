@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
-use perch_core::names::{AlarmName, FunctionVersion, ReleaseId, TargetName};
+use perch_core::names::{AlarmName, ReleaseId, TargetName, Version};
 use perch_core::release::Cause;
 use perch_core::target::Target;
 
@@ -122,7 +122,7 @@ pub async fn go_back_to(
      ),
     lambda: &(impl ReadAlias + ReadFunction),
     executions: &impl StartExecution,
-    (target, version): (&TargetName, &FunctionVersion),
+    (target, version): (&TargetName, &Version),
     (by, reason): (&str, &str),
     now: Timestamp,
 ) -> Result<ReleaseId, OrderError> {

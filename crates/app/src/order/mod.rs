@@ -8,7 +8,7 @@ pub use going_back::{Start, go_back_to, start};
 pub use in_flight::{active, continue_now, hold, promote, roll_back};
 pub use line::{resume, stop};
 
-use perch_core::names::{FunctionVersion, ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::stop::Stop;
 
 use crate::ports::PortError;
@@ -83,7 +83,7 @@ pub enum OrderError {
         /// The target.
         target: TargetName,
         /// The version.
-        version: FunctionVersion,
+        version: Version,
     },
     /// The version does not exist.
     #[error(
@@ -94,7 +94,7 @@ pub enum OrderError {
         /// The function.
         function: perch_core::names::FunctionName,
         /// The version.
-        version: FunctionVersion,
+        version: Version,
     },
     /// A port failed.
     #[error(transparent)]

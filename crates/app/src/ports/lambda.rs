@@ -4,7 +4,7 @@ use std::future::Future;
 
 use perch_core::artifact::Artifact;
 use perch_core::head::Ledger;
-use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::names::{FunctionName, Version};
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 
@@ -14,14 +14,14 @@ use super::PortError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The version that gets what the split leaves.
-    pub primary: FunctionVersion,
+    pub primary: Version,
     /// A second version and its share.
-    pub split: Option<(FunctionVersion, Weight)>,
+    pub split: Option<(Version, Weight)>,
 }
 
 impl Route {
     /// The route at which the canary has this weight.
-    pub fn at(ledger: &Ledger, canary: &FunctionVersion, weight: Weight) -> Self {
+    pub fn at(ledger: &Ledger, canary: &Version, weight: Weight) -> Self {
         match weight {
             Weight::ZERO => Self::all_on(&ledger.baseline),
             Weight::FULL => Self::all_on(canary),
@@ -34,14 +34,14 @@ impl Route {
     /// Whether it sends to nothing but the ledger's baseline and canary: only such a route can be the
     /// release's own.
     pub fn is_within(&self, ledger: &Ledger) -> bool {
-        let ours = |version: &FunctionVersion| {
+        let ours = |version: &Version| {
             *version == ledger.baseline || ledger.canary.as_ref() == Some(version)
         };
         ours(&self.primary) && self.split.as_ref().is_none_or(|(second, _)| ours(second))
     }
 
     /// All traffic on one version.
-    pub fn all_on(version: &FunctionVersion) -> Self {
+    pub fn all_on(version: &Version) -> Self {
         Self { primary: version.clone(), split: None }
     }
 }
@@ -138,7 +138,7 @@ pub trait ReadFunction {
     fn version(
         &self,
         function: &FunctionName,
-        version: &FunctionVersion,
+        version: &Version,
     ) -> impl Future<Output = Result<VersionState, PortError>> + Send;
 
     /// Whether the alias has provisioned concurrency, which Lambda does not allow together with
@@ -185,5 +185,5 @@ pub trait PublishVersion {
         function: &FunctionName,
         code_sha256: &str,
         description: &str,
-    ) -> impl Future<Output = Result<FunctionVersion, PortError>> + Send;
+    ) -> impl Future<Output = Result<Version, PortError>> + Send;
 }

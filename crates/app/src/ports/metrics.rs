@@ -5,7 +5,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use perch_core::judge::Arm;
 use perch_core::judge::sequential::Bucket;
-use perch_core::names::{AlarmName, FunctionVersion};
+use perch_core::names::{AlarmName, Version};
 use perch_core::target::{JudgeRule, Lambda, Quantile};
 
 use super::PortError;
@@ -29,7 +29,7 @@ pub trait ReadMetrics {
     fn versions(
         &self,
         lambda: &Lambda,
-        versions: [&FunctionVersion; 2],
+        versions: [&Version; 2],
         window: Window,
         quantile: Quantile,
     ) -> impl Future<Output = Result<[Arm; 2], PortError>> + Send;
@@ -85,7 +85,7 @@ pub trait ReadEvidence {
     fn history(
         &self,
         ask: Ask<'_>,
-        serving: &FunctionVersion,
+        serving: &Version,
         until: Timestamp,
         period_seconds: u32,
     ) -> impl Future<Output = Result<History, PortError>> + Send;
@@ -94,12 +94,12 @@ pub trait ReadEvidence {
     fn buckets(
         &self,
         ask: Ask<'_>,
-        versions: [&FunctionVersion; 2],
+        versions: [&Version; 2],
         window: Window,
     ) -> impl Future<Output = Result<Vec<Taken>, PortError>> + Send;
 
     /// What is asked for, for people.
-    fn queries(&self, ask: Ask<'_>, versions: [&FunctionVersion; 2]) -> Vec<String>;
+    fn queries(&self, ask: Ask<'_>, versions: [&Version; 2]) -> Vec<String>;
 }
 
 /// The guards that matter now.

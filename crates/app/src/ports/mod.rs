@@ -8,6 +8,7 @@ mod letters;
 mod metrics;
 mod notify;
 mod requests;
+mod servers;
 mod store;
 mod sweep;
 mod targets;
@@ -24,6 +25,7 @@ pub use metrics::{
 };
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
+pub use servers::{FindReplicas, ServeModel, SwitchCache, Switched};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,

@@ -4,7 +4,7 @@ use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult};
 use jiff::Timestamp;
 use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
 use perch_core::judge::sequential::{Bucket, Counts, Pair, QUANTILES, Tally};
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 
 use super::CloudWatch;
 use super::latency::{self, Arm};
@@ -30,7 +30,7 @@ impl ReadEvidence for CloudWatch {
     async fn history(
         &self,
         ask: Ask<'_>,
-        serving: &FunctionVersion,
+        serving: &Version,
         until: Timestamp,
         period_seconds: u32,
     ) -> Result<History, PortError> {
@@ -55,7 +55,7 @@ impl ReadEvidence for CloudWatch {
     async fn buckets(
         &self,
         ask: Ask<'_>,
-        versions: [&FunctionVersion; 2],
+        versions: [&Version; 2],
         window: Window,
     ) -> Result<Vec<Taken>, PortError> {
         let period = window.period_seconds;
@@ -66,7 +66,7 @@ impl ReadEvidence for CloudWatch {
         Ok(starts.filter_map(|at| taken(&results, ask, at)).collect())
     }
 
-    fn queries(&self, ask: Ask<'_>, versions: [&FunctionVersion; 2]) -> Vec<String> {
+    fn queries(&self, ask: Ask<'_>, versions: [&Version; 2]) -> Vec<String> {
         let queries = bucket_queries(ask, versions, 60);
         queries.iter().filter_map(query_text).collect()
     }
@@ -108,11 +108,7 @@ fn history_queries(source: &Source<'_>, ask: Ask<'_>, period: u32) -> Vec<Metric
 }
 
 /// Per arm: requests, errors, what says how slow they were, custom signals.
-fn bucket_queries(
-    ask: Ask<'_>,
-    versions: [&FunctionVersion; 2],
-    period: u32,
-) -> Vec<MetricDataQuery> {
+fn bucket_queries(ask: Ask<'_>, versions: [&Version; 2], period: u32) -> Vec<MetricDataQuery> {
     let mut queries = Vec::new();
     for (arm, version) in [Arm::Canary, Arm::Baseline].into_iter().zip(versions) {
         let (source, name) = (Source::of_version(ask, version), arm.name());

@@ -13,7 +13,7 @@ use aws_sdk_cloudwatch::types::{
 };
 use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
 use perch_core::judge::Arm;
-use perch_core::names::{AlarmName, FunctionVersion};
+use perch_core::names::{AlarmName, Version};
 use perch_core::target::{Lambda, Quantile};
 
 use crate::error::port_error;
@@ -79,7 +79,7 @@ impl ReadMetrics for CloudWatch {
     async fn versions(
         &self,
         lambda: &Lambda,
-        versions: [&FunctionVersion; 2],
+        versions: [&Version; 2],
         window: Window,
         quantile: Quantile,
     ) -> Result<[Arm; 2], PortError> {
@@ -105,7 +105,7 @@ impl ReadMetrics for CloudWatch {
 
 /// The series of an alias, or of one version behind it (Lambda Developer Guide, "Types of metrics
 /// for Lambda functions": `FunctionName`, `Resource`, `ExecutedVersion`).
-fn dimensions(lambda: &Lambda, version: Option<&FunctionVersion>) -> Vec<Dimension> {
+fn dimensions(lambda: &Lambda, version: Option<&Version>) -> Vec<Dimension> {
     let dimension =
         |name: &str, value: String| Dimension::builder().name(name).value(value).build();
     let mut all = vec![

@@ -2,7 +2,7 @@
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use perch_app::ports::Ask;
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 
 use super::dimensions;
 
@@ -15,14 +15,14 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// What a version answers behind the alias while it splits.
-    pub(super) fn of_version(ask: Ask<'a>, version: &FunctionVersion) -> Self {
+    pub(super) fn of_version(ask: Ask<'a>, version: &Version) -> Self {
         let own = own_dimensions(ask, version);
         let dimensions = own.unwrap_or_else(|| dimensions(ask.lambda, Some(version)));
         Self { ask, dimensions }
     }
 
     /// What the version that serves alone answered: `AWS/Lambda` has the alias's series for it.
-    pub(super) fn before_release(ask: Ask<'a>, version: &FunctionVersion) -> Self {
+    pub(super) fn before_release(ask: Ask<'a>, version: &Version) -> Self {
         let own = own_dimensions(ask, version);
         Self { ask, dimensions: own.unwrap_or_else(|| dimensions(ask.lambda, None)) }
     }
@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
 }
 
 /// `Service` and `Version`, as the snippets of docs/metrics.md publish them.
-fn own_dimensions(ask: Ask<'_>, version: &FunctionVersion) -> Option<Vec<Dimension>> {
+fn own_dimensions(ask: Ask<'_>, version: &Version) -> Option<Vec<Dimension>> {
     let own = ask.rule.metrics.as_ref()?;
     let service = own.service.clone().unwrap_or_else(|| ask.lambda.function.to_string());
     let dimension =

@@ -4,7 +4,7 @@ use ciborium::Value as Cbor;
 use perch_app::ports::{AlarmStates, PortError, ReadAlarms, ReadMetrics, Window};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_core::judge::Arm;
-use perch_core::names::{AlarmName, FunctionVersion};
+use perch_core::names::{AlarmName, Version};
 use perch_core::target::{Lambda, Quantile};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn window() -> Window {
 
 async fn versions(answers: Vec<Answer>) -> ([Arm; 2], Recorded) {
     let (cloudwatch, sent) = cloudwatch(answers);
-    let [canary, baseline]: [FunctionVersion; 2] = ["5", "4"].map(|v| v.parse().unwrap());
+    let [canary, baseline]: [Version; 2] = ["5", "4"].map(|v| v.parse().unwrap());
     let arms = cloudwatch.versions(&lambda(), [&canary, &baseline], window(), Quantile::P95).await;
     (arms.unwrap(), sent)
 }

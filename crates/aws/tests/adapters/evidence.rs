@@ -3,7 +3,7 @@
 use ciborium::Value as Cbor;
 use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
 use perch_core::judge::sequential::{Bucket, Pair, Tally};
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 use perch_core::target::JudgeRule;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::support::{Answer, read};
 
 const TAUS: [f64; 4] = [100.0, 150.0, 200.0, 300.0];
 
-fn versions() -> [FunctionVersion; 2] {
+fn versions() -> [Version; 2] {
     ["5", "4"].map(|version| version.parse().unwrap())
 }
 

@@ -6,7 +6,7 @@ use perch_app::ports::{
 };
 use perch_aws::lambda::Functions;
 use perch_core::artifact::Artifact;
-use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::names::{FunctionName, Version};
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn news() -> FunctionName {
     "news".parse().unwrap()
 }
 
-fn version(number: &str) -> FunctionVersion {
+fn version(number: &str) -> Version {
     number.parse().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn alias(version: &str, weights: Value) -> Answer {
     Answer::json(&json!({
         "AliasArn": "arn:aws:lambda:eu-west-1:123456789012:function:news:live",
         "Name": "live",
-        "FunctionVersion": version,
+        "Version": version,
         "RoutingConfig": weights,
         "RevisionId": "rev-1",
     }))
@@ -113,7 +113,7 @@ async fn a_shift_sends_the_fraction_and_the_revision() {
     assert_eq!(shifted.unwrap().route, route);
     assert_eq!(operation, "PUT /2015-03-31/functions/news/aliases/live");
     let expected = json!({
-        "FunctionVersion": "4",
+        "Version": "4",
         "RoutingConfig": { "AdditionalVersionWeights": { "5": 0.1 } },
         "RevisionId": "rev-1",
     });
@@ -126,7 +126,7 @@ async fn going_back_sends_an_empty_map() {
     let (shifted, (_, body)) = shift(alias("4", Value::Null), &route).await;
     assert_eq!(shifted.unwrap().route, route);
     let expected = json!({
-        "FunctionVersion": "4",
+        "Version": "4",
         "RoutingConfig": { "AdditionalVersionWeights": {} },
         "RevisionId": "rev-1",
     });
@@ -324,7 +324,7 @@ async fn code_that_lambda_refuses_is_named() {
     assert!(matches!(error, PortError::Conflict { .. }), "{error:?}");
 }
 
-async fn publish(answer: Answer, description: &str) -> (Result<FunctionVersion, PortError>, Value) {
+async fn publish(answer: Answer, description: &str) -> (Result<Version, PortError>, Value) {
     let (functions, sent) = functions(answer);
     let published = functions.publish(&news(), "c2hh", description).await;
     let (operation, body) = sent.only();

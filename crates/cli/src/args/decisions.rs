@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use perch_core::names::{FunctionVersion, TargetName};
+use perch_core::names::{TargetName, Version};
 
 // Doc comments on these would replace those of the commands that take them.
 #[derive(Debug, Args)]
@@ -109,7 +109,7 @@ pub(crate) struct Rollback {
     pub(crate) decision: Decision,
     /// Go to this version of the function instead
     #[arg(long, value_name = "VERSION")]
-    pub(crate) to: Option<FunctionVersion>,
+    pub(crate) to: Option<Version>,
 }
 
 /// Stop the line: nothing starts, and no canary gets more traffic

@@ -7,7 +7,7 @@ use perch_app::ports::{
     KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget, PlanRelease,
     PortError, ReadAlias, ReadFunction, ResolveTag, StartExecution, WaitForTurn,
 };
-use perch_core::names::{AlarmName, FunctionVersion, ReleaseId};
+use perch_core::names::{AlarmName, ReleaseId, Version};
 use perch_core::release::Release;
 
 use super::decide::say;
@@ -73,7 +73,7 @@ pub(super) async fn go_back_to<E: StartExecution>(
      ),
     lambda: &(impl ReadAlias + ReadFunction),
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
-    (args, version): (&Decision, &FunctionVersion),
+    (args, version): (&Decision, &Version),
     now: Timestamp,
     console: &mut Console<'_>,
 ) -> anyhow::Result<()> {

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use perch_app::view::ReleaseView;
 use perch_core::journal::JournalEntry;
 use perch_core::judge::Verdict;
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
@@ -133,7 +133,7 @@ fn mark(phase: &Phase) -> &'static str {
 }
 
 fn facts(release: &Release, now: Timestamp) -> Vec<(&'static str, String)> {
-    let version = |version: Option<&FunctionVersion>| {
+    let version = |version: Option<&Version>| {
         version.map_or_else(|| "none yet".to_owned(), |version| format!("version {version}"))
     };
     let ended = match release.ended_at {

@@ -2,9 +2,11 @@
 
 use crate::head::Ledger;
 use crate::judge::Verdict;
-use crate::names::{AlarmName, FunctionVersion};
+use crate::names::{AlarmName, Version};
 use crate::phase::RollbackCause;
+use crate::reload::{LeftOut, ModelFacts};
 use crate::stop::Stop;
+use crate::weight::Weight;
 
 /// Something that happened, and that a release has to answer to.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +31,36 @@ pub enum Event {
     /// The canary version exists and is active.
     CanaryPublished {
         /// The version.
-        version: FunctionVersion,
+        version: Version,
     },
-    /// The alias was read back at the weight of the step.
+    /// The model is complete and may be released.
+    ModelChecked {
+        /// What is known of it.
+        facts: ModelFacts,
+    },
+    /// The alias, or the replicas of the step, were read back at its weight.
     WeightShifted,
+    /// A batch of replicas was read back with the canary; some may have been left out.
+    ReplicasReloaded {
+        /// The names of those that serve the canary since.
+        replicas: Vec<String>,
+        /// Those that could not be brought over.
+        left_out: Vec<LeftOut>,
+        /// The share of all replicas that serves the canary now.
+        weight: Weight,
+    },
+    /// The cache's pointer was read back with this generation.
+    CacheSwitched {
+        /// The generation before.
+        from: Option<String>,
+        /// The generation now.
+        to: String,
+    },
+    /// The cache could not be switched, which the target says is no reason to stop.
+    CacheNotSwitched {
+        /// What was tried and what came back.
+        why: String,
+    },
     /// The judge looked.
     Judged {
         /// What it said.
@@ -40,11 +68,11 @@ pub enum Event {
         /// The stop that stood at the look.
         stop: Option<Stop>,
     },
-    /// The alias was read back with the canary alone.
+    /// The alias, or enough replicas, were read back with the canary alone.
     AliasPromoted,
     /// Someone or something wants the baseline back.
     RollbackRequested(RollbackCause),
-    /// The alias was read back with the baseline alone.
+    /// The alias, or every replica, was read back with the baseline alone.
     TrafficRestored,
     /// Traffic could not be restored.
     RestoreFailed {
@@ -68,7 +96,11 @@ impl Event {
             Event::Refused { .. } => "Refused",
             Event::CodeSet { .. } => "CodeSet",
             Event::CanaryPublished { .. } => "CanaryPublished",
+            Event::ModelChecked { .. } => "ModelChecked",
             Event::WeightShifted => "WeightShifted",
+            Event::ReplicasReloaded { .. } => "ReplicasReloaded",
+            Event::CacheSwitched { .. } => "CacheSwitched",
+            Event::CacheNotSwitched { .. } => "CacheNotSwitched",
             Event::Judged { .. } => "Judged",
             Event::AliasPromoted => "AliasPromoted",
             Event::RollbackRequested(_) => "RollbackRequested",

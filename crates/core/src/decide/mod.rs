@@ -6,6 +6,7 @@
 mod bake;
 mod event;
 mod next;
+mod words;
 
 pub use event::Event;
 pub use next::{Next, resume};
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 use crate::journal::What;
 use crate::names::AlarmName;
 use crate::phase::{Phase, RollbackCause};
-use crate::release::Release;
+use crate::release::{Driver, Release};
+
+use words::{promoted, reloaded, shifted, snapshot_text, taken_over};
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,8 +55,7 @@ pub fn decide(
     let plan = &release.plan;
     let decision = match (&release.phase, event) {
         (Phase::Pending, Event::LedgerTaken { ledger, ignored }) => {
-            let alias = &plan.lambda.alias;
-            let mut text = format!("version {} has all traffic of {alias}", ledger.baseline);
+            let mut text = snapshot_text(ledger);
             if !ignored.is_empty() {
                 let names: Vec<&str> = ignored.iter().map(AlarmName::as_str).collect();
                 text += &format!("; in ALARM and ignored until OK: {}", names.join(", "));
@@ -74,8 +76,18 @@ pub fn decide(
             next: Next::Prepare { after_seconds: 1 },
             entries: vec![(What::CodeSet, format!("{} is code {code}", release.artifact))],
         },
+        (Phase::Preparing, Event::ModelChecked { facts }) => Decision {
+            phase: Phase::Preparing,
+            next: Next::Prepare { after_seconds: 0 },
+            entries: vec![(What::ModelChecked, facts.to_string())],
+        },
         (Phase::Preparing, Event::CanaryPublished { version }) => {
-            let mut text = format!("version {version} is published from {}", release.artifact);
+            let mut text = match plan.driver {
+                Driver::Alias(_) => {
+                    format!("version {version} is published from {}", release.artifact)
+                }
+                Driver::Servers(_) => format!("model {version} goes to its first replicas"),
+            };
             if let Some(judging) = &release.judging {
                 text += &format!("; {}", judging.plan(&plan.judge.method()));
             }
@@ -84,7 +96,7 @@ pub fn decide(
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {
             phase: Phase::Baking { step: *step, weight: *weight, since: now },
             next: Next::Judge { after_seconds: bake::first_look(release, *step, now) },
-            entries: vec![(What::WeightShifted, format!("{weight} of traffic on the canary"))],
+            entries: vec![(What::WeightShifted, shifted(release, *weight))],
         },
         (Phase::Baking { step, since, weight }, Event::Judged { verdict, stop }) => bake::judged(
             release,
@@ -100,8 +112,33 @@ pub fn decide(
                 next: Next::Judge { after_seconds: bake::watch_look(plan, until, now) },
                 entries: vec![(
                     What::CanaryPromoted,
-                    format!("all traffic on the canary; watched for {}", plan.watch),
+                    format!("{}; watched for {}", promoted(release), plan.watch),
                 )],
+            }
+        }
+        (Phase::Promoting { .. }, Event::ReplicasReloaded { replicas, left_out, weight }) => {
+            Decision {
+                phase: Phase::Promoting { from: *weight },
+                next: Next::Promote { after_seconds: 0 },
+                entries: reloaded(replicas, left_out, *weight),
+            }
+        }
+        (
+            Phase::Promoting { .. } | Phase::RollingBack { .. },
+            Event::CacheSwitched { from, to },
+        ) => {
+            let from = from.as_deref().unwrap_or("none");
+            Decision {
+                phase: release.phase.clone(),
+                next: resume(release, now),
+                entries: vec![(What::CacheSwitched, format!("generation {to}, before {from}"))],
+            }
+        }
+        (Phase::Promoting { .. } | Phase::RollingBack { .. }, Event::CacheNotSwitched { why }) => {
+            Decision {
+                phase: release.phase.clone(),
+                next: resume(release, now),
+                entries: vec![(What::CacheNotSwitched, why.clone())],
             }
         }
         (Phase::Watching { since, until }, Event::Judged { verdict, .. }) => {
@@ -181,7 +218,11 @@ pub fn decide(
             | Event::Refused { .. }
             | Event::CodeSet { .. }
             | Event::CanaryPublished { .. }
+            | Event::ModelChecked { .. }
             | Event::WeightShifted
+            | Event::ReplicasReloaded { .. }
+            | Event::CacheSwitched { .. }
+            | Event::CacheNotSwitched { .. }
             | Event::Judged { .. }
             | Event::AliasPromoted
             | Event::RollbackRequested(_)
@@ -224,15 +265,6 @@ fn roll_back(release: &Release, cause: RollbackCause) -> Decision {
         next: Next::Rollback,
         entries: vec![(What::RollbackDecided, text)],
     }
-}
-
-fn taken_over(release: &Release, found: &str) -> String {
-    let lambda = &release.plan.lambda;
-    format!(
-        "someone else moved alias {} of {}: it sends {found}, which this release did not set. Perch \
-         leaves it as it is and no longer guards it; `perch doctor {}` says how to go on",
-        lambda.alias, lambda.function, release.target
-    )
 }
 
 #[cfg(test)]

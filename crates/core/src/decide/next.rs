@@ -32,6 +32,11 @@ pub enum Next {
     },
     /// Start the rollback.
     Rollback,
+    /// Put the model back on its servers.
+    Restore {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
     /// The release is over: start what waited for it.
     Close,
     /// The target belongs to someone else now: end without touching anything.
@@ -47,14 +52,15 @@ impl Next {
             Next::Judge { .. } => "Judge",
             Next::Promote { .. } => "Promote",
             Next::Rollback => "Rollback",
+            Next::Restore { .. } => "Restore",
             Next::Close => "Close",
             Next::End => "End",
         }
     }
 
     /// Every name, for the contract test of the state machines.
-    pub const NAMES: [&str; 7] =
-        ["Prepare", "Shift", "Judge", "Promote", "Rollback", "Close", "End"];
+    pub const NAMES: [&str; 8] =
+        ["Prepare", "Shift", "Judge", "Promote", "Rollback", "Restore", "Close", "End"];
 
     /// How long to wait before it, in seconds.
     pub fn wait_seconds(self) -> u64 {
@@ -62,7 +68,8 @@ impl Next {
             Next::Prepare { after_seconds }
             | Next::Shift { after_seconds }
             | Next::Judge { after_seconds }
-            | Next::Promote { after_seconds } => after_seconds,
+            | Next::Promote { after_seconds }
+            | Next::Restore { after_seconds } => after_seconds,
             Next::Rollback | Next::Close | Next::End => 0,
         }
     }

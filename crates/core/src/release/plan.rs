@@ -4,20 +4,73 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Lane;
 use crate::names::AlarmName;
 use crate::span::Span;
-use crate::target::{AlarmAtStart, JudgeRule, Lambda, Step, Target};
+use crate::target::{AlarmAtStart, Cache, JudgeRule, Lambda, ModelServers, Step, Target};
+use crate::weight::Weight;
 
 /// Buckets that the bakes of a plan may have. They are in the release's item, and an item of `DynamoDB`
 /// has at most 400 KB (Developer Guide, "Quotas"); a bucket takes about 0.5 KB.
 const MOST_BUCKETS: u64 = 360;
 
+/// What a release moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Driver {
+    /// The weights of a Lambda alias.
+    Alias(Lambda),
+    /// The model on a group of servers.
+    Servers(ModelServers),
+}
+
+impl Driver {
+    /// What moves artifacts of this lane in a target: a model goes to the model servers where there are
+    /// any, and all else to the function.
+    pub fn of(target: &Target, lane: Lane) -> Option<Self> {
+        let service = &target.service;
+        let lambda = || service.lambda.clone().map(Driver::Alias);
+        match lane {
+            Lane::Code => lambda(),
+            Lane::Model => service.model_servers.clone().map(Driver::Servers).or_else(lambda),
+        }
+    }
+
+    /// The name of the function or the model, under which a service publishes metrics unless it says
+    /// otherwise.
+    pub fn name(&self) -> &str {
+        match self {
+            Driver::Alias(lambda) => lambda.function.as_str(),
+            Driver::Servers(servers) => servers.model.as_str(),
+        }
+    }
+
+    /// The function and its alias, where that is what moves.
+    pub fn alias(&self) -> Option<&Lambda> {
+        match self {
+            Driver::Alias(lambda) => Some(lambda),
+            Driver::Servers(_) => None,
+        }
+    }
+
+    /// The model servers, where they are what moves.
+    pub fn servers(&self) -> Option<&ModelServers> {
+        match self {
+            Driver::Alias(_) => None,
+            Driver::Servers(servers) => Some(servers),
+        }
+    }
+}
+
 /// What a release follows, as the target file said when it started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// The function and the alias.
-    pub lambda: Lambda,
+    /// What moves.
+    pub driver: Driver,
+    /// The cache in front of the model, for a release of a model.
+    #[serde(default)]
+    pub cache: Option<Cache>,
     /// The steps before full traffic.
     pub steps: Vec<Step>,
     /// How the canary is judged.
@@ -32,16 +85,53 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan that follows from a target.
-    pub fn of(target: &Target) -> Self {
-        Self {
-            lambda: target.service.lambda.clone(),
+    /// The plan that follows from a target for artifacts of a lane; nothing where the target has nothing
+    /// that takes them.
+    pub fn of(target: &Target, lane: Lane) -> Option<Self> {
+        let driver = Driver::of(target, lane)?;
+        let plan = Self {
+            driver,
+            cache: None,
             steps: target.rollout.steps(),
             judge: target.judge.clone(),
             guards: target.guards.clone(),
             alarm_at_start: target.alarm_at_start,
             watch: target.watch,
+        };
+        Some(match lane {
+            Lane::Code => plan,
+            Lane::Model => plan.for_model(target),
+        })
+    }
+
+    fn for_model(self, target: &Target) -> Self {
+        let own = target.model_release.clone();
+        Self {
+            cache: target.cache.clone(),
+            steps: own.rollout.map_or(self.steps, |rollout| rollout.steps()),
+            judge: own.judge.unwrap_or(self.judge),
+            guards: own.guards.unwrap_or(self.guards),
+            watch: own.watch.unwrap_or(self.watch),
+            ..self
         }
+    }
+
+    /// The steps that so many replicas can carry: each weight becomes the share of the replicas that is
+    /// nearest to it, at least one and never all; steps that come out alike are one, with the bakes of
+    /// both. A single replica carries none.
+    pub fn steps_on(&self, replicas: usize) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        if replicas < 2 {
+            return steps;
+        }
+        for step in &self.steps {
+            let weight = share(placed(step.weight, replicas), replicas);
+            match steps.last_mut() {
+                Some(last) if last.weight == weight => last.bake = last.bake.and(step.bake),
+                _ => steps.push(Step { weight, bake: step.bake }),
+            }
+        }
+        steps
     }
 
     /// The length of the periods that are read, in seconds: the service's own, or a minute, or the
@@ -100,8 +190,27 @@ impl Plan {
 
     /// A person goes back to a version that served before: all traffic at once. No guard and no
     /// watch takes that back, because automation never moves past a person's decision.
-    pub fn at_once(target: &Target) -> Self {
-        let plan = Self::of(target);
-        Self { steps: Vec::new(), guards: Vec::new(), watch: Span::seconds(0), ..plan }
+    pub fn at_once(target: &Target, lane: Lane) -> Option<Self> {
+        let plan = Self::of(target, lane)?;
+        Some(Self { steps: Vec::new(), guards: Vec::new(), watch: Span::seconds(0), ..plan })
     }
+}
+
+/// How many of so many replicas have this weight: the nearest number, at least one and never all, except
+/// for the weights of none and of all.
+pub fn placed(weight: Weight, replicas: usize) -> usize {
+    match weight {
+        Weight::ZERO => 0,
+        Weight::FULL => replicas,
+        weight => {
+            let nearest = (usize::from(weight.percent()) * replicas + 50) / 100;
+            nearest.clamp(1, replicas.saturating_sub(1).max(1))
+        }
+    }
+}
+
+/// The share that some of so many replicas have, in whole percent, rounded.
+pub fn share(some: usize, replicas: usize) -> Weight {
+    let percent = (some * 100 + replicas / 2).checked_div(replicas).unwrap_or(0);
+    u8::try_from(percent).ok().and_then(|percent| Weight::new(percent).ok()).unwrap_or(Weight::FULL)
 }

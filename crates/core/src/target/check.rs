@@ -1,7 +1,9 @@
 //! Rules over more than one field of a target file.
 
 use super::evidence_check::{percentile_problems, synthetic_problems};
+use super::models_check::model_problems;
 use super::{LatencyRule, Rule, Strictness, Target};
+use crate::artifact::Lane;
 use crate::judge::sequential::Signal;
 use crate::release::Plan;
 use crate::span::Span;
@@ -38,8 +40,9 @@ impl Target {
     pub fn problems(&self, resolution: MetricResolution) -> Vec<Problem> {
         let mut found = Vec::new();
         let mut problem = |field, message: String| found.push(Problem { field, message });
-        if self.sources.image.is_none() && self.sources.package.is_none() {
-            problem("sources", "sources is empty: give `image` or `package`".into());
+        let sources = &self.sources;
+        if sources.image.is_none() && sources.package.is_none() && sources.model.is_none() {
+            problem("sources", "sources is empty: give `image`, `package` or `model`".into());
         }
         if self.sources.image.is_some() && self.sources.package.is_some() {
             problem(
@@ -101,6 +104,9 @@ impl Target {
         for (field, message) in self.judge_problems() {
             problem(field, message);
         }
+        for (field, message) in model_problems(self) {
+            problem(field, message);
+        }
         if let Some(deadline) = self.deadline {
             let bakes: u64 = self.rollout.steps().iter().map(|s| s.bake.as_secs()).sum();
             if deadline.as_secs() <= bakes {
@@ -152,7 +158,8 @@ impl Target {
                         thresholds`";
             problem("judge.latency.maxIncrease", text.into());
         }
-        let plan = Plan::of(self);
+        let lane = if self.service.lambda.is_some() { Lane::Code } else { Lane::Model };
+        let Some(plan) = Plan::of(self, lane) else { return found };
         let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
         let blocks = plan.buckets() / ((block / bucket).max(1) as usize);
         let looked_at = plan.steps.iter().all(|step| step.bake >= judge.interval);

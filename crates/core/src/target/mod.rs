@@ -5,6 +5,8 @@ mod check;
 mod evidence_check;
 mod evidence_rule;
 mod judge_rule;
+mod models;
+mod models_check;
 mod policy;
 mod preset;
 mod rollout;
@@ -15,6 +17,10 @@ pub use evidence_rule::{
     CustomSignal, LowTraffic, Overrides, OwnMetrics, PercentileMetrics, Strictness, Synthetic,
 };
 pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile, Rule};
+pub use models::{
+    Cache, CloudMapService, Complete, EcsTasks, ModelRelease, ModelServers, ModelSource,
+    OnCacheFailure, Protocol, Redis, Replicas, Webhook,
+};
 pub use policy::{AlarmAtStart, WhileReleasing};
 pub use preset::Preset;
 pub use rollout::{InvalidRollout, Rollout, Step};
@@ -45,6 +51,12 @@ pub struct Target {
     /// When a canary is good enough.
     #[serde(default)]
     pub judge: JudgeRule,
+    /// What a release of a model does otherwise than a release of code.
+    #[serde(default, skip_serializing_if = "ModelRelease::is_empty")]
+    pub model_release: ModelRelease,
+    /// The cache in front of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Cache>,
     /// CloudWatch alarms that roll back a release from the first shift to the end of the watch.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<AlarmName>,

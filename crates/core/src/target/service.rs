@@ -3,15 +3,20 @@
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
+use super::{ModelServers, ModelSource};
 use crate::names::{AliasName, BucketName, FunctionName, RepositoryName};
 
-/// What serves the traffic of a target.
+/// What serves the traffic of a target. At least one of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
     /// A Lambda function behind an alias; Perch shifts the alias's weights.
-    pub lambda: Lambda,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lambda: Option<Lambda>,
+    /// Servers that hold a model in memory. A model goes to them, and an image to the function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_servers: Option<ModelServers>,
 }
 
 /// A Lambda function and the alias that callers use.
@@ -36,6 +41,9 @@ pub struct Sources {
     /// Zip packages in an S3 bucket, for zip functions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub package: Option<PackageSource>,
+    /// Model versions in an S3 bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelSource>,
 }
 
 /// Images in an ECR repository.

@@ -1,7 +1,7 @@
 //! Aliases: reading them, and moving them under their revision.
 
 use perch_app::ports::{AliasState, PortError, ReadAlias, Route, ShiftWeight};
-use perch_core::names::{AliasName, FunctionName, FunctionVersion};
+use perch_core::names::{AliasName, FunctionName, Version};
 use perch_core::target::Lambda;
 
 use super::{Account, Alias, MemoryLambda};
@@ -26,12 +26,7 @@ impl ShiftWeight for MemoryLambda {
 
 impl Account {
     /// Creates an alias that sends everything to one version.
-    pub fn create_alias(
-        &mut self,
-        function: &FunctionName,
-        alias: &AliasName,
-        version: &FunctionVersion,
-    ) {
+    pub fn create_alias(&mut self, function: &FunctionName, alias: &AliasName, version: &Version) {
         let revision = self.next_revision();
         let routes = vec![Route::all_on(version)];
         let function = self.function_mut(function).expect("the function exists");

@@ -7,7 +7,7 @@ use perch_app::ports::{
     UpdateCode, VersionState,
 };
 use perch_core::artifact::Artifact;
-use perch_core::names::{FunctionName, FunctionVersion};
+use perch_core::names::{FunctionName, Version};
 use perch_core::target::Lambda;
 
 use super::{Account, Function, MemoryLambda, Progress, Version};
@@ -38,7 +38,7 @@ impl ReadFunction for MemoryLambda {
     async fn version(
         &self,
         function: &FunctionName,
-        version: &FunctionVersion,
+        version: &Version,
     ) -> Result<VersionState, PortError> {
         self.port("version", |account| {
             let found = account.version_mut(function, version)?;
@@ -90,7 +90,7 @@ impl PublishVersion for MemoryLambda {
         function: &FunctionName,
         code_sha256: &str,
         _description: &str,
-    ) -> Result<FunctionVersion, PortError> {
+    ) -> Result<Version, PortError> {
         self.port("publish", |account| account.publish(function, code_sha256)).await
     }
 }
@@ -133,11 +133,7 @@ impl Account {
         Ok(code_sha256(identity).to_owned())
     }
 
-    fn publish(
-        &mut self,
-        name: &FunctionName,
-        expected: &str,
-    ) -> Result<FunctionVersion, PortError> {
+    fn publish(&mut self, name: &FunctionName, expected: &str) -> Result<Version, PortError> {
         let state = Progress { looks: self.version_looks, fails: self.version_fails.clone() };
         let function = self.function_mut(name)?;
         function.not_updating(name)?;
@@ -158,7 +154,7 @@ impl Account {
     pub(super) fn version_mut(
         &mut self,
         name: &FunctionName,
-        version: &FunctionVersion,
+        version: &Version,
     ) -> Result<&mut Version, PortError> {
         let place = version.as_str().parse::<usize>().ok().and_then(|n| n.checked_sub(1));
         let function = self.function_mut(name)?;

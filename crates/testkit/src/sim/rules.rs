@@ -67,7 +67,7 @@ pub(super) fn read_back(
 /// Whether a step's write goes up by more than one step of the plan.
 pub(super) fn skips_a_step(
     release: &Release,
-    baseline: &perch_core::names::FunctionVersion,
+    baseline: &perch_core::names::Version,
     before: &Route,
     after: &Route,
 ) -> bool {

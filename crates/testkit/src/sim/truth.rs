@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use perch_core::judge::Arm;
-use perch_core::names::{AlarmName, FunctionVersion, TargetName};
+use perch_core::names::{AlarmName, TargetName, Version};
 use perch_core::target::Target;
 
 use super::script::{Behaviour, Script};
@@ -11,7 +11,7 @@ use crate::watching::{failing, healthy, silent, slow};
 use crate::world::World;
 
 /// Which version has had all traffic of a target since when, in milliseconds after the start.
-pub(super) type Alone = BTreeMap<TargetName, (FunctionVersion, i64)>;
+pub(super) type Alone = BTreeMap<TargetName, (Version, i64)>;
 
 /// Notes where the aliases send their traffic now; the targets whose alias moved.
 pub(super) fn look_at_aliases(world: &World, script: &Script, alone: &mut Alone, clock: i64) {

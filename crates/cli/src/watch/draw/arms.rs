@@ -2,7 +2,7 @@
 
 use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::{Arm, Readings};
-use perch_core::names::FunctionVersion;
+use perch_core::names::Version;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use ratatui::Frame;
@@ -32,7 +32,7 @@ pub(super) fn draw(
     let look = journal.iter().rev().find(|entry| entry.evidence.is_some());
     let readings = look.and_then(|look| Some(&look.evidence.as_ref()?.readings));
     let share = release.weight().percent();
-    let version = |version: Option<&FunctionVersion>| {
+    let version = |version: Option<&Version>| {
         version.map(|version| format!(": version {version}")).unwrap_or_default()
     };
     let baseline = version(release.ledger.as_ref().map(|ledger| &ledger.baseline));
