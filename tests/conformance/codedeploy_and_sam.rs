@@ -124,7 +124,7 @@ async fn sls_canary_159_of_many_functions_each_is_whole_or_untouched() {
         assert_eq!(all.len(), 30);
         for release in all {
             assert_eq!(release.phase.name(), end, "{}, throttled {throttled}", release.target);
-            let route = scene.world.route(&release.plan.lambda).to_string();
+            let route = scene.world.route(release.plan.driver.alias().unwrap()).to_string();
             let version = if end == "Promoted" { "2" } else { "1" };
             assert_eq!(route, format!("version {version} alone"));
         }

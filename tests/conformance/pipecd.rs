@@ -87,7 +87,7 @@ async fn pipecd_5280_weights_go_back_although_the_target_file_changed_meanwhile(
     scene.until_at('b', 50).await;
     let before = scene.target.clone();
     let mut after = target().function("other").guarded_by(&[]).steps(&[(1, 60)]).build();
-    after.service.lambda.alias = "other".parse().unwrap();
+    after.service.lambda.as_mut().unwrap().alias = "other".parse().unwrap();
     scene.world.store.save_target(&after, Some(&before), scene.machines.now()).await.unwrap();
     scene.answers('b', failing());
     scene.go_on().await;

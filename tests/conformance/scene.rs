@@ -61,7 +61,7 @@ impl Scene {
     }
 
     pub(crate) fn lambda(&self) -> &Lambda {
-        &self.target.service.lambda
+        self.target.service.lambda.as_ref().unwrap()
     }
 
     /// An image is pushed; its event is on the way.
@@ -136,6 +136,7 @@ impl Scene {
             reason: "needed now".to_owned(),
             overrides: Vec::new(),
             allow_quarantined: false,
+            way_back: false,
         }
     }
 

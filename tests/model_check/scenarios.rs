@@ -85,7 +85,7 @@ pub(crate) fn unannounced() -> Event {
 
 /// Someone sets the alias to the first version alone.
 pub(crate) fn moved() -> Event {
-    Event::Moved(usual().service.lambda, Route::all_on(&"1".parse().unwrap()))
+    Event::Moved(usual().service.lambda.unwrap(), Route::all_on(&"1".parse().unwrap()))
 }
 
 pub(crate) fn alarm() -> Event {

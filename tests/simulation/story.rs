@@ -114,7 +114,7 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
             4 => Behaviour::TurnsBad(dice.between(0, 200)),
             _ => Behaviour::Healthy,
         };
-        let function = target.service.lambda.function.to_string();
+        let function = target.service.lambda.as_ref().unwrap().function.to_string();
         script.behaviours.insert((function, digest.to_string()), behaviour);
         let repository = source.repository.clone();
         let artifact = Artifact::Image { repository, digest, tag: Some(tag.to_owned()) };

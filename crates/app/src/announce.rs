@@ -122,6 +122,8 @@ fn not_admitted(target: &Target, artifact: &Artifact) -> Option<String> {
                 format!("key {key} matches none of the target's globs: {globs}")
             })
         }
+        // The keys of a model source are a folder: the index finds those that have it.
+        Artifact::Model { .. } => None,
         Artifact::Version { .. } => Some("no source announces versions".to_owned()),
     }
 }

@@ -1,8 +1,8 @@
 //! Writes a target and its index items, and says beforehand what that changes.
 
 use jiff::Timestamp;
-use perch_core::names::{AliasName, FunctionName};
-use perch_core::target::{MetricResolution, Problem, Target};
+use perch_core::names::{AlarmName, AliasName, FunctionName};
+use perch_core::target::{Lambda, MetricResolution, Problem, Target};
 
 use crate::ports::{
     LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, SaveTarget, TargetChange,
@@ -68,9 +68,11 @@ pub async fn run(
 ) -> Result<(), ApplyError> {
     let target = &change.after;
     store.save_target(target, change.before.as_ref(), now).await.map_err(|error| match error {
-        PortError::Conflict { .. } => ApplyError::ServiceTaken {
-            function: target.service.lambda.function.clone(),
-            alias: target.service.lambda.alias.clone(),
+        PortError::Conflict { what, expected, found } => match &target.service.lambda {
+            Some(Lambda { function, alias }) => {
+                ApplyError::ServiceTaken { function: function.clone(), alias: alias.clone() }
+            }
+            None => PortError::Conflict { what, expected, found }.into(),
         },
         other => other.into(),
     })
@@ -83,28 +85,38 @@ pub async fn warnings(
     target: &Target,
 ) -> Result<Vec<String>, PortError> {
     let mut found = Vec::new();
-    let service = &target.service.lambda;
-    match lambda.alias(service).await {
-        Ok(alias) if alias.route.split.is_some() => found.push(format!(
-            "alias {} of {} is split ({}); a release is rejected until it is not",
-            service.alias, service.function, alias.route
-        )),
-        Ok(_) if lambda.has_provisioned_concurrency(service).await? => found.push(format!(
-            "alias {} of {} has provisioned concurrency, and Lambda does not let such an alias split \
-             traffic; a release is rejected until it is removed",
-            service.alias, service.function
-        )),
-        Ok(_) => {}
-        Err(PortError::NotFound { .. }) => found.push(format!(
-            "function {} or its alias {} does not exist yet; a release is rejected until it does",
-            service.function, service.alias
-        )),
-        Err(error) => return Err(error),
+    if let Some(service) = &target.service.lambda {
+        found.extend(alias_warning(lambda, service).await?);
     }
-    for missing in alarms.alarms(&target.guards).await?.missing {
+    let models = target.model_release.guards.iter().flatten();
+    let guards: Vec<AlarmName> = target.guards.iter().chain(models).cloned().collect();
+    for missing in alarms.alarms(&guards).await?.missing {
         found.push(format!(
             "guard {missing} does not exist yet; a release is rejected until it does"
         ));
     }
     Ok(found)
+}
+
+async fn alias_warning(
+    lambda: &(impl ReadAlias + ReadFunction),
+    service: &Lambda,
+) -> Result<Option<String>, PortError> {
+    Ok(match lambda.alias(service).await {
+        Ok(alias) if alias.route.split.is_some() => Some(format!(
+            "alias {} of {} is split ({}); a release is rejected until it is not",
+            service.alias, service.function, alias.route
+        )),
+        Ok(_) if lambda.has_provisioned_concurrency(service).await? => Some(format!(
+            "alias {} of {} has provisioned concurrency, and Lambda does not let such an alias split \
+             traffic; a release is rejected until it is removed",
+            service.alias, service.function
+        )),
+        Ok(_) => None,
+        Err(PortError::NotFound { .. }) => Some(format!(
+            "function {} or its alias {} does not exist yet; a release is rejected until it does",
+            service.function, service.alias
+        )),
+        Err(error) => return Err(error),
+    })
 }

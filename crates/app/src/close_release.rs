@@ -6,6 +6,7 @@ use perch_core::head::{Fence, Waiting};
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Release};
+use perch_core::target::Target;
 use serde::{Deserialize, Serialize};
 
 use crate::announce::Answer;
@@ -87,22 +88,46 @@ pub(crate) async fn start_waiting(
     target: &TargetName,
     now: Timestamp,
 ) -> Result<Option<Answer>, PortError> {
-    let Some(waiting) = store.head(target).await?.and_then(|head| head.waiting) else {
+    let Some(head) = store.head(target).await? else { return Ok(None) };
+    let mut all: Vec<Waiting> = [head.waiting, head.model_waiting].into_iter().flatten().collect();
+    // Of an image and a model that wait, the one that was pushed first has the first turn.
+    all.sort_by_key(|waiting| waiting.pushed_at);
+    if all.is_empty() {
         return Ok(None);
-    };
+    }
     let Some(target) = store.target(target).await? else {
         return Ok(None);
     };
+    let mut last = None;
+    for waiting in all {
+        let answer = start_one(store, executions, &target, &waiting, now).await?;
+        let goes_on = matches!(answer, Answer::Ignored(_));
+        last = Some(answer);
+        if !goes_on {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+async fn start_one(
+    store: &(impl LoadHead + LoadRelease + LoadTarget + PlanRelease + WaitForTurn + KeepNote),
+    executions: &impl StartExecution,
+    target: &Target,
+    waiting: &Waiting,
+    now: Timestamp,
+) -> Result<Answer, PortError> {
     let cause = Cause::Waited { id: waiting.event.clone(), pushed_at: waiting.pushed_at };
-    let answer = start(store, executions, &target, &waiting.artifact, cause, now).await?;
+    let answer = start(store, executions, target, &waiting.artifact, cause, now).await?;
     match &answer {
         Answer::Started(_) => {}
         // Another release was faster, or the line is stopped; that end is the next turn.
-        Answer::Waits { .. } => return Ok(Some(answer)),
-        Answer::Ignored(why) => store.note(&note(&waiting, &target.name, why)).await?,
+        Answer::Waits { .. } => return Ok(answer),
+        Answer::Ignored(why) => store.note(&note(waiting, &target.name, why)).await?,
     }
-    store.forget_waiting(&target.name, waiting.pushed_at).await?;
-    Ok(Some(answer))
+    let lane = waiting.artifact.lane();
+    store.forget_waiting(&target.name, lane, waiting.pushed_at).await?;
+    Ok(answer)
 }
 
 fn note(waiting: &Waiting, target: &TargetName, why: &str) -> Note {

@@ -15,7 +15,7 @@ use perch_core::weight::Weight;
 use crate::ports::{
     AliasState, CommitRelease, LoadHead, LoadStanding, ReadAlias, Route, ShiftWeight, Standing,
 };
-use crate::step::{StepError, StepInput, StepOutput, settle};
+use crate::step::{StepError, StepInput, StepOutput, alias_of, missing, settle};
 
 /// How long to wait before looking again whether a stop or a hold was ended, in seconds.
 const HELD: u64 = 30;
@@ -42,8 +42,8 @@ pub(crate) async fn run(
 ) -> Result<StepOutput, StepError> {
     match move_to(store, lambda, &release, weight).await? {
         Moved::To(alias) => {
-            if let Some(ledger) = &mut release.ledger {
-                ledger.revision = alias.revision;
+            if let Some(snapshot) = release.ledger.as_mut().and_then(Ledger::alias_mut) {
+                snapshot.revision = alias.revision;
             }
             settle(store, input, release, &event, None, now).await
         }
@@ -69,7 +69,8 @@ async fn move_to(
     let (ledger, canary) = way(release)?;
     let (from, to) =
         (Route::at(ledger, &canary, release.weight()), Route::at(ledger, &canary, weight));
-    let alias = lambda.alias(&release.plan.lambda).await?;
+    let service = alias_of(release)?;
+    let alias = lambda.alias(service).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(release) {
         return Ok(Moved::Stale);
@@ -83,11 +84,11 @@ async fn move_to(
     if is_held(release, &standing) {
         return Ok(Moved::Held);
     }
-    lambda.shift(&release.plan.lambda, &to, &alias.revision).await?;
-    let found = lambda.alias(&release.plan.lambda).await?;
+    lambda.shift(service, &to, &alias.revision).await?;
+    let found = lambda.alias(service).await?;
     if found.route != to {
         return Err(StepError::NotAsSet {
-            what: format!("alias {}", release.plan.lambda.alias),
+            what: format!("alias {}", service.alias),
             expected: to.to_string(),
             found: found.route.to_string(),
         });
@@ -104,12 +105,7 @@ fn is_held(release: &Release, standing: &Standing) -> bool {
 
 /// The ledger and the canary of a release that has both.
 pub(crate) fn way(release: &Release) -> Result<(&Ledger, Version), StepError> {
-    let missing = |what| StepError::Incomplete {
-        release: release.id.clone(),
-        what,
-        phase: release.phase.name(),
-    };
-    let ledger = release.ledger.as_ref().ok_or_else(|| missing("ledger"))?;
-    let canary = release.canary.clone().ok_or_else(|| missing("canary"))?;
+    let ledger = release.ledger.as_ref().ok_or_else(|| missing(release, "ledger"))?;
+    let canary = release.canary.clone().ok_or_else(|| missing(release, "canary"))?;
     Ok((ledger, canary))
 }

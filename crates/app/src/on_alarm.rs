@@ -35,6 +35,8 @@ pub struct Alarm {
 pub enum Answer {
     /// Traffic is back on the baseline and the rollback runs.
     RolledBack,
+    /// The rollback runs; model servers are put back by it alone.
+    Started,
     /// Someone else had moved the alias: it was left alone, and the rollback writes that down.
     LeftAlone,
     /// No canary may be serving, or its release started after the alarm: there is nothing to put
@@ -76,14 +78,21 @@ async fn protect(
         store.note(&nothing_in_flight(alarm, target)).await?;
         return Ok(Answer::NothingInFlight);
     };
-    let restored = restore(store, lambda, &head, &ledger, Some(&ledger.revision)).await;
+    let restored = match ledger.alias() {
+        Some(alias) => {
+            let hint = Some(alias.revision.as_str());
+            restore(store, lambda, &head, (&ledger, alias), hint).await.map(Some)
+        }
+        None => Ok(None),
+    };
     // The rollback machine also runs when the alias could not be moved: it tries longer.
     let cause = RollbackCause::Alarm { alarm: alarm.name.clone(), reason: alarm.reason.clone() };
     let input = json!({ "releaseId": release, "cause": cause });
     executions.start(Machine::Rollback, &rollback_name(&release, head.fence), &input).await?;
     Ok(match restored? {
-        Restored::Back(_) => Answer::RolledBack,
-        Restored::Foreign(_) => Answer::LeftAlone,
+        Some(Restored::Back(_)) => Answer::RolledBack,
+        Some(Restored::Foreign(_)) => Answer::LeftAlone,
+        None => Answer::Started,
     })
 }
 

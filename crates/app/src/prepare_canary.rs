@@ -13,7 +13,7 @@ use crate::ports::{
     CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PortError,
     PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction, UpdateCode,
 };
-use crate::step::{StepError, StepInput, StepOutput, held, settle};
+use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
 use crate::take_ledger;
 
 /// How long to wait before looking again whether Lambda is done with new code.
@@ -33,14 +33,16 @@ pub async fn run(
     let outcome = match &release.phase {
         Phase::Pending => {
             let event = take_ledger::run(lambda, images, alarms, &release, now).await;
-            event.map(Step::Event).map_err(StepError::from)
+            event.map(Step::Event)
         }
         Phase::Preparing if now >= release.deadline => {
             Ok(Step::Event(refused(format!("the canary was not ready by {:.0}", release.deadline))))
         }
         Phase::Preparing => match &release.artifact {
             Artifact::Version { version } => existing(lambda, images, &release, version).await,
-            Artifact::Image { .. } | Artifact::Package { .. } => publish(lambda, &release).await,
+            Artifact::Image { .. } | Artifact::Package { .. } | Artifact::Model { .. } => {
+                publish(lambda, &release).await
+            }
         },
         _ => return Ok(input.then(resume(&release, now))),
     };
@@ -85,7 +87,7 @@ async fn existing(
     release: &Release,
     version: &Version,
 ) -> Result<Step, StepError> {
-    let function = &release.plan.lambda.function;
+    let function = &alias_of(release)?.function;
     let found = match lambda.version(function, version).await {
         Ok(found) => found,
         Err(PortError::NotFound { .. }) => {
@@ -116,7 +118,7 @@ async fn publish(
     lambda: &(impl ReadFunction + UpdateCode + PublishVersion),
     release: &Release,
 ) -> Result<Step, StepError> {
-    let function = &release.plan.lambda.function;
+    let function = &alias_of(release)?.function;
     let state = lambda.function(function).await?;
     match state.update {
         CodeState::InProgress => return Ok(Step::Again),

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next};
-use perch_core::head::{Fence, Head, Ledger};
+use perch_core::head::{AliasSnapshot, Fence, Head, Ledger, Snapshot};
 use perch_core::names::ReleaseId;
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
@@ -53,18 +53,22 @@ pub async fn run(
         return Ok(over);
     };
     release.fence = head.fence;
-    let restored = match (&release.ledger, release.phase.is_exposed()) {
-        (Some(ledger), true) => restore(store, lambda, &head, ledger, None).await.map(Some),
-        // No traffic was moved: there is nothing to put back, and the alias is not ours to touch.
-        (None, _) | (_, false) => Ok(None),
+    let restored = match release.ledger.as_ref().map(|ledger| (ledger, &ledger.snapshot)) {
+        Some((ledger, Snapshot::Alias(alias))) if release.phase.is_exposed() => {
+            restore(store, lambda, &head, (ledger, alias), None).await.map(Some)
+        }
+        // Nothing was moved, so there is nothing to put back; or it is for another step to do.
+        _ => Ok(None),
     };
+    let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
     let mut events = Vec::new();
     events.extend(request(&release, input).map(Event::RollbackRequested));
     match &restored {
+        Ok(None) if of_servers => {}
         Ok(None) => events.push(Event::TrafficRestored),
         Ok(Some(Restored::Back(alias))) => {
-            if let Some(ledger) = &mut release.ledger {
-                ledger.revision.clone_from(&alias.revision);
+            if let Some(snapshot) = release.ledger.as_mut().and_then(Ledger::alias_mut) {
+                snapshot.revision.clone_from(&alias.revision);
             }
             events.push(Event::TrafficRestored);
         }
@@ -75,10 +79,12 @@ pub async fn run(
     }
     let fence = release.fence;
     let (transition, next) = transition(release, &events, None, now)?;
-    if !transition.entries.is_empty() {
+    // The fence is the rollback's now: the record has to say so for the steps that come after.
+    if !transition.entries.is_empty() || of_servers {
         store.commit(&transition).await?;
     }
     restored?;
+    let next = if of_servers { Next::Restore { after_seconds: 0 } } else { next };
     Ok(StepInput { release_id: id.clone(), fence }.then(next))
 }
 
@@ -143,19 +149,19 @@ pub(crate) async fn restore(
     store: &impl LoadHead,
     lambda: &(impl ReadAlias + ShiftWeight),
     held: &Head,
-    ledger: &Ledger,
+    (ledger, alias): (&Ledger, &AliasSnapshot),
     hint: Option<&str>,
 ) -> Result<Restored, StepError> {
     let route = Route::all_on(&ledger.baseline);
     if let Some(revision) = hint {
-        match lambda.shift(&ledger.lambda, &route, revision).await {
+        match lambda.shift(&alias.lambda, &route, revision).await {
             // Lambda answers an update with the alias as it is then.
             Ok(alias) if alias.route == route => return Ok(Restored::Back(alias)),
             Ok(_) | Err(PortError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let mut found = lambda.alias(&ledger.lambda).await?;
+    let mut found = lambda.alias(&alias.lambda).await?;
     for _ in 0..ATTEMPTS {
         refuse_stale(store, held).await?;
         if !found.route.is_within(ledger) {
@@ -163,17 +169,17 @@ pub(crate) async fn restore(
         }
         // Written even where the alias is as it should be: its new revision refuses a shift that
         // read the alias and the fence before the fence was taken, and comes later.
-        match lambda.shift(&ledger.lambda, &route, &found.revision).await {
+        match lambda.shift(&alias.lambda, &route, &found.revision).await {
             Ok(_) | Err(PortError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        found = lambda.alias(&ledger.lambda).await?;
+        found = lambda.alias(&alias.lambda).await?;
         if found.route == route {
             return Ok(Restored::Back(found));
         }
     }
     Err(StepError::NotAsSet {
-        what: format!("alias {}", ledger.lambda.alias),
+        what: format!("alias {}", alias.lambda.alias),
         expected: route.to_string(),
         found: found.route.to_string(),
     })

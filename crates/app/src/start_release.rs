@@ -36,7 +36,10 @@ pub(crate) async fn start(
             return Ok(Answer::Ignored(why));
         }
         let fence = head.map_or(0, |head| head.fence) + 1;
-        let release = planned(target, artifact.clone(), cause.clone(), fence, now);
+        let Some(release) = planned(target, artifact.clone(), cause.clone(), fence, now) else {
+            let why = "the target has no service that takes it".to_owned();
+            return Ok(Answer::Ignored(why));
+        };
         let active = match store.plan(&release, &first_entry(&release)).await? {
             Planned::Created => return launch(executions, release).await,
             // The head's fence may be a later one: the execution goes on with the release's own.
@@ -69,6 +72,7 @@ pub(crate) async fn start(
             let why = format!("release {active} runs, and whileReleasing is reject");
             return Ok(Answer::Ignored(why));
         }
+        // Of two lanes neither is newer: what came while the other runs has its turn after it.
         let what = format!("the end of release {active}");
         if let Some(answer) = queue(store, &release, Behind::Release(&active), what).await? {
             if target.while_releasing == WhileReleasing::Replace {
@@ -89,7 +93,10 @@ fn no_turn(head: &Head, artifact: &Artifact, cause: &Cause) -> Option<String> {
     if cause.is_person() {
         return None;
     }
-    if let Some(serving) = &head.serving
+    if let Some(serving) = [&head.serving, &head.model_serving]
+        .into_iter()
+        .flatten()
+        .find(|serving| serving.artifact.lane() == artifact.lane())
         && serving.artifact.identity() == artifact.identity()
     {
         return Some(format!(
@@ -97,7 +104,7 @@ fn no_turn(head: &Head, artifact: &Artifact, cause: &Cause) -> Option<String> {
             serving.version, serving.release
         ));
     }
-    (!head.admits(cause.pushed_at())).then(|| {
+    (!head.admits(artifact.lane(), cause.pushed_at())).then(|| {
         "it was pushed before what was promoted last, and the newest wins; `perch release start` \
          releases it all the same"
             .to_owned()
@@ -139,7 +146,8 @@ async fn replace(
     newer: &Release,
 ) -> Result<(), PortError> {
     let Some(release) = store.release(active).await? else { return Ok(()) };
-    let is_older = release.cause.pushed_at() < newer.cause.pushed_at();
+    let is_older = release.cause.pushed_at() < newer.cause.pushed_at()
+        && release.artifact.lane() == newer.artifact.lane();
     if !is_older || !release.is_replaceable() {
         return Ok(());
     }
@@ -177,7 +185,7 @@ fn first_entry(release: &Release) -> JournalEntry {
 
 async fn launch(executions: &impl StartExecution, release: Release) -> Result<Answer, PortError> {
     let input = json!({ "releaseId": release.id, "fence": release.fence });
-    executions.start(Machine::CanaryDeploy, &release.id, &input).await?;
+    executions.start(Machine::of(&release.plan.driver), &release.id, &input).await?;
     Ok(Answer::Started(release.id))
 }
 
@@ -187,12 +195,15 @@ fn planned(
     cause: Cause,
     fence: Fence,
     now: Timestamp,
-) -> Release {
+) -> Option<Release> {
+    let lane = artifact.lane();
+    let goes_back = artifact.is_version() || cause.is_way_back();
+    let plan = if goes_back { Plan::at_once(target, lane) } else { Plan::of(target, lane) }?;
     let deadline = now.saturating_add(target.deadline().duration()).unwrap_or(Timestamp::MAX);
-    Release {
+    Some(Release {
         id: release_id(&target.name, &artifact, &cause),
         target: target.name.clone(),
-        plan: if artifact.is_version() { Plan::at_once(target) } else { Plan::of(target) },
+        plan,
         artifact,
         phase: Phase::Pending,
         fence,
@@ -208,9 +219,10 @@ fn planned(
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        reload: None,
         order: None,
         ignored_guards: Vec::new(),
-    }
+    })
 }
 
 /// `TARGET-yyyymmdd-hhmmss-XXXXXX`: the time of the push, and six digits of a hash over target,

@@ -9,6 +9,7 @@ use perch_core::head::Fence;
 use perch_core::journal::{Evidence, JournalEntry, What};
 use perch_core::names::ReleaseId;
 use perch_core::release::{Order, Release};
+use perch_core::target::Lambda;
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{CommitRelease, LoadHead, LoadRelease, PortError, Transition};
@@ -93,6 +94,19 @@ pub async fn held(
         .await?
         .ok_or_else(|| StepError::UnknownRelease(input.release_id.clone()))?;
     Ok((release.fence == input.fence).then_some(release))
+}
+
+/// The alias that the release moves.
+///
+/// # Errors
+/// [`StepError::Incomplete`] for a release that moves something else: it has another state machine.
+pub(crate) fn alias_of(release: &Release) -> Result<&Lambda, StepError> {
+    release.plan.driver.alias().ok_or_else(|| missing(release, "alias"))
+}
+
+/// The error for a release that lacks what its phase needs.
+pub(crate) fn missing(release: &Release, what: &'static str) -> StepError {
+    StepError::Incomplete { release: release.id.clone(), what, phase: release.phase.name() }
 }
 
 /// Decides on `event` and commits the outcome.

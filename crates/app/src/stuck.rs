@@ -1,7 +1,7 @@
 //! What puts a release right that is Stuck: one source for the message that pages and for `perch doctor`.
 
 use perch_core::names::TargetName;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 
 /// The commands, in this order. The first is missing when no ledger was taken: no traffic was moved
 /// then, and the alias is not Perch's to touch.
@@ -16,13 +16,15 @@ pub struct Commands {
 impl Commands {
     /// Those for this release.
     pub fn of(release: &Release) -> Self {
-        let lambda = &release.plan.lambda;
-        let restore = release.ledger.as_ref().map(|ledger| {
-            format!(
+        let restore = release.ledger.as_ref().map(|ledger| match &release.plan.driver {
+            Driver::Servers(_) => {
+                format!("perch model verify {0}`, bring back what it names, then `perch model verify {0}", release.target)
+            }
+            Driver::Alias(lambda) => format!(
                 "aws lambda update-alias --function-name {} --name {} --function-version {} \
                  --routing-config '{{\"AdditionalVersionWeights\":{{}}}}'",
                 lambda.function, lambda.alias, ledger.baseline
-            )
+            ),
         });
         Self { restore, close: close(&release.target) }
     }

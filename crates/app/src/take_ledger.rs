@@ -4,14 +4,15 @@
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::decide::Event;
-use perch_core::head::Ledger;
+use perch_core::head::{AliasSnapshot, Ledger, Snapshot};
 use perch_core::names::AlarmName;
 use perch_core::release::{Cause, Release};
-use perch_core::target::AlarmAtStart;
+use perch_core::target::{AlarmAtStart, Lambda};
 
 use crate::ports::{
     AliasState, FindImage, ImageState, PortError, ReadAlarms, ReadAlias, ReadFunction,
 };
+use crate::step::{StepError, alias_of};
 
 /// What a release begins with: its ledger, or the reason why it ends at once.
 pub(crate) async fn run(
@@ -20,18 +21,19 @@ pub(crate) async fn run(
     alarms: &impl ReadAlarms,
     release: &Release,
     now: Timestamp,
-) -> Result<Event, PortError> {
+) -> Result<Event, StepError> {
     let plan = &release.plan;
-    let alias = match lambda.alias(&plan.lambda).await {
+    let service = alias_of(release)?;
+    let alias = match lambda.alias(service).await {
         Ok(alias) => alias,
-        Err(PortError::NotFound { .. }) => return Ok(refused(no_alias(release))),
-        Err(error) => return Err(error),
+        Err(PortError::NotFound { .. }) => return Ok(refused(no_alias(service))),
+        Err(error) => return Err(error.into()),
     };
-    if let Some(why) = unfit(release, &alias) {
+    if let Some(why) = unfit(service, &alias) {
         return Ok(refused(why));
     }
-    if lambda.has_provisioned_concurrency(&plan.lambda).await? {
-        return Ok(refused(provisioned(release)));
+    if lambda.has_provisioned_concurrency(service).await? {
+        return Ok(refused(provisioned(service)));
     }
     let guards = alarms.alarms(&plan.guards).await?;
     if let Some(missing) = guards.missing.first() {
@@ -43,7 +45,7 @@ pub(crate) async fn run(
         return Ok(refused(why));
     }
     let baseline = alias.route.primary;
-    let code = match lambda.version(&plan.lambda.function, &baseline).await {
+    let code = match lambda.version(&service.function, &baseline).await {
         Ok(version) => {
             if let Some(why) = no_way_back(images, release, version.image.as_deref()).await? {
                 return Ok(refused(why));
@@ -56,27 +58,22 @@ pub(crate) async fn run(
             return Ok(refused(format!(
                 "there is no way back: alias {} points at version {baseline}, which does not exist \
                  any more; point it at a version that does, then start again",
-                plan.lambda.alias
+                service.alias
             )));
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     let serves = match &release.artifact {
         Artifact::Image { digest, .. } => digest.as_str() == code,
         Artifact::Version { version } => *version == baseline,
-        Artifact::Package { .. } => false,
+        Artifact::Package { .. } | Artifact::Model { .. } => false,
     };
     if serves {
         return Ok(refused(format!("{} serves already, as version {baseline}", release.artifact)));
     }
-    let ledger = Ledger {
-        lambda: plan.lambda.clone(),
-        baseline,
-        code,
-        revision: alias.revision,
-        canary: None,
-        taken_at: now,
-    };
+    let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision };
+    let snapshot = Snapshot::Alias(snapshot);
+    let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
     Ok(Event::LedgerTaken { ledger, ignored: guards.in_alarm })
 }
 
@@ -84,8 +81,7 @@ fn refused(why: String) -> Event {
     Event::Refused { why }
 }
 
-fn no_alias(release: &Release) -> String {
-    let lambda = &release.plan.lambda;
+fn no_alias(lambda: &Lambda) -> String {
     format!(
         "function {0} has no alias {1}: publish a version and create the alias first, with `aws \
          lambda create-alias --function-name {0} --name {1} --function-version N`",
@@ -93,17 +89,16 @@ fn no_alias(release: &Release) -> String {
     )
 }
 
-fn unfit(release: &Release, alias: &AliasState) -> Option<String> {
+fn unfit(service: &Lambda, alias: &AliasState) -> Option<String> {
     let (second, weight) = alias.route.split.as_ref()?;
     Some(format!(
         "alias {} is split already ({weight} on version {second}), and Perch did not do it: a split \
          is never taken as the state to come back to; end it first",
-        release.plan.lambda.alias
+        service.alias
     ))
 }
 
-fn provisioned(release: &Release) -> String {
-    let lambda = &release.plan.lambda;
+fn provisioned(lambda: &Lambda) -> String {
     format!(
         "alias {1} of {0} has provisioned concurrency, and Lambda does not let such an alias split \
          traffic: remove it with `aws lambda delete-provisioned-concurrency-config --function-name \
@@ -114,7 +109,7 @@ fn provisioned(release: &Release) -> String {
 
 /// Why guards in ALARM keep the release from starting, unless the target or a person says that they
 /// do not count yet.
-fn blocked(release: &Release, in_alarm: &[AlarmName]) -> Option<String> {
+pub(crate) fn blocked(release: &Release, in_alarm: &[AlarmName]) -> Option<String> {
     if release.plan.alarm_at_start == AlarmAtStart::IgnoreUntilOk {
         return None;
     }

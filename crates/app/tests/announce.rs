@@ -190,7 +190,8 @@ async fn the_number_of_calls_does_not_grow_with_the_number_of_targets() {
         let world = World::usual();
         for number in 0..others {
             let mut other = target().named(&format!("other-{number}")).build();
-            other.service.lambda.function = format!("other-{number}").parse().unwrap();
+            other.service.lambda.as_mut().unwrap().function =
+                format!("other-{number}").parse().unwrap();
             other.sources.image.as_mut().unwrap().repository = "other".parse().unwrap();
             world.add(&other);
         }

@@ -22,6 +22,7 @@ fn start_of(hex: char) -> Start {
         reason: "fixes the incident".to_owned(),
         overrides: Vec::new(),
         allow_quarantined: false,
+        way_back: false,
     }
 }
 
@@ -170,7 +171,7 @@ async fn a_person_goes_back_to_a_version_and_no_guard_takes_that_away() {
     assert_eq!(answers[0].1, on_alarm::Answer::NothingInFlight);
     machines.run(&world).await;
     assert_eq!(world.release(&back.id).phase, Phase::Promoted);
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     assert_eq!(world.route(&lambda), Route::all_on(&"1".parse().unwrap()));
     assert_eq!(broken_at_rest(&world), [""; 0]);
     // What was pushed before the decision has no turn any more.

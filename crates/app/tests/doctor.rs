@@ -12,7 +12,7 @@ use perch_core::head::{Serving, Waiting};
 use perch_core::names::TargetName;
 use perch_core::release::Order;
 use perch_core::weight::Weight;
-use perch_testkit::lambda::{Progress, Version};
+use perch_testkit::lambda::{Progress, Published};
 use perch_testkit::{
     Failure, Fault, MemoryAlarms, MemoryLambda, MemoryLetters, MemoryRegistry, MemoryStore, World,
     at, digest, image, release, target,
@@ -87,10 +87,10 @@ async fn a_split_without_a_release_keeps_releases_from_starting() {
 #[tokio::test]
 async fn a_foreign_alias_during_a_release_is_told() {
     let world = World::amid(&release().baking(0).build());
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.change(|account| {
         let code = digest('c').to_string();
-        let version = Version { code, state: Progress::default() };
+        let version = Published { code, state: Progress::default() };
         account.functions.values_mut().for_each(|f| f.versions.push(Some(version.clone())));
     });
     world.lambda.move_alias(&lambda, &Route::all_on(&"3".parse().unwrap()));
@@ -101,7 +101,7 @@ async fn a_foreign_alias_during_a_release_is_told() {
 async fn drift_has_the_way_back() {
     let world = World::amid(&release().promoted().build());
     assert_eq!(found(&world, "drift", 10).await.result, Outcome::Ok);
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     let finding = warning(&world, "drift", "sends version 1 alone, but release news-1").await;
     assert_eq!(finding.commands, ["perch rollback news --to 2 --reason TEXT"]);
@@ -149,7 +149,7 @@ async fn guards_are_checked_for_the_next_release() {
 async fn stuck() -> World {
     let placed = release().rolling_back(10).build();
     let world = World::amid(&placed);
-    let lambda = &placed.plan.lambda;
+    let lambda = placed.plan.driver.alias().unwrap();
     let split = Some(("2".parse().unwrap(), Weight::new(10).unwrap()));
     world.lambda.move_alias(lambda, &Route { primary: "1".parse().unwrap(), split });
     let failure = Some("alias live is not available now".to_owned());
@@ -176,7 +176,7 @@ async fn a_stuck_release_has_the_commands_of_the_message_that_paged() {
 #[tokio::test]
 async fn what_was_put_right_already_is_not_asked_for_again() {
     let world = stuck().await;
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     let finding = found(&world, "release", 10).await;
     assert_eq!(finding.commands, ["perch rollback news --reason TEXT"]);

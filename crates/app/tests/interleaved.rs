@@ -232,7 +232,7 @@ async fn the_same_event_twice_at_once_is_one_release() {
 
 /// What the version that serves was built from.
 fn serving(world: &World, release: &Release) -> String {
-    let lambda = &release.plan.lambda;
+    let lambda = release.plan.driver.alias().unwrap();
     let place = world.route(lambda).primary.as_str().parse::<usize>().unwrap() - 1;
     world.lambda.read(|account| {
         let version = account.functions[&lambda.function].versions[place].as_ref();
@@ -399,9 +399,9 @@ async fn a_rollback_that_was_slow_leaves_a_later_release_alone() {
             world.store.read(|items| items.releases.values().any(baking))
         };
         assert!(Machines::new(at(123)).run_until(&world, baking).await);
-        let route = world.route(&placed.plan.lambda);
+        let route = world.route(placed.plan.driver.alias().unwrap());
         assert!(route.split.is_some(), "{route}");
         let error = slow.finish().unwrap_err();
-        assert_eq!(world.route(&placed.plan.lambda), route, "{error}");
+        assert_eq!(world.route(placed.plan.driver.alias().unwrap()), route, "{error}");
     }
 }

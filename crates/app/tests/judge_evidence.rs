@@ -230,7 +230,7 @@ async fn the_basis_is_fixed_before_the_first_shift() {
     let mut placed = release().to(&target).preparing().build();
     placed.code = Some("b".repeat(64));
     world.lambda.change(|account| {
-        let function = &placed.plan.lambda.function;
+        let function = &placed.plan.driver.alias().unwrap().function;
         account.update_code(function, &placed.artifact.identity()).unwrap();
     });
     world.place(&placed);

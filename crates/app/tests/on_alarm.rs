@@ -23,7 +23,7 @@ async fn ring(world: &World) -> Result<Vec<(TargetName, Answer)>, StepError> {
 }
 
 fn route(world: &World) -> Route {
-    world.route(&target().build().service.lambda)
+    world.route(target().build().service.lambda.as_ref().unwrap())
 }
 
 fn baseline() -> Route {
@@ -85,7 +85,7 @@ async fn an_alarm_that_guards_nothing_costs_one_query() {
 #[tokio::test]
 async fn an_alias_that_moved_since_costs_a_read_and_is_put_back_all_the_same() {
     let world = World::amid(&release().baking(0).build());
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"2".parse().unwrap()));
     ring(&world).await.unwrap();
     let calls = ["by_guard", "take_fence", "shift", "alias", "head", "shift", "alias", "start"];
@@ -142,7 +142,7 @@ async fn one_target_that_fails_does_not_keep_the_others_exposed() {
     world.calls.inject(Fault::of("take_fence"));
     ring(&world).await.unwrap_err();
     assert_ne!(route(&world), baseline());
-    assert_eq!(world.route(&other.service.lambda), baseline());
+    assert_eq!(world.route(other.service.lambda.as_ref().unwrap()), baseline());
     ring(&world).await.unwrap();
     assert_eq!(route(&world), baseline());
 }

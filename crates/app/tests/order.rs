@@ -62,8 +62,9 @@ fn placed_again(
     placed: &perch_core::release::Release,
 ) -> perch_core::release::Release {
     let mut placed = placed.clone();
+    let revision = world.lambda.now(placed.plan.driver.alias().unwrap()).revision;
     if let Some(ledger) = &mut placed.ledger {
-        ledger.revision = world.lambda.now(&placed.plan.lambda).revision;
+        ledger.alias_mut().unwrap().revision = revision;
     }
     placed
 }

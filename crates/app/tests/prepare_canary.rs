@@ -48,8 +48,13 @@ async fn the_ledger_comes_first_then_the_code_then_the_version() {
     assert_eq!(release.canary.as_ref().unwrap().as_str(), "2");
     assert_eq!(release.code.as_deref(), Some(digest('b').hex()));
     let ledger = release.ledger.clone().unwrap();
-    assert_eq!((ledger.baseline.as_str(), ledger.code), ("1", digest('a').to_string()));
-    assert_eq!(world.lambda.routes(&release.plan.lambda).len(), 1, "no traffic moved");
+    let code = ledger.alias().unwrap().code.clone();
+    assert_eq!((ledger.baseline.as_str(), code), ("1", digest('a').to_string()));
+    assert_eq!(
+        world.lambda.routes(release.plan.driver.alias().unwrap()).len(),
+        1,
+        "no traffic moved"
+    );
     assert_eq!(broken_always(&world), [""; 0]);
 }
 
@@ -85,7 +90,7 @@ async fn a_release_that_can_not_be_put_back_is_rejected_with_what_to_do() {
                 });
                 let split = Some(("2".parse().unwrap(), Weight::new(10).unwrap()));
                 let route = Route { primary: "1".parse().unwrap(), split };
-                world.lambda.move_alias(&target().build().service.lambda, &route);
+                world.lambda.move_alias(target().build().service.lambda.as_ref().unwrap(), &route);
             },
             "alias live is split already (10% on version 2), and Perch did not do it",
         ),
@@ -292,7 +297,7 @@ async fn an_execution_that_lost_the_target_ends_quietly() {
 async fn a_repeated_preparation_answers_what_is_next() {
     let world = World::amid(&release().shifting(0).build());
     assert_eq!(prepare(&world, 0).await.unwrap().next, "Shift");
-    let route = world.route(&target().build().service.lambda);
+    let route = world.route(target().build().service.lambda.as_ref().unwrap());
     assert_eq!(route, Route::all_on(&"1".parse().unwrap()));
     assert_eq!(world.calls.log(), ["release"]);
 }

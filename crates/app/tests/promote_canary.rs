@@ -13,7 +13,7 @@ async fn promote(world: &World) -> Result<StepOutput, StepError> {
 }
 
 fn routes(world: &World) -> Vec<Route> {
-    world.lambda.routes(&target().build().service.lambda)
+    world.lambda.routes(target().build().service.lambda.as_ref().unwrap())
 }
 
 fn canary() -> Route {
@@ -38,7 +38,7 @@ async fn a_promotion_is_not_called_done_before_it_was_read_back() {
     let world = World::amid(&release().promoting().build());
     let mut paused = Paused::new(&world.calls, promote(&world)).before("shift");
     paused.step();
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     let error = paused.finish().unwrap_err();
     assert!(matches!(error, StepError::NotAsSet { .. }), "{error}");
@@ -74,7 +74,7 @@ async fn a_promotion_under_a_taken_fence_moves_nothing() {
 async fn a_promotion_of_an_alias_that_changed_is_a_conflict() {
     let world = World::amid(&release().promoting().build());
     let paused = Paused::new(&world.calls, promote(&world)).before("shift");
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     let same = world.route(&lambda);
     world.lambda.move_alias(&lambda, &same);
     let error = paused.finish().unwrap_err();

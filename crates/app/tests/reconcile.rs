@@ -207,7 +207,7 @@ async fn a_target_whose_holder_is_gone_is_freed_and_people_are_told() {
 async fn a_stuck_release_is_closed_once_a_person_put_the_alias_right() {
     let world = World::amid(&release().stuck().build());
     assert_eq!(sweep(&world, 60).await.did, [""; 0], "the canary may still be serving");
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     assert_eq!(sweep(&world, 400).await.did.len(), 1);
     Machines::new(at(400)).run(&world).await;
@@ -234,7 +234,7 @@ async fn what_waits_for_nothing_is_started_unless_the_line_is_stopped() {
 #[tokio::test]
 async fn drift_is_told_once_and_never_mended_over_a_person_s_head() {
     let world = World::amid(&release().promoted().build());
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     let chosen = Route::all_on(&"1".parse().unwrap());
     world.lambda.move_alias(&lambda, &chosen);
     assert_eq!(sweep(&world, 60).await.did.len(), 1);

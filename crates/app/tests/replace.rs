@@ -41,7 +41,10 @@ async fn the_canary_goes_back_to_the_same_baseline_and_the_newest_follows() {
         let mut machines = Machines::new(at(62));
         let over = |world: &World| world.release(&"news-1".parse().unwrap()).phase.is_over();
         assert!(machines.run_until(&world, over).await);
-        assert_eq!(world.route(&target().build().service.lambda).primary.as_str(), "1");
+        assert_eq!(
+            world.route(target().build().service.lambda.as_ref().unwrap()).primary.as_str(),
+            "1"
+        );
         machines.run(&world).await;
         assert_eq!(broken_at_rest(&world), [""; 0]);
         let newest = world.store.read(|items| {

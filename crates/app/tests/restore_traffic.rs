@@ -29,7 +29,7 @@ fn whats(world: &World, count: usize) -> Vec<What> {
 }
 
 fn route(world: &World) -> Route {
-    world.route(&target().build().service.lambda)
+    world.route(target().build().service.lambda.as_ref().unwrap())
 }
 
 fn baseline() -> Route {

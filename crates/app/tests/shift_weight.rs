@@ -15,7 +15,7 @@ async fn shift(world: &World) -> Result<StepOutput, StepError> {
 }
 
 fn route(world: &World) -> Route {
-    world.route(&target().build().service.lambda)
+    world.route(target().build().service.lambda.as_ref().unwrap())
 }
 
 fn split(percent: u8) -> Route {
@@ -24,7 +24,7 @@ fn split(percent: u8) -> Route {
 }
 
 fn writes(world: &World) -> usize {
-    world.lambda.routes(&target().build().service.lambda).len() - 1
+    world.lambda.routes(target().build().service.lambda.as_ref().unwrap()).len() - 1
 }
 
 #[tokio::test]
@@ -43,8 +43,12 @@ async fn the_alias_is_moved_read_back_and_then_called_shifted() {
         (last.what, last.cause.as_str()),
         (What::WeightShifted, "10% of traffic on the canary")
     );
-    let hint = release.ledger.unwrap().revision;
-    assert_eq!(hint, world.lambda.now(&release.plan.lambda).revision, "an alarm needs no read");
+    let hint = release.ledger.as_ref().unwrap().alias().unwrap().revision.clone();
+    assert_eq!(
+        hint,
+        world.lambda.now(release.plan.driver.alias().unwrap()).revision,
+        "an alarm needs no read"
+    );
 }
 
 #[tokio::test]
@@ -84,7 +88,7 @@ async fn a_shift_under_a_taken_fence_ends_and_moves_nothing() {
 async fn an_alias_that_changed_between_read_and_write_is_a_conflict_and_is_read_again() {
     let world = World::amid(&release().shifting(0).build());
     let paused = Paused::new(&world.calls, shift(&world)).before("shift");
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"1".parse().unwrap()));
     let error = paused.finish().unwrap_err();
     assert!(matches!(error, StepError::Port(PortError::Conflict { .. })), "{error}");
@@ -98,7 +102,7 @@ async fn an_alias_that_is_not_as_it_was_set_is_not_called_shifted() {
     let world = World::amid(&release().shifting(0).build());
     let mut paused = Paused::new(&world.calls, shift(&world)).before("shift");
     assert!(paused.step().is_none(), "the shift happened, the alias was not read back");
-    world.lambda.move_alias(&target().build().service.lambda, &split(37));
+    world.lambda.move_alias(target().build().service.lambda.as_ref().unwrap(), &split(37));
     let error = paused.finish().unwrap_err();
     assert_eq!(
         error.to_string(),

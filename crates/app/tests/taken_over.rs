@@ -41,7 +41,7 @@ async fn a_release_lets_go_of_an_alias_that_a_person_moved() {
         release().watching(),
     ] {
         let (world, chosen) = world(placed.build());
-        let lambda = target().build().service.lambda;
+        let lambda = target().build().service.lambda.unwrap();
         world.lambda.move_alias(&lambda, &chosen);
         go_on(&world).await;
         let ended = world.release(&"news-1".parse().unwrap());
@@ -57,7 +57,7 @@ async fn a_release_lets_go_of_an_alias_that_a_person_moved() {
 #[tokio::test]
 async fn a_rollback_does_not_overwrite_a_person_s_choice() {
     let (world, chosen) = world(release().baking(0).build());
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &chosen);
     let alarm = Alarm {
         event: "alarm-1".to_owned(),
@@ -77,7 +77,7 @@ async fn a_rollback_does_not_overwrite_a_person_s_choice() {
 #[tokio::test]
 async fn a_split_that_still_holds_the_canary_is_put_back_by_a_rollback() {
     let (world, _) = world(release().baking(0).build());
-    let lambda = target().build().service.lambda;
+    let lambda = target().build().service.lambda.unwrap();
     world.lambda.move_alias(&lambda, &Route::all_on(&"2".parse().unwrap()));
     world.metrics.set("2", failing());
     let alarm = Alarm {

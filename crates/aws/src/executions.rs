@@ -15,6 +15,8 @@ use crate::store::Table;
 pub struct Machines {
     /// `canary-deploy`
     pub canary_deploy: String,
+    /// `model-reload`
+    pub model_reload: String,
     /// `rollback`
     pub rollback: String,
 }
@@ -41,8 +43,11 @@ impl Executions {
         let place = arn.replacen(":dynamodb:", ":states:", 1);
         let place = place.split(":table/").next().unwrap_or_default();
         let machine = |name: &str| format!("{place}:stateMachine:{stack}-{name}");
-        let machines =
-            Machines { canary_deploy: machine("canary-deploy"), rollback: machine("rollback") };
+        let machines = Machines {
+            canary_deploy: machine("canary-deploy"),
+            model_reload: machine("model-reload"),
+            rollback: machine("rollback"),
+        };
         Ok(Self::new(sdk, machines))
     }
 }
@@ -56,6 +61,7 @@ impl StartExecution for Executions {
     ) -> Result<(), PortError> {
         let arn = match machine {
             Machine::CanaryDeploy => &self.machines.canary_deploy,
+            Machine::ModelReload => &self.machines.model_reload,
             Machine::Rollback => &self.machines.rollback,
         };
         let started = self

@@ -240,8 +240,8 @@ impl UpdateCode for Functions {
             Artifact::Package { bucket, key, version } => {
                 request.s3_bucket(bucket.as_str()).s3_key(key).s3_object_version(version)
             }
-            Artifact::Version { .. } => {
-                let message = "a version is published already".to_owned();
+            Artifact::Version { .. } | Artifact::Model { .. } => {
+                let message = "it is no code of a function".to_owned();
                 return Err(PortError::Invalid { what, message });
             }
         };

@@ -171,7 +171,7 @@ fn order(error: &OrderError) -> Option<u8> {
         OrderError::UnknownTarget(_)
         | OrderError::NothingInFlight(_)
         | OrderError::UnknownVersion { .. } => Some(NOT_FOUND),
-        OrderError::NoGuard { .. } => Some(INVALID),
+        OrderError::NoGuard { .. } | OrderError::NoFunction(_) => Some(INVALID),
         OrderError::TooLate { .. }
         | OrderError::Stopped { .. }
         | OrderError::Busy { .. }

@@ -112,6 +112,10 @@ pub enum Cause {
         /// Guards that may be in ALARM at the start.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         overrides: Vec<AlarmName>,
+        /// Whether the person goes back to what served before: all at once, and nothing automatic takes
+        /// it back.
+        #[serde(default, skip_serializing_if = "is_false")]
+        way_back: bool,
     },
 }
 
@@ -136,10 +140,20 @@ impl Cause {
         }
     }
 
+    /// Whether a person goes back to what served before.
+    pub fn is_way_back(&self) -> bool {
+        matches!(self, Cause::Person { way_back: true, .. })
+    }
+
     /// Whether a person started it.
     pub fn is_person(&self) -> bool {
         matches!(self, Cause::Person { .. })
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl std::fmt::Display for Cause {

@@ -90,7 +90,8 @@ pub fn remedies(situation: &Situation, now: Timestamp) -> Vec<Remedy> {
         (Some(_), _) => remedies.push(Remedy::FreeTarget),
         (None, _) => {
             remedies.extend(drift(situation));
-            if head.waiting.is_some() && !situation.stopped {
+            let waits = head.waiting.is_some() || head.model_waiting.is_some();
+            if waits && !situation.stopped {
                 remedies.push(Remedy::StartWaiting);
             }
         }

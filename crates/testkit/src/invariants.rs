@@ -57,7 +57,7 @@ pub fn broken_at_rest_besides(world: &World, others: &BTreeSet<TargetName>) -> V
 /// For worlds whose alias only Perch moved, and without orders, which skip steps.
 pub fn skipped_steps(world: &World, target: &Target) -> Vec<String> {
     let steps: Vec<Weight> = target.rollout.steps().iter().map(|step| step.weight).collect();
-    let routes = world.lambda.routes(&target.service.lambda);
+    let routes = world.lambda.routes(target.service.lambda.as_ref().unwrap());
     let place = |route: &Route| match &route.split {
         None => Some(0),
         Some((_, weight)) => steps.iter().position(|step| step == weight).map(|place| place + 1),
@@ -119,7 +119,8 @@ fn alias(world: &World, name: &TargetName, releases: &[Release], broken: &mut Ve
         Phase::Promoted => newest.canary.as_ref(),
         _ => newest.ledger.as_ref().map(|ledger| &ledger.baseline),
     };
-    let (found, wanted) = (world.route(&target.service.lambda), version.map(Route::all_on));
+    let (found, wanted) =
+        (world.route(target.service.lambda.as_ref().unwrap()), version.map(Route::all_on));
     if Some(&found) != wanted.as_ref() {
         let phase = newest.phase.name();
         broken.push(format!("{} ended {phase}, but its alias sends {found}", newest.id));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use perch_app::ports::Route;
-use perch_core::head::Head;
+use perch_core::head::{Head, Ledger};
 use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::release::Release;
@@ -97,9 +97,18 @@ impl World {
 
     /// Applies the target; its function serves version 1 behind the alias, its guards are OK.
     pub fn add(&self, target: &Target) {
-        let lambda = &target.service.lambda;
         crate::run(perch_app::ports::SaveTarget::save_target(&self.store, target, None, at(0)))
             .unwrap();
+        if let Some(lambda) = &target.service.lambda {
+            self.serve(target, lambda);
+        }
+        for guard in &target.guards {
+            self.alarms.set(guard.as_str(), false);
+        }
+        self.calls.clear();
+    }
+
+    fn serve(&self, target: &Target, lambda: &Lambda) {
         self.lambda.change(|account| {
             let (is_image, code) = match target.sources.image {
                 Some(_) => (true, digest('a').to_string()),
@@ -108,22 +117,18 @@ impl World {
             account.create_function(&lambda.function, is_image, &code);
             account.create_alias(&lambda.function, &lambda.alias, &"1".parse().unwrap());
         });
-        for guard in &target.guards {
-            self.alarms.set(guard.as_str(), false);
-        }
-        self.calls.clear();
     }
 
     /// Puts the release, its journal, its head, its canary version and its alias in place.
     pub fn place(&self, release: &Release) {
         let mut release = release.clone();
-        let lambda = release.plan.lambda.clone();
+        let lambda = release.plan.driver.alias().expect("a release of a function").clone();
         if let Some(canary) = &release.canary {
             self.lambda.change(|account| {
                 let code = release.artifact.identity();
                 account.update_code(&lambda.function, &code).unwrap();
                 let function = account.functions.get_mut(&lambda.function).unwrap();
-                let version = crate::lambda::Version { code, state: Default::default() };
+                let version = crate::lambda::Published { code, state: Default::default() };
                 function.versions.push(Some(version));
                 assert_eq!(function.versions.len().to_string(), canary.as_str());
             });
@@ -132,8 +137,8 @@ impl World {
                 self.lambda.move_alias(&lambda, &route);
             }
         }
-        if let Some(ledger) = &mut release.ledger {
-            ledger.revision = self.lambda.now(&lambda).revision;
+        if let Some(alias) = release.ledger.as_mut().and_then(Ledger::alias_mut) {
+            alias.revision = self.lambda.now(&lambda).revision;
         }
         self.record(&release);
     }

@@ -13,6 +13,7 @@ use perch_app::ports::{
     ReadJournal, Route, ShiftWeight, StartExecution, TakeFence, Transition, Turn, UpdateCode,
     WaitForTurn,
 };
+use perch_core::artifact::Lane;
 use perch_core::head::Waiting;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::phase::{Phase, RollbackCause};
@@ -62,7 +63,7 @@ fn news() -> perch_core::names::TargetName {
 }
 
 fn lambda() -> Lambda {
-    target().build().service.lambda
+    target().build().service.lambda.unwrap()
 }
 
 #[test]
@@ -194,9 +195,9 @@ fn the_newest_push_waits() {
     ] {
         assert_eq!(wait(&world, seconds), turn);
     }
-    run(world.store.forget_waiting(&news(), at(10))).unwrap();
+    run(world.store.forget_waiting(&news(), Lane::Code, at(10))).unwrap();
     assert_eq!(world.head(&news()).waiting, Some(waiting(11)));
-    run(world.store.forget_waiting(&news(), at(11))).unwrap();
+    run(world.store.forget_waiting(&news(), Lane::Code, at(11))).unwrap();
     assert_eq!(world.head(&news()).waiting, None);
 }
 

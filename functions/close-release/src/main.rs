@@ -15,8 +15,9 @@ async fn main() -> Result<(), Error> {
     let table = env.required("PERCH_TABLE");
     let canary_deploy = env.required("PERCH_CANARY_DEPLOY_ARN");
     let rollback = env.required("PERCH_ROLLBACK_ARN");
-    let (table, canary_deploy, rollback) = env.finish((table, canary_deploy, rollback))?;
-    let machines = Machines { canary_deploy, rollback };
+    let model_reload = env.required("PERCH_MODEL_RELOAD_ARN");
+    let machines = Machines { canary_deploy, model_reload, rollback };
+    let (table, machines) = env.finish((table, machines))?;
     let sdk = perch_aws::sdk_config().await;
     let handler =
         Handler { store: Table::new(&sdk, table), executions: Executions::new(&sdk, machines) };

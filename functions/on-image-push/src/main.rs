@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let canary_deploy = env.required("PERCH_CANARY_DEPLOY_ARN");
     let rollback = env.required("PERCH_ROLLBACK_ARN");
     let (table, canary_deploy, rollback) = env.finish((table, canary_deploy, rollback))?;
-    let machines = Machines { canary_deploy, rollback };
+    let machines = Machines { canary_deploy, rollback, ..Machines::default() };
     let sdk = perch_aws::sdk_config().await;
     let handler =
         Handler { store: Table::new(&sdk, table), executions: Executions::new(&sdk, machines) };

@@ -86,16 +86,21 @@ where
     R: ReadLifecycle,
 {
     let Ports { store, lambda, alarms, .. } = ports;
-    let service = &target.service.lambda;
     let standing = store.standing(&target.name).await;
     let active = match standing.as_ref().ok().and_then(|s| s.head.as_ref()?.active.as_ref()) {
         Some(id) => store.release(id).await,
         None => Ok(None),
     };
-    let alias = found(lambda.alias(service).await);
-    let provisioned = match &alias {
-        Ok(None) => Ok(false),
-        Ok(Some(_)) | Err(_) => lambda.has_provisioned_concurrency(service).await,
+    let (alias, provisioned) = match &target.service.lambda {
+        None => (Ok(None), Ok(false)),
+        Some(service) => {
+            let alias = found(lambda.alias(service).await);
+            let provisioned = match &alias {
+                Ok(None) => Ok(false),
+                Ok(Some(_)) | Err(_) => lambda.has_provisioned_concurrency(service).await,
+            };
+            (alias, provisioned)
+        }
     };
     let active: Look<_> = active.map_err(Into::into);
     let alias: Look<_> = alias.map_err(Into::into);
@@ -134,7 +139,8 @@ where
     I: FindImage,
     R: ReadLifecycle,
 {
-    let Some(alias) = found(ports.lambda.alias(&target.service.lambda).await)? else {
+    let Some(service) = &target.service.lambda else { return Ok(Vec::new()) };
+    let Some(alias) = found(ports.lambda.alias(service).await)? else {
         return Ok(Vec::new());
     };
     let mut in_use = Vec::new();
@@ -154,6 +160,7 @@ async fn versions<S, L: ReadFunction, A, I: FindImage, R>(
     let active = active.and_then(Option::as_ref);
     let serving = alias.and_then(Option::as_ref).map(|alias| &alias.route.primary);
     let ledger = active.and_then(|release| release.ledger.as_ref());
+    let ledger = ledger.filter(|ledger| ledger.alias().is_some());
     let mut in_use: Vec<InUse> = Vec::new();
     in_use.extend(active.and_then(|release| released(release, Role::Canary)));
     let back = ledger.map(|ledger| &ledger.baseline);
@@ -177,7 +184,10 @@ async fn look<S, L: ReadFunction, A, I: FindImage, R>(
     role: Role,
     in_use: &mut Vec<InUse>,
 ) -> Result<WayBack, PortError> {
-    let state = found(ports.lambda.version(&target.service.lambda.function, version).await)?;
+    let state = match &target.service.lambda {
+        Some(service) => found(ports.lambda.version(&service.function, version).await)?,
+        None => None,
+    };
     let mut image = None;
     if let Some(uri) = state.as_ref().and_then(|state| state.image.as_deref()) {
         let seen = ports.images.image(uri).await?;
@@ -204,7 +214,7 @@ fn released(release: &Release, role: Role) -> Option<InUse> {
         Artifact::Image { repository, digest, .. } => {
             Some(InUse { repository: repository.clone(), digest: digest.clone(), role })
         }
-        Artifact::Package { .. } | Artifact::Version { .. } => None,
+        Artifact::Package { .. } | Artifact::Model { .. } | Artifact::Version { .. } => None,
     }
 }
 

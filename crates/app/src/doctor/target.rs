@@ -1,23 +1,26 @@
 //! Checks of what a target needs for its next release: alias, guards, way back, nothing in the way.
 
-use perch_core::target::AlarmAtStart;
+use perch_core::names::FunctionName;
+use perch_core::target::{AlarmAtStart, Lambda};
 
 use super::{Finding, TargetFacts};
 use crate::ports::{CodeState, ImageState, Route};
 
 pub(super) fn check(facts: &TargetFacts) -> Vec<Finding> {
-    let mut found = vec![alias(facts)];
-    found.extend(drift(facts));
-    found.push(provisioned(facts));
-    found.push(way_back(facts));
+    let mut found = Vec::new();
+    if let Some(lambda) = &facts.target.service.lambda {
+        found.push(alias(facts, lambda));
+        found.extend(drift(facts));
+        found.push(provisioned(facts, lambda));
+        found.push(way_back(facts, &lambda.function));
+    }
     found.extend(guards(facts));
     found.extend(stop(facts));
     found
 }
 
-fn alias(facts: &TargetFacts) -> Finding {
+fn alias(facts: &TargetFacts, lambda: &Lambda) -> Finding {
     const CHECK: &str = "alias";
-    let lambda = &facts.target.service.lambda;
     let state = match &facts.alias {
         Ok(Some(state)) => state,
         Ok(None) => {
@@ -37,7 +40,7 @@ fn alias(facts: &TargetFacts) -> Finding {
     let sends = format!("{} of {} sends {}", lambda.alias, lambda.function, state.route);
     let active = facts.active.as_ref().ok().and_then(Option::as_ref);
     match (active.and_then(|release| release.ledger.as_ref()), &state.route.split) {
-        (Some(ledger), _) if !state.route.is_within(ledger) => {
+        (Some(ledger), _) if ledger.alias().is_some() && !state.route.is_within(ledger) => {
             let text = format!(
                 "{sends}, which the release in flight did not set. Perch leaves it as it is, and the \
                  release ends Superseded with its next step"
@@ -50,13 +53,12 @@ fn alias(facts: &TargetFacts) -> Finding {
                 "{sends}, and no release runs: a split is never taken as the state to come back to, \
                  so every release is rejected until it ends"
             );
-            Finding::problem(facts, CHECK, text).command(all_on(facts, &state.route))
+            Finding::problem(facts, CHECK, text).command(all_on(lambda, &state.route))
         }
     }
 }
 
-fn all_on(facts: &TargetFacts, route: &Route) -> String {
-    let lambda = &facts.target.service.lambda;
+fn all_on(lambda: &Lambda, route: &Route) -> String {
     format!(
         "aws lambda update-alias --function-name {} --name {} --function-version {} \
          --routing-config '{{\"AdditionalVersionWeights\":{{}}}}'",
@@ -88,9 +90,8 @@ fn drift(facts: &TargetFacts) -> Option<Finding> {
     Some(if route.split.is_some() { finding } else { finding.command(back) })
 }
 
-fn provisioned(facts: &TargetFacts) -> Finding {
+fn provisioned(facts: &TargetFacts, lambda: &Lambda) -> Finding {
     const CHECK: &str = "concurrency";
-    let lambda = &facts.target.service.lambda;
     match &facts.provisioned {
         Ok(false) => Finding::ok(facts, CHECK, "none is provisioned for the alias"),
         Ok(true) => {
@@ -108,9 +109,8 @@ fn provisioned(facts: &TargetFacts) -> Finding {
     }
 }
 
-fn way_back(facts: &TargetFacts) -> Finding {
+fn way_back(facts: &TargetFacts, function: &FunctionName) -> Finding {
     const CHECK: &str = "way back";
-    let function = &facts.target.service.lambda.function;
     let found = match &facts.way_back {
         Ok(Some(found)) => found,
         Ok(None) => return Finding::ok(facts, CHECK, "nothing serves yet"),

@@ -57,6 +57,7 @@ fn names(subject: &str, artifact: &Artifact) -> bool {
         Artifact::Image { repository, digest, .. } => {
             subject.starts_with(repository.as_str()) && subject.contains(digest.short())
         }
+        Artifact::Model { .. } => subject == artifact.to_string(),
         Artifact::Package { .. } | Artifact::Version { .. } => false,
     }
 }
@@ -148,6 +149,6 @@ fn not_admitted(target: &TargetFacts, found: &Found, artifact: &Artifact) -> Opt
                 format!("key {key} matches none of the target's globs: {}", source.keys.join(", "))
             })
         }
-        Artifact::Version { .. } => None,
+        Artifact::Model { .. } | Artifact::Version { .. } => None,
     }
 }

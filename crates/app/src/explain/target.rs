@@ -97,7 +97,7 @@ fn missed(facts: &Facts, target: &TargetFacts) -> Option<Answer> {
     let noted = target.notes.iter().any(|note| note.subject == subject);
     let waits =
         head.waiting.as_ref().is_some_and(|w| w.artifact.identity() == pushed.artifact.identity());
-    if noted || waits || !head.admits(pushed.at) {
+    if noted || waits || !head.admits(pushed.artifact.lane(), pushed.at) {
         return None;
     }
     let what = format!("{subject} was pushed and started no release");

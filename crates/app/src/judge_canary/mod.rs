@@ -17,7 +17,7 @@ use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
     ReadEvidence, ReadMetrics, Route, SendRequests, Window,
 };
-use crate::step::{StepError, StepInput, StepOutput, held, settle};
+use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
 
 /// Looks once at the canary.
 pub async fn run(
@@ -34,7 +34,7 @@ pub async fn run(
         return Ok(input.then(resume(&release, now)));
     };
     // The alias before the fence: who takes the fence later moves the alias later, too.
-    let route = lambda.alias(&release.plan.lambda).await?.route;
+    let route = lambda.alias(alias_of(&release)?).await?.route;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));

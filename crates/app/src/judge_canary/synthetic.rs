@@ -22,8 +22,8 @@ pub(super) async fn fill(
     now: Timestamp,
 ) -> Result<u32, StepError> {
     let plan = &release.plan;
-    let (Phase::Baking { .. }, Some(judging), Some(rule)) =
-        (&release.phase, &release.judging, &plan.judge.low_traffic.synthetic)
+    let (Phase::Baking { .. }, Some(judging), Some(rule), Some(alias)) =
+        (&release.phase, &release.judging, &plan.judge.low_traffic.synthetic, plan.driver.alias())
     else {
         return Ok(0);
     };
@@ -38,7 +38,7 @@ pub(super) async fn fill(
         return Ok(0);
     }
     let events = release.synthetic.turn(rule, missing);
-    let Sent { accepted, failure } = lambda.send(&plan.lambda, &events).await;
+    let Sent { accepted, failure } = lambda.send(alias, &events).await;
     if let Some(failure) = &failure {
         let failure: &dyn Error = failure;
         tracing::warn!(

@@ -11,7 +11,7 @@ use perch_core::release::Release;
 use super::{Guards, whole_periods};
 use crate::move_alias::way;
 use crate::ports::{ReadMetrics, Window};
-use crate::step::StepError;
+use crate::step::{StepError, alias_of};
 
 /// What the look read, and what the judge says of it.
 pub(super) async fn look(
@@ -43,14 +43,14 @@ async fn arms(
     if window.from >= window.to {
         return Ok([Arm::default(); 2]);
     }
-    let (plan, quantile) = (&release.plan, release.plan.judge.latency.quantile);
+    let quantile = release.plan.judge.latency.quantile;
     if watching {
-        let total = metrics.alias_total(&plan.lambda, window, quantile).await?;
+        let total = metrics.alias_total(alias_of(release)?, window, quantile).await?;
         return Ok([total, Arm::default()]);
     }
     let (ledger, canary) = way(release)?;
     let versions = [&canary, &ledger.baseline];
-    Ok(metrics.versions(&plan.lambda, versions, window, quantile).await?)
+    Ok(metrics.versions(alias_of(release)?, versions, window, quantile).await?)
 }
 
 /// The length of the periods that are read: one minute, or the interval where it is shorter.

@@ -1,7 +1,7 @@
 //! The text of a notification.
 
 use perch_core::journal::{JournalEntry, Severity, What};
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 
 use crate::ports::Message;
 
@@ -56,7 +56,16 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::LedgerTaken => format!("{target}: way back recorded"),
         What::CodeSet => format!("{target}: code set"),
         What::CanaryPublished => format!("{target}: canary published"),
-        What::WeightShifted => format!("{target}: {}", entry.cause),
+        What::ModelChecked => format!("{target}: {} is complete", release.artifact),
+        What::WeightShifted | What::CacheSwitched | What::ReplicasReloaded => {
+            format!("{target}: {}", entry.cause)
+        }
+        What::ReplicasLeftOut => {
+            format!("{target}: replicas serve another model, a person must act")
+        }
+        What::CacheNotSwitched => {
+            format!("{target}: the cache was not switched, a person must act")
+        }
         What::BakeJudged => format!("{target}: judged"),
         What::OrderGiven => format!("{target}: order given"),
         What::PromotionDecided => format!("{target}: promotion decided"),
@@ -66,7 +75,10 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::ReleaseRolledBack => format!("{target}: {} rolled back", release.artifact),
         What::ReleaseRejected => format!("{target}: {} rejected", release.artifact),
         What::ReleaseSuperseded => format!("{target}: {} superseded", release.artifact),
-        What::TrafficTakenOver => format!("{target}: someone else moved the alias"),
+        What::TrafficTakenOver => match release.plan.driver {
+            Driver::Alias(_) => format!("{target}: someone else moved the alias"),
+            Driver::Servers(_) => format!("{target}: someone else changed the model servers"),
+        },
         What::ReleaseRevived => format!("{target}: {} goes on", release.artifact),
         What::ReleaseStuck => format!("{target}: STUCK, a person must act"),
     }

@@ -29,6 +29,8 @@ pub struct Start {
     pub overrides: Vec<AlarmName>,
     /// Whether it may have been rolled back before.
     pub allow_quarantined: bool,
+    /// Whether it is the way back to what served before: all at once.
+    pub way_back: bool,
 }
 
 /// Starts the release of an artifact, whatever was released since.
@@ -79,6 +81,7 @@ pub async fn start(
         reason: wanted.reason.clone(),
         at: now,
         overrides: wanted.overrides.clone(),
+        way_back: wanted.way_back,
     };
     match start_release::start(store, executions, &target, &wanted.artifact, cause, now).await? {
         Answer::Started(id) => Ok(id),
@@ -128,7 +131,9 @@ pub async fn go_back_to(
 ) -> Result<ReleaseId, OrderError> {
     let known = store.target(target).await?;
     let known = known.ok_or_else(|| OrderError::UnknownTarget(target.clone()))?;
-    let service = &known.service.lambda;
+    let Some(service) = &known.service.lambda else {
+        return Err(OrderError::NoFunction(target.clone()));
+    };
     match lambda.version(&service.function, version).await {
         Ok(_) => {}
         Err(PortError::NotFound { .. }) => {
@@ -148,6 +153,7 @@ pub async fn go_back_to(
         reason: reason.to_owned(),
         overrides: Vec::new(),
         allow_quarantined: true,
+        way_back: true,
     };
     start(store, executions, &wanted, now).await
 }

@@ -85,6 +85,11 @@ pub enum OrderError {
         /// The version.
         version: Version,
     },
+    /// The target has no Lambda function.
+    #[error(
+        "target {0} has no Lambda function: `perch model rollback {0} --to VERSION` goes back to a model"
+    )]
+    NoFunction(TargetName),
     /// The version does not exist.
     #[error(
         "version {version} of {function} does not exist (any more); \

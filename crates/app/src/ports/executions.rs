@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use perch_core::names::ReleaseId;
+use perch_core::release::Driver;
 
 use super::PortError;
 
@@ -11,8 +12,20 @@ use super::PortError;
 pub enum Machine {
     /// `canary-deploy`
     CanaryDeploy,
+    /// `model-reload`
+    ModelReload,
     /// `rollback`
     Rollback,
+}
+
+impl Machine {
+    /// The machine that carries out a release.
+    pub fn of(driver: &Driver) -> Self {
+        match driver {
+            Driver::Alias(_) => Machine::CanaryDeploy,
+            Driver::Servers(_) => Machine::ModelReload,
+        }
+    }
 }
 
 /// Starts executions.

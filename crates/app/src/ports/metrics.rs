@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use perch_core::judge::Arm;
 use perch_core::judge::sequential::Bucket;
 use perch_core::names::{AlarmName, Version};
+use perch_core::release::Driver;
 use perch_core::target::{JudgeRule, Lambda, Quantile};
 
 use super::PortError;
@@ -46,8 +47,8 @@ pub trait ReadMetrics {
 /// What is read for the rule `sequential`, and where.
 #[derive(Debug, Clone, Copy)]
 pub struct Ask<'a> {
-    /// The function and the alias.
-    pub lambda: &'a Lambda,
+    /// What moves: an alias has metrics of its own, model servers only those of the service.
+    pub driver: &'a Driver,
     /// The rule, with the service's own metrics and signals.
     pub rule: &'a JudgeRule,
     /// From which latencies on a request is slow, in milliseconds; empty where that is not known.

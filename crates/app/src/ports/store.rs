@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use perch_core::artifact::Artifact;
+use perch_core::artifact::{Artifact, Lane};
 use perch_core::head::{Fence, Head, Waiting};
 use perch_core::journal::JournalEntry;
 use perch_core::journal::Notice;
@@ -170,7 +170,7 @@ pub enum Turn {
 
 /// Remembers the newest artifact that came while a release was active or the line was stopped.
 pub trait WaitForTurn {
-    /// Keeps `waiting` unless a newer one waits already.
+    /// Keeps `waiting` unless a newer one of its lane waits already.
     fn wait_for_turn(
         &self,
         target: &TargetName,
@@ -178,10 +178,11 @@ pub trait WaitForTurn {
         behind: Behind<'_>,
     ) -> impl Future<Output = Result<Turn, PortError>> + Send;
 
-    /// Forgets the artifact that was pushed at this time, once it has its release.
+    /// Forgets the artifact of a lane that was pushed at this time, once it has its release.
     fn forget_waiting(
         &self,
         target: &TargetName,
+        lane: Lane,
         pushed_at: Timestamp,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 

@@ -117,7 +117,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         found: String,
     ) -> Result<Option<String>, StepError> {
         let Some(serving) = &head.serving else { return Ok(None) };
-        let lambda = &target.service.lambda;
+        let Some(lambda) = &target.service.lambda else { return Ok(None) };
         let text = format!(
             "alias {} of {} sends {found}, but release {} promoted version {}. If that is meant, do \
              nothing: the next release starts from what serves then, unless it is a split. If not: \
@@ -145,7 +145,7 @@ fn going_on(release: &Release, next: Next) -> (Machine, serde_json::Value) {
         let input = RollbackInput { release_id: release.id.clone(), cause: None };
         return (Machine::Rollback, json!(input));
     }
-    (Machine::CanaryDeploy, json!({ "releaseId": release.id, "fence": release.fence }))
+    (Machine::of(&release.plan.driver), json!({ "releaseId": release.id, "fence": release.fence }))
 }
 
 fn told(answer: &Answer) -> String {

@@ -16,8 +16,8 @@ use perch_core::sweep::{Found, Pushed, Situation, remedies};
 use perch_core::target::Target;
 
 use crate::ports::{
-    CommitRelease, Due, FindDue, KeepNote, KeepRuns, ListSources, LoadArtifact, LoadHead,
-    LoadRelease, LoadStanding, LoadTarget, MendHead, PlanRelease, PortError, ReadAlias,
+    AliasState, CommitRelease, Due, FindDue, KeepNote, KeepRuns, ListSources, LoadArtifact,
+    LoadHead, LoadRelease, LoadStanding, LoadTarget, MendHead, PlanRelease, PortError, ReadAlias,
     StartExecution, SweepRun, WaitForTurn,
 };
 use crate::step::StepError;
@@ -149,13 +149,9 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
             Some(id) => self.store.release(id).await?,
             None => None,
         };
-        let route = match lambda.alias(&target.service.lambda).await {
-            Ok(alias) => Some(Found {
-                alone: alias.route.split.is_none().then(|| alias.route.primary.clone()),
-                text: alias.route.to_string(),
-            }),
-            Err(PortError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
+        let route = match &target.service.lambda {
+            None => None,
+            Some(service) => found(lambda.alias(service).await)?,
         };
         let newest = self.newest(sources, listed, &target, &head).await?;
         let idle = head.active.is_none();
@@ -196,5 +192,17 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         };
         let known = self.store.artifact(&target.name, &newest.artifact).await?;
         Ok(known.is_none().then_some(newest))
+    }
+}
+
+/// What an alias sends; nothing where it does not exist.
+fn found(alias: Result<AliasState, PortError>) -> Result<Option<Found>, PortError> {
+    match alias {
+        Ok(AliasState { route, .. }) => Ok(Some(Found {
+            alone: route.split.is_none().then(|| route.primary.clone()),
+            text: route.to_string(),
+        })),
+        Err(PortError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -17,14 +17,14 @@ impl<'a> Source<'a> {
     /// What a version answers behind the alias while it splits.
     pub(super) fn of_version(ask: Ask<'a>, version: &Version) -> Self {
         let own = own_dimensions(ask, version);
-        let dimensions = own.unwrap_or_else(|| dimensions(ask.lambda, Some(version)));
+        let dimensions = own.unwrap_or_else(|| of_alias(ask, Some(version)));
         Self { ask, dimensions }
     }
 
     /// What the version that serves alone answered: `AWS/Lambda` has the alias's series for it.
     pub(super) fn before_release(ask: Ask<'a>, version: &Version) -> Self {
         let own = own_dimensions(ask, version);
-        Self { ask, dimensions: own.unwrap_or_else(|| dimensions(ask.lambda, None)) }
+        Self { ask, dimensions: own.unwrap_or_else(|| of_alias(ask, None)) }
     }
 
     pub(super) fn requests(&self) -> &'a str {
@@ -53,10 +53,15 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Only an alias has metrics without the service's doing.
+fn of_alias(ask: Ask<'_>, version: Option<&Version>) -> Vec<Dimension> {
+    ask.driver.alias().map(|lambda| dimensions(lambda, version)).unwrap_or_default()
+}
+
 /// `Service` and `Version`, as the snippets of docs/metrics.md publish them.
 fn own_dimensions(ask: Ask<'_>, version: &Version) -> Option<Vec<Dimension>> {
     let own = ask.rule.metrics.as_ref()?;
-    let service = own.service.clone().unwrap_or_else(|| ask.lambda.function.to_string());
+    let service = own.service.clone().unwrap_or_else(|| ask.driver.name().to_owned());
     let dimension =
         |name: &str, value: String| Dimension::builder().name(name).value(value).build();
     Some(vec![dimension("Service", service), dimension("Version", version.to_string())])

@@ -3,8 +3,9 @@
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use perch_app::ports::{CommitRelease, PortError, Transition};
+use perch_core::artifact::Lane;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 use perch_core::stamp;
 
 use super::Table;
@@ -65,7 +66,7 @@ fn follow(key: &Key, transition: &Transition) -> Result<Change, PortError> {
         .remove("ledger");
     Ok(match &release.phase {
         Phase::Promoted => promoted(key, ended, release)?,
-        Phase::Superseded { by: None } => ended.remove("serving"),
+        Phase::Superseded { by: None } => ended.remove(serving_by(release)),
         _ => ended,
     })
 }
@@ -74,8 +75,20 @@ fn follow(key: &Key, transition: &Transition) -> Result<Change, PortError> {
 /// before it, except for a person, whose order counts as pushed now.
 fn promoted(key: &Key, ended: Change, release: &Release) -> Result<Change, PortError> {
     let serving = release.serving().map(|serving| write_value(key, &serving)).transpose()?;
+    let horizon = match release.artifact.lane() {
+        Lane::Code => "horizon",
+        Lane::Model => "modelHorizon",
+    };
     Ok(ended
-        .put("serving", serving)
-        .set("horizon", text(stamp::text(release.cause.pushed_at())))
+        .put(serving_by(release), serving)
+        .set(horizon, text(stamp::text(release.cause.pushed_at())))
         .remove("drift"))
+}
+
+/// The attribute that has what a release like this promoted last.
+fn serving_by(release: &Release) -> &'static str {
+    match release.plan.driver {
+        Driver::Alias(_) => "serving",
+        Driver::Servers(_) => "modelServing",
+    }
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, BucketName, ReleaseId, RepositoryName, TargetName};
-use perch_core::target::Lambda;
+use perch_core::target::{Replicas, Service};
 
 use super::item::text;
 
@@ -154,6 +154,25 @@ pub(super) fn indexed(pk: String, name: &TargetName) -> Key {
     Key::new(pk, target_pk(name))
 }
 
-pub(super) fn service(lambda: &Lambda) -> Key {
-    Key::new(format!("SERVICE#lambda#{}#{}", lambda.function, lambda.alias), "TARGET")
+/// Packages and models of one bucket are apart: a target may take either.
+pub(super) fn model_source(bucket: &BucketName) -> String {
+    format!("SOURCE#models#{bucket}")
+}
+
+/// What only one target may move: an alias, and a model on a group of servers.
+pub(super) fn services(service: &Service) -> Vec<Key> {
+    let claim = |pk| Key::new(pk, "TARGET");
+    let alias = service
+        .lambda
+        .iter()
+        .map(|lambda| claim(format!("SERVICE#lambda#{}#{}", lambda.function, lambda.alias)));
+    let servers = service.model_servers.iter().map(|servers| {
+        let place = match &servers.replicas {
+            Replicas::Static(urls) => urls.first().cloned().unwrap_or_default(),
+            Replicas::Ecs(tasks) => format!("ecs/{}/{}", tasks.cluster, tasks.service),
+            Replicas::CloudMap(map) => format!("cloudmap/{}/{}", map.namespace, map.service),
+        };
+        claim(format!("SERVICE#servers#{place}#{}", servers.model))
+    });
+    alias.chain(servers).collect()
 }

@@ -28,6 +28,7 @@ impl FindTargets for Table {
         let pk = match artifact {
             Artifact::Image { repository, .. } => keys::image_source(repository),
             Artifact::Package { bucket, .. } => keys::package_source(bucket),
+            Artifact::Model { bucket, .. } => keys::model_source(bucket),
             // A version exists already: no source announces it.
             Artifact::Version { .. } => return Ok(Vec::new()),
         };
@@ -59,10 +60,16 @@ fn index(target: &Target) -> Vec<(Key, Indexed)> {
     };
     let image = target.sources.image.iter();
     let package = target.sources.package.iter();
+    let model = target.sources.model.iter();
+    let models = target.model_release.guards.iter().flatten();
+    let models = models.filter(|alarm| !target.guards.contains(alarm));
     image
         .map(|source| entry(keys::image_source(&source.repository), &source.tags))
         .chain(package.map(|source| entry(keys::package_source(&source.bucket), &source.keys)))
-        .chain(target.guards.iter().map(|alarm| entry(keys::guard(alarm), &[])))
+        .chain(model.map(|source| {
+            entry(keys::model_source(&source.bucket), std::slice::from_ref(&source.prefix))
+        }))
+        .chain(target.guards.iter().chain(models).map(|alarm| entry(keys::guard(alarm), &[])))
         .collect()
 }
 
@@ -77,9 +84,11 @@ impl SaveTarget for Table {
         let mut writes = vec![
             self.replace(&spec, target)?,
             self.replace(&keys::listed_target(&target.name), target)?,
-            self.claim_service(target)?,
             self.due_now(target, before, now)?,
         ];
+        for key in keys::services(&target.service) {
+            writes.push(self.claim_service(&key, target)?);
+        }
         let entries = index(target);
         for (key, entry) in &entries {
             writes.push(self.replace(key, entry)?);
@@ -87,7 +96,7 @@ impl SaveTarget for Table {
         if let Some(before) = before {
             let stale = index(before).into_iter().map(|(key, _)| key);
             let stale = stale.filter(|key| entries.iter().all(|(kept, _)| kept != key));
-            for key in stale.chain(moved_service(before, target)) {
+            for key in stale.chain(moved_services(before, target)) {
                 writes.push(self.delete(&key)?);
             }
         }
@@ -95,18 +104,19 @@ impl SaveTarget for Table {
     }
 }
 
-/// The claim of an alias that the target gave up.
-fn moved_service(before: &Target, after: &Target) -> Option<Key> {
-    let key = keys::service(&before.service.lambda);
-    (key != keys::service(&after.service.lambda)).then_some(key)
+/// The claims of what the target gave up.
+fn moved_services(before: &Target, after: &Target) -> Vec<Key> {
+    let kept = keys::services(&after.service);
+    let mut gone = keys::services(&before.service);
+    gone.retain(|key| !kept.contains(key));
+    gone
 }
 
 impl Table {
-    /// An alias belongs to one target: two would move it against each other.
-    fn claim_service(&self, target: &Target) -> Result<TransactWriteItem, PortError> {
-        let key = keys::service(&target.service.lambda);
+    /// An alias, or a model on its servers, belongs to one target: two would move it against each other.
+    fn claim_service(&self, key: &Key, target: &Target) -> Result<TransactWriteItem, PortError> {
         let mut item = key.item();
-        item.insert("target".into(), write_value(&key, &target.name)?);
+        item.insert("target".into(), write_value(key, &target.name)?);
         let put = self
             .put(item)
             .condition_expression("attribute_not_exists(pk) OR target = :name")

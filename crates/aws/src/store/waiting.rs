@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure};
 use jiff::Timestamp;
 use perch_app::ports::{Behind, PortError, Turn, WaitForTurn};
+use perch_core::artifact::Lane;
 use perch_core::head::Waiting;
 use perch_core::names::TargetName;
 use perch_core::stamp;
@@ -12,8 +13,13 @@ use super::item::{Change, read_attribute, text, write_value};
 use super::{Table, keys};
 use crate::error::port_error;
 
-/// Whether nothing newer waits.
-const NEWEST: &str = "(attribute_not_exists(waiting) OR waiting.pushedAt <= :at)";
+/// The attribute of the head that has what waits in a lane.
+fn attribute(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Code => "waiting",
+        Lane::Model => "modelWaiting",
+    }
+}
 
 impl WaitForTurn for Table {
     async fn wait_for_turn(
@@ -23,11 +29,13 @@ impl WaitForTurn for Table {
         behind: Behind<'_>,
     ) -> Result<Turn, PortError> {
         let key = keys::head(target);
-        let change = Change::default().set("waiting", write_value(&key, waiting)?);
+        let lane = attribute(waiting.artifact.lane());
+        let newest = format!("(attribute_not_exists({lane}) OR {lane}.pushedAt <= :at)");
+        let change = Change::default().set(lane, write_value(&key, waiting)?);
         let (change, condition) = match behind {
-            Behind::Release(_) => (change, format!("active = :active AND {NEWEST}")),
+            Behind::Release(_) => (change, format!("active = :active AND {newest}")),
             // A stop of all has its own item, and the target may have no head yet.
-            Behind::Stop => (change.on_head_of(target), NEWEST.to_owned()),
+            Behind::Stop => (change.on_head_of(target), newest),
         };
         let mut update = self
             .change(&key)
@@ -43,7 +51,7 @@ impl WaitForTurn for Table {
         let error = match update.send().await {
             Ok(kept) => {
                 let before = kept.attributes.unwrap_or_default();
-                return Ok(Turn::Waits { instead_of: read_attribute(&key, &before, "waiting")? });
+                return Ok(Turn::Waits { instead_of: read_attribute(&key, &before, lane)? });
             }
             Err(error) => error,
         };
@@ -55,7 +63,7 @@ impl WaitForTurn for Table {
         {
             return Ok(Turn::Free);
         }
-        match read_attribute(&key, &found, "waiting")? {
+        match read_attribute(&key, &found, lane)? {
             Some(by) => Ok(Turn::Overtaken { by }),
             None => Err(port_error(key.to_string(), error)),
         }
@@ -64,11 +72,13 @@ impl WaitForTurn for Table {
     async fn forget_waiting(
         &self,
         target: &TargetName,
+        lane: Lane,
         pushed_at: Timestamp,
     ) -> Result<(), PortError> {
         // Where it is refused, a newer artifact waits by now, or none does.
-        let change = Change::default().remove("waiting");
-        self.change_if(target, change, "waiting.pushedAt = :at", pushed_at).await
+        let lane = attribute(lane);
+        let change = Change::default().remove(lane);
+        self.change_if(target, change, &format!("{lane}.pushedAt = :at"), pushed_at).await
     }
 
     async fn mark_seen(&self, target: &TargetName, pushed_at: Timestamp) -> Result<(), PortError> {

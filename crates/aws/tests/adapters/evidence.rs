@@ -7,6 +7,8 @@ use perch_core::names::Version;
 use perch_core::target::JudgeRule;
 use serde_json::{Value, json};
 
+use perch_core::release::Driver;
+
 use crate::cloudwatch::{cloudwatch, lambda, map, metrics};
 use crate::samples::at;
 use crate::support::{Answer, read};
@@ -25,8 +27,8 @@ fn minutes(count: i64) -> Window {
 
 async fn take(rule: &JudgeRule, answer: Answer, window: Window) -> (Vec<Taken>, Value) {
     let (cloudwatch, sent) = cloudwatch([answer]);
-    let lambda = lambda();
-    let ask = Ask { lambda: &lambda, rule, thresholds_ms: &TAUS };
+    let driver = Driver::Alias(lambda());
+    let ask = Ask { driver: &driver, rule, thresholds_ms: &TAUS };
     let [canary, baseline] = versions();
     let taken = cloudwatch.buckets(ask, [&canary, &baseline], window).await.unwrap();
     (taken, sent.only().1)
@@ -188,8 +190,9 @@ async fn thresholds_are_the_averages_of_published_percentiles() {
 #[tokio::test]
 async fn queries_are_told_as_they_are_asked() {
     let (cloudwatch, _) = cloudwatch([]);
-    let (lambda, rule, [canary, baseline]) = (lambda(), JudgeRule::default(), versions());
-    let ask = Ask { lambda: &lambda, rule: &rule, thresholds_ms: &TAUS };
+    let (driver, rule, [canary, baseline]) =
+        (Driver::Alias(lambda()), JudgeRule::default(), versions());
+    let ask = Ask { driver: &driver, rule: &rule, thresholds_ms: &TAUS };
     let queries = cloudwatch.queries(ask, [&canary, &baseline]);
     assert_eq!(queries.len(), 22);
     assert_eq!(
@@ -205,8 +208,8 @@ async fn history(answer: Answer) -> (Result<History, PortError>, Value) {
 
 async fn history_of(rule: &JudgeRule, answer: Answer) -> (Result<History, PortError>, Value) {
     let (cloudwatch, sent) = cloudwatch([answer]);
-    let lambda = lambda();
-    let ask = Ask { lambda: &lambda, rule, thresholds_ms: &[] };
+    let driver = Driver::Alias(lambda());
+    let ask = Ask { driver: &driver, rule, thresholds_ms: &[] };
     let until = at("2026-11-21T13:00:41Z");
     let history = cloudwatch.history(ask, &"4".parse().unwrap(), until, 60).await;
     (history, sent.only().1)

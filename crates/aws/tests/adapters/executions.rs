@@ -9,7 +9,11 @@ use crate::samples::{ID, TABLE};
 use crate::support::{Answer, aws};
 
 fn machines() -> Machines {
-    Machines { canary_deploy: "arn:canary-deploy".into(), rollback: "arn:rollback".into() }
+    Machines {
+        canary_deploy: "arn:canary-deploy".into(),
+        model_reload: "arn:model-reload".into(),
+        rollback: "arn:rollback".into(),
+    }
 }
 
 fn input() -> Value {

@@ -97,10 +97,13 @@ pub(crate) fn target() -> Target {
 
 pub(crate) fn ledger() -> Ledger {
     read(json!({
-        "lambda": { "function": "news", "alias": "live" },
         "baseline": "4",
-        "code": "sha256:aa",
-        "revision": "rev-4",
+        "snapshot": {
+            "kind": "alias",
+            "lambda": { "function": "news", "alias": "live" },
+            "code": "sha256:aa",
+            "revision": "rev-4",
+        },
         "takenAt": "2026-11-21T12:00:02Z",
     }))
 }
@@ -113,7 +116,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         target: target.name.clone(),
         artifact: read(image()),
         phase,
-        plan: perch_core::release::Plan::of(&target),
+        plan: perch_core::release::Plan::of(&target, perch_core::artifact::Lane::Code).unwrap(),
         fence: 7,
         seq: 5,
         ledger: Some(ledger()),
@@ -127,6 +130,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        reload: None,
         order: None,
         ignored_guards: Vec::new(),
     }

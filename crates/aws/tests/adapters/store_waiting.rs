@@ -1,6 +1,7 @@
 //! The artifact that waits for its turn.
 
 use perch_app::ports::{Behind, PortError, Turn, WaitForTurn};
+use perch_core::artifact::Lane;
 use perch_core::head::Waiting;
 use perch_core::names::ReleaseId;
 use serde_json::{Value, json};
@@ -131,7 +132,7 @@ async fn only_the_artifact_that_got_its_release_is_forgotten() {
     for answer in [done(), refused(&Value::Null)] {
         let (table, sent) = table([answer]);
         let news = "news".parse().unwrap();
-        table.forget_waiting(&news, waiting().pushed_at).await.unwrap();
+        table.forget_waiting(&news, Lane::Code, waiting().pushed_at).await.unwrap();
         let expected = update_of_head(json!({
             "UpdateExpression": "REMOVE waiting",
             "ConditionExpression": "waiting.pushedAt = :at",
@@ -162,7 +163,7 @@ async fn what_may_pass_is_no_answer() {
     let (news, active) = ("news".parse().unwrap(), active());
     let mut errors = vec![wait(slow(), Behind::Release(&active)).await.0.unwrap_err()];
     let (forgets, _) = table([slow()]);
-    errors.push(forgets.forget_waiting(&news, waiting().pushed_at).await.unwrap_err());
+    errors.push(forgets.forget_waiting(&news, Lane::Code, waiting().pushed_at).await.unwrap_err());
     let (marks, _) = table([slow()]);
     errors.push(marks.mark_seen(&news, waiting().pushed_at).await.unwrap_err());
     for error in errors {

@@ -144,13 +144,13 @@ fn held_at(release: &Release) -> String {
 
 /// What the rollback does from here.
 fn way_back(release: &Release) -> String {
-    let alias = &release.plan.lambda.alias;
+    let driver = &release.plan.driver;
     match (&release.phase, &release.ledger) {
         (Phase::RollingBack { .. }, _) => "it is rolling back already".to_owned(),
         (phase, _) if phase.is_over() => format!("it ended meanwhile, as {}", phase.name()),
-        (_, None) => format!("no traffic of alias {alias} was moved yet"),
+        (_, None) => format!("no traffic of {driver} was moved yet"),
         (_, Some(ledger)) => {
-            format!("all traffic of alias {alias} goes back to version {}", ledger.baseline)
+            format!("all traffic of {driver} goes back to version {}", ledger.baseline)
         }
     }
 }

@@ -83,9 +83,17 @@ fn flat(target: &Target) -> Flat {
 
 /// The items by which a target is found: alias, sources, guards.
 fn items(target: &Target) -> Flat {
-    let lambda = &target.service.lambda;
-    let alias = format!("alias {}:{}", lambda.function, lambda.alias);
-    let mut items = vec![(alias, Value::Bool(true))];
+    let mut items = Vec::new();
+    if let Some(lambda) = &target.service.lambda {
+        let alias = format!("alias {}:{}", lambda.function, lambda.alias);
+        items.push((alias, Value::Bool(true)));
+    }
+    if let Some(servers) = &target.service.model_servers {
+        items.push((format!("model {}", servers.model), Value::Bool(true)));
+    }
+    if let Some(model) = &target.sources.model {
+        items.push((format!("models s3://{}/{}", model.bucket, model.prefix), Value::Bool(true)));
+    }
     if let Some(image) = &target.sources.image {
         items.push((format!("repository {}", image.repository), image.tags.join(", ").into()));
     }

@@ -81,7 +81,8 @@ pub(super) async fn run(
             let file = source(file, stdin)?;
             let name = file.name.clone();
             let targets = target_file::read(&[file], MetricResolution::Second)?;
-            Plan::of(&choose(targets, args.target.as_ref(), name)?)
+            let target = choose(targets, args.target.as_ref(), name)?;
+            Plan::of(&target, release.artifact.lane()).unwrap_or_else(|| release.plan.clone())
         }
     };
     let nothing = || NothingRecorded(release.id.clone());

@@ -44,6 +44,7 @@ pub(super) async fn start<E: StartExecution>(
         reason: word.reason.clone(),
         overrides: args.override_alarm.clone(),
         allow_quarantined: args.allow_quarantined,
+        way_back: false,
     };
     let id = order::start(store, &executions().await?, &wanted, now).await?;
     let release = started(store, id).await?;
@@ -83,9 +84,9 @@ pub(super) async fn go_back_to<E: StartExecution>(
     let id = order::go_back_to(store, lambda, &executions, to, word, now).await?;
     let release = started(store, id).await?;
     let text = format!(
-        "{} started: all traffic of alias {} goes to version {version} at once, without guards and \
+        "{} started: all traffic of {} goes to version {version} at once, without guards and \
          watch",
-        release.id, release.plan.lambda.alias
+        release.id, release.plan.driver
     );
     say(console, &release, &text)
 }

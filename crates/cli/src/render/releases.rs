@@ -78,6 +78,7 @@ fn short(artifact: &Artifact) -> String {
         Artifact::Image { tag: Some(tag), .. } => tag.clone(),
         Artifact::Image { digest, .. } => digest.short().to_owned(),
         Artifact::Package { key, .. } => key.rsplit('/').next().unwrap_or(key).to_owned(),
+        Artifact::Model { version, .. } => format!("model {version}"),
         Artifact::Version { version } => format!("version {version}"),
     }
 }

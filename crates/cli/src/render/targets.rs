@@ -1,12 +1,15 @@
 //! The list of targets, and one target in full.
 
+use std::time::Duration;
+
 use comfy_table::{Attribute, Cell, Color};
 use perch_app::ports::Standing;
 use perch_app::view::ReleaseView;
+use perch_core::artifact::Lane;
 use perch_core::head::{Serving, Waiting};
 use perch_core::release::{Order, Plan};
 use perch_core::stop::Stop;
-use perch_core::target::{AlarmAtStart, Rollout, Sources, Target, WhileReleasing};
+use perch_core::target::{AlarmAtStart, Rollout, Service, Sources, Target, WhileReleasing};
 use serde::Serialize;
 
 use super::text::{length, stamp};
@@ -26,6 +29,8 @@ pub(crate) struct TargetView {
     pub(crate) waiting: Option<Waiting>,
     /// What was promoted last.
     pub(crate) serving: Option<Serving>,
+    /// What was promoted last on the model servers.
+    pub(crate) model_serving: Option<Serving>,
     /// The stop that holds for the target: its own, or that of all.
     pub(crate) stopped: Option<Stop>,
     /// What the alias was found to send, where that is not what was promoted last.
@@ -36,11 +41,11 @@ impl TargetView {
     /// The view of a target as it stands.
     pub(crate) fn of(target: Target, active: Option<ReleaseView>, standing: Standing) -> Self {
         let Standing { head, stop: stopped } = standing;
-        let (waiting, serving, drift) = match head {
-            Some(head) => (head.waiting, head.serving, head.drift),
-            None => (None, None, None),
+        let (waiting, serving, model_serving, drift) = match head {
+            Some(head) => (head.waiting, head.serving, head.model_serving, head.drift),
+            None => (None, None, None, None),
         };
-        Self { target, active, waiting, serving, stopped, drift }
+        Self { target, active, waiting, serving, model_serving, stopped, drift }
     }
 }
 
@@ -50,15 +55,15 @@ pub(crate) fn targets(targets: &[TargetView], look: Look) -> String {
         return "no targets yet; write one with `perch apply -f target.yaml`".to_owned();
     }
     let mut table = table(look);
-    table.set_header(header(["TARGET", "LAMBDA", "SOURCE", "ROLLOUT", "NOW"]));
+    table.set_header(header(["TARGET", "SERVICE", "SOURCE", "ROLLOUT", "MODEL", "NOW"]));
     for view in targets {
         let target = &view.target;
-        let lambda = &target.service.lambda;
         table.add_row([
             Cell::new(&target.name),
-            Cell::new(format!("{}:{}", lambda.function, lambda.alias)),
+            Cell::new(service(&target.service)),
             Cell::new(source(&target.sources)),
             Cell::new(short_rollout(&target.rollout)),
+            model(view),
             now(view),
         ]);
     }
@@ -84,11 +89,27 @@ fn now(view: &TargetView) -> Cell {
     }
 }
 
+fn service(service: &Service) -> String {
+    let lambda = service.lambda.as_ref().map(|of| format!("{}:{}", of.function, of.alias));
+    let servers = service.model_servers.as_ref().map(|of| format!("model {}", of.model));
+    lambda.into_iter().chain(servers).collect::<Vec<_>>().join(" ")
+}
+
+/// The model version that was promoted last.
+fn model(view: &TargetView) -> Cell {
+    match (&view.model_serving, &view.target.sources.model) {
+        (Some(serving), _) => Cell::new(&serving.version),
+        (None, Some(_)) => Cell::new("none yet").add_attribute(Attribute::Dim),
+        (None, None) => Cell::new(""),
+    }
+}
+
 fn source(sources: &Sources) -> String {
     let image = sources.image.as_ref().map(|s| format!("{}:{}", s.repository, s.tags.join(",")));
     let package =
         sources.package.as_ref().map(|s| format!("s3://{}/{}", s.bucket, s.keys.join(",")));
-    image.into_iter().chain(package).collect::<Vec<_>>().join(" ")
+    let model = sources.model.as_ref().map(|s| format!("s3://{}/{}/", s.bucket, s.prefix));
+    image.into_iter().chain(package).chain(model).collect::<Vec<_>>().join(" ")
 }
 
 fn short_rollout(rollout: &Rollout) -> String {
@@ -104,11 +125,11 @@ fn short_rollout(rollout: &Rollout) -> String {
 /// A target in full.
 pub(crate) fn target(view: &TargetView, look: Look) -> String {
     let target = &view.target;
-    let (lambda, judge) = (&target.service.lambda, &target.judge);
+    let judge = &target.judge;
     let guards: Vec<_> = target.guards.iter().map(ToString::to_string).collect();
     let mut rows = vec![
         ("target", Cell::new(&target.name).add_attribute(Attribute::Bold)),
-        ("lambda", Cell::new(format!("{}, alias {}", lambda.function, lambda.alias))),
+        ("service", Cell::new(service(&target.service))),
         ("source", Cell::new(source(&target.sources))),
         ("rollout", Cell::new(rollout(&target.rollout))),
         (
@@ -191,7 +212,8 @@ fn rollout(rollout: &Rollout) -> String {
 
 /// The time in which a new version's latency does not count, where there is one.
 fn warm_up(target: &Target) -> String {
-    match Plan::of(target).warm_up() {
+    let time = Plan::of(target, Lane::Code).map_or(Duration::ZERO, |plan| plan.warm_up());
+    match time {
         zero if zero.is_zero() => String::new(),
         time => format!("\nlatency counts from {} after the first shift", length(time)),
     }

@@ -24,7 +24,7 @@ pub(crate) fn decision(followed: &Followed, release: &Release, now: Timestamp) -
         // Only a canary without traffic is kept from its shift.
         Phase::Shifting { weight, .. } => match kept.filter(|_| release.weight() == Weight::ZERO) {
             Some(kept) => format!("waits with its first traffic: {kept}"),
-            None => format!("moves alias {} to {weight} and reads it back", plan.lambda.alias),
+            None => format!("moves {} to {weight} and reads it back", plan.driver),
         },
         Phase::Baking { step, since, .. } => {
             let bake = plan.steps.get(*step).map_or(Duration::ZERO, |step| step.bake.duration());
@@ -38,7 +38,7 @@ pub(crate) fn decision(followed: &Followed, release: &Release, now: Timestamp) -
         Phase::Promoting { .. } => match kept.filter(|_| release.weight() == Weight::ZERO) {
             Some(kept) => format!("waits with its first traffic: {kept}"),
             None => {
-                format!("moves all of alias {} to the canary and reads it back", plan.lambda.alias)
+                format!("moves all of {} to the canary and reads it back", plan.driver)
             }
         },
         Phase::Watching { until, .. } => format!(

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::artifact::Artifact;
-use crate::head::Ledger;
+use crate::head::{AliasSnapshot, Ledger, Snapshot};
 use crate::judge::{Outcome, Reason, Verdict};
 use crate::release::{Cause, Order, Plan};
 use crate::span::Span;
@@ -19,11 +19,13 @@ fn at(seconds: i64) -> Timestamp {
 
 fn ledger() -> Ledger {
     Ledger {
-        lambda: lambda(),
         baseline: "7".parse().unwrap(),
-        code: format!("sha256:{}", "a".repeat(64)),
-        revision: "r1".into(),
         canary: Some("8".parse().unwrap()),
+        snapshot: Snapshot::Alias(AliasSnapshot {
+            lambda: lambda(),
+            code: format!("sha256:{}", "a".repeat(64)),
+            revision: "r1".into(),
+        }),
         taken_at: at(0),
     }
 }
@@ -52,7 +54,8 @@ fn release(phase: Phase) -> Release {
         },
         phase,
         plan: Plan {
-            lambda: lambda(),
+            driver: Driver::Alias(lambda()),
+            cache: None,
             steps: vec![step(10, 120), step(50, 120)],
             judge: JudgeRule::default(),
             guards: Vec::new(),
@@ -72,6 +75,7 @@ fn release(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        reload: None,
         order: None,
         ignored_guards: Vec::new(),
     }

@@ -62,6 +62,15 @@ impl Driver {
     }
 }
 
+impl std::fmt::Display for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Driver::Alias(lambda) => write!(f, "alias {}", lambda.alias),
+            Driver::Servers(servers) => write!(f, "model {}", servers.model),
+        }
+    }
+}
+
 /// What a release follows, as the target file said when it started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

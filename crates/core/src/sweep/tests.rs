@@ -1,7 +1,8 @@
 //! Situations and what follows from them.
 
 use super::*;
-use crate::head::{Ledger, Serving, Waiting};
+use crate::artifact::Lane;
+use crate::head::{AliasSnapshot, Ledger, Serving, Snapshot, Waiting};
 use crate::names::{ReleaseId, TargetName};
 use crate::phase::RollbackCause;
 use crate::release::{Cause, Plan};
@@ -38,11 +39,13 @@ fn release(phase: Phase) -> Release {
     }))
     .unwrap();
     let ledger = Ledger {
-        lambda: target.service.lambda.clone(),
         baseline: "7".parse().unwrap(),
-        code: String::new(),
-        revision: "r".into(),
         canary: Some("8".parse().unwrap()),
+        snapshot: Snapshot::Alias(AliasSnapshot {
+            lambda: target.service.lambda.clone().unwrap(),
+            code: String::new(),
+            revision: "r".into(),
+        }),
         taken_at: at(0),
     };
     Release {
@@ -50,7 +53,7 @@ fn release(phase: Phase) -> Release {
         target: target.name.clone(),
         artifact: image('b'),
         phase,
-        plan: Plan::of(&target),
+        plan: Plan::of(&target, Lane::Code).unwrap(),
         fence: 4,
         seq: 5,
         ledger: Some(ledger),
@@ -64,6 +67,7 @@ fn release(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        reload: None,
         order: None,
         ignored_guards: Vec::new(),
     }

@@ -1,7 +1,8 @@
 //! Releases in any phase.
 
 use jiff::Timestamp;
-use perch_core::head::Ledger;
+use perch_core::artifact::Lane;
+use perch_core::head::{AliasSnapshot, Ledger, Snapshot};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Cause, Plan, Release};
 use perch_core::target::Target;
@@ -25,7 +26,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         target: target.name.clone(),
         artifact: image('b', "v2"),
         phase: Phase::Pending,
-        plan: Plan::of(target),
+        plan: Plan::of(target, Lane::Code).unwrap(),
         fence: 1,
         seq: 1,
         ledger: None,
@@ -39,6 +40,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        reload: None,
         order: None,
         ignored_guards: Vec::new(),
     })
@@ -53,11 +55,13 @@ impl ReleaseBuilder {
     /// The ledger is taken.
     pub fn preparing(mut self) -> Self {
         self.0.ledger = Some(Ledger {
-            lambda: self.0.plan.lambda.clone(),
             baseline: "1".parse().unwrap(),
-            code: digest('a').to_string(),
-            revision: "r2".to_owned(),
             canary: None,
+            snapshot: Snapshot::Alias(AliasSnapshot {
+                lambda: self.0.plan.driver.alias().unwrap().clone(),
+                code: digest('a').to_string(),
+                revision: "r2".to_owned(),
+            }),
             taken_at: at(0),
         });
         self.in_phase(Phase::Preparing, 2)

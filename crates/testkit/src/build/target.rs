@@ -2,8 +2,9 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, NoData, Notify,
-    PackageSource, Rollout, Rule, Service, Slack, Sources, Step, Target, WhileReleasing,
+    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, ModelRelease,
+    NoData, Notify, PackageSource, Rollout, Rule, Service, Slack, Sources, Step, Target,
+    WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -20,11 +21,17 @@ pub fn target() -> TargetBuilder {
         kind: Kind::Target,
         name: "news".parse().unwrap(),
         service: Service {
-            lambda: Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap() },
+            lambda: Some(Lambda {
+                function: "news".parse().unwrap(),
+                alias: "live".parse().unwrap(),
+            }),
+            model_servers: None,
         },
-        sources: Sources { image: Some(source), package: None },
+        sources: Sources { image: Some(source), package: None, model: None },
         rollout: Rollout::Steps(vec![step(10, 120), step(50, 120)]),
         judge: JudgeRule { rule: Rule::Thresholds, ..JudgeRule::default() },
+        model_release: ModelRelease::default(),
+        cache: None,
         guards: vec!["errors".parse().unwrap()],
         alarm_at_start: AlarmAtStart::default(),
         while_releasing: WhileReleasing::default(),
@@ -47,7 +54,7 @@ impl TargetBuilder {
 
     /// Serving through this function's alias `live`.
     pub fn function(mut self, function: &str) -> Self {
-        self.0.service.lambda.function = function.parse().unwrap();
+        self.0.service.lambda.as_mut().unwrap().function = function.parse().unwrap();
         self
     }
 
@@ -103,7 +110,7 @@ impl TargetBuilder {
     pub fn taking_packages(mut self) -> Self {
         let keys = vec!["news/*.zip".to_owned()];
         let package = PackageSource { bucket: "models".parse().unwrap(), keys };
-        self.0.sources = Sources { image: None, package: Some(package) };
+        self.0.sources = Sources { image: None, package: Some(package), model: None };
         self
     }
 

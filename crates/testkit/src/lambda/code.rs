@@ -10,7 +10,7 @@ use perch_core::artifact::Artifact;
 use perch_core::names::{FunctionName, Version};
 use perch_core::target::Lambda;
 
-use super::{Account, Function, MemoryLambda, Progress, Version};
+use super::{Account, Function, MemoryLambda, Progress, Published};
 
 /// The registry of every image.
 const REGISTRY: &str = "000000000000.dkr.ecr.us-east-1.amazonaws.com";
@@ -99,7 +99,7 @@ impl Account {
     /// Creates a function whose only version and unpublished code are this, ready.
     pub fn create_function(&mut self, name: &FunctionName, is_image: bool, code: &str) {
         let revision = self.next_revision();
-        let version = Version { code: code.to_owned(), state: Progress::default() };
+        let version = Published { code: code.to_owned(), state: Progress::default() };
         let function = Function {
             is_image,
             code: code.to_owned(),
@@ -146,7 +146,7 @@ impl Account {
         }
         let newest = function.versions.iter().flatten().next_back();
         if newest.is_none_or(|version| version.code != function.code) {
-            function.versions.push(Some(Version { code: function.code.clone(), state }));
+            function.versions.push(Some(Published { code: function.code.clone(), state }));
         }
         Ok(function.versions.len().to_string().parse().expect("a number is a version"))
     }
@@ -155,7 +155,7 @@ impl Account {
         &mut self,
         name: &FunctionName,
         version: &Version,
-    ) -> Result<&mut Version, PortError> {
+    ) -> Result<&mut Published, PortError> {
         let place = version.as_str().parse::<usize>().ok().and_then(|n| n.checked_sub(1));
         let function = self.function_mut(name)?;
         place

@@ -59,7 +59,7 @@ pub struct Function {
     /// Whether the last update of the code is through.
     pub update: Progress,
     /// Its versions, the first of which is version 1; `None` where one was deleted.
-    pub versions: Vec<Option<Version>>,
+    pub versions: Vec<Option<Published>>,
     /// Its aliases.
     pub aliases: BTreeMap<String, Alias>,
     /// The revision of the unpublished function.
@@ -68,7 +68,7 @@ pub struct Function {
 
 /// A published version.
 #[derive(Debug, Clone)]
-pub struct Version {
+pub struct Published {
     /// The identity of what it was built from.
     pub code: String,
     /// Whether it can be invoked.

@@ -94,7 +94,9 @@ impl Execution {
     pub(crate) fn of(started: &Started, now: Timestamp) -> Self {
         let input = started.input.clone();
         let state = match started.machine {
-            Machine::CanaryDeploy => State::Prepare(serde_json::from_value(input).unwrap()),
+            Machine::CanaryDeploy | Machine::ModelReload => {
+                State::Prepare(serde_json::from_value(input).unwrap())
+            }
             Machine::Rollback => State::Restore(serde_json::from_value(input).unwrap()),
         };
         let (name, machine) = (started.name.clone(), started.machine);

@@ -103,7 +103,7 @@ impl Rules<'_> {
         if head.active.as_ref() == Some(&release.id) && head.ledger != release.ledger {
             found.push(("P3", format!("{after} was written before the head had the ledger")));
         }
-        if release.plan.lambda == lambda && !fits(&release, &before, &after) {
+        if release.plan.driver.alias() == Some(&lambda) && !fits(&release, &before, &after) {
             found.push(("P6", format!("{before} was followed by {after}")));
         }
         found
@@ -291,6 +291,6 @@ pub(super) fn heads(world: &World) -> Vec<Head> {
 }
 
 pub(super) fn lambdas(world: &World) -> Vec<Lambda> {
-    let of = |target: &perch_core::target::Target| target.service.lambda.clone();
+    let of = |target: &perch_core::target::Target| target.service.lambda.clone().unwrap();
     world.store.read(|items| items.targets.values().map(of).collect())
 }

@@ -117,7 +117,7 @@ impl Sim<'_> {
     }
 
     fn turns_bad_after(&self, target: &Target) -> Option<i64> {
-        let function = target.service.lambda.function.as_str();
+        let function = target.service.lambda.as_ref().unwrap().function.as_str();
         let of = self.script.behaviours.iter().filter(|((name, _), _)| name == function);
         of.filter_map(|(_, behaviour)| match behaviour {
             Behaviour::TurnsBad(seconds) => Some(seconds * 1000),
@@ -134,7 +134,7 @@ impl Sim<'_> {
         let Some(target) = self.target(name) else {
             return;
         };
-        let lambda = &target.service.lambda;
+        let lambda = target.service.lambda.as_ref().unwrap();
         let newest = self.world.lambda.read(|a| a.functions[&lambda.function].versions.len());
         let newest = newest.to_string().parse().expect("a number is a version");
         let first = "1".parse().expect("a number is a version");
@@ -156,7 +156,7 @@ impl Sim<'_> {
         let Some(target) = self.target(name) else {
             return;
         };
-        let function = &target.service.lambda.function;
+        let function = &target.service.lambda.as_ref().unwrap().function;
         let code = crate::build::digest('0').to_string();
         // Refused while another update is in progress: then someone else just did not.
         if self.world.lambda.change(|account| account.update_code(function, &code)).is_ok() {

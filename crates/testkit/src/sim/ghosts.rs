@@ -100,7 +100,7 @@ impl Ghosts {
 
     fn alias_of(&self, flight: &Flight, world: &World, script: &Script) -> Option<Route> {
         let target = script.targets.iter().find(|t| Some(&t.name) == flight.target.as_ref())?;
-        Some(world.route(&target.service.lambda))
+        Some(world.route(target.service.lambda.as_ref().unwrap()))
     }
 
     fn after_take_fence(&mut self, flight: &mut Flight, world: &World, changes: &mut Changes) {

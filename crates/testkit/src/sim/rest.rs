@@ -76,7 +76,7 @@ impl Sim<'_> {
         let targets = self.script.targets.iter();
         targets
             .filter(|target| !self.ghosts.is_left_by_others(&target.name))
-            .map(|target| (target, self.world.route(&target.service.lambda)))
+            .map(|target| (target, self.world.route(target.service.lambda.as_ref().unwrap())))
             .filter(|(_, route)| route.split.is_some())
             .map(|(target, route)| format!("P7: {} is left at {route}", target.name))
             .collect()
@@ -105,7 +105,7 @@ impl Sim<'_> {
             .filter(|release| matches!(release.phase, Phase::Promoted))
             .filter(|release| !self.ghosts.foreign.contains(&release.target))
             .filter(|release| {
-                let function = release.plan.lambda.function.to_string();
+                let function = release.plan.driver.alias().unwrap().function.to_string();
                 let key = (function, release.artifact.identity());
                 let watch = i64::try_from(release.plan.watch.as_secs()).unwrap_or(i64::MAX);
                 // A clock that jumps ends a watch early: then nobody looked in time.

@@ -87,7 +87,7 @@ pub(super) fn skips_a_step(
 }
 
 pub(super) fn last_route(world: &World, target: &Target) -> (usize, Route) {
-    let lambda = &target.service.lambda;
+    let lambda = target.service.lambda.as_ref().unwrap();
     world.lambda.read(|account| {
         let routes = &account.functions[&lambda.function].aliases[lambda.alias.as_str()].routes;
         (routes.len(), routes.last().expect("an alias has a route").clone())

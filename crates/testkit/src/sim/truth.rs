@@ -16,7 +16,7 @@ pub(super) type Alone = BTreeMap<TargetName, (Version, i64)>;
 /// Notes where the aliases send their traffic now; the targets whose alias moved.
 pub(super) fn look_at_aliases(world: &World, script: &Script, alone: &mut Alone, clock: i64) {
     for target in &script.targets {
-        let route = world.route(&target.service.lambda);
+        let route = world.route(target.service.lambda.as_ref().unwrap());
         let known = alone.get(&target.name);
         if route.split.is_some() {
             alone.remove(&target.name);
@@ -29,7 +29,7 @@ pub(super) fn look_at_aliases(world: &World, script: &Script, alone: &mut Alone,
 /// Has the metrics say what is true now, or that all is well.
 pub(super) fn tell_metrics(world: &World, script: &Script, alone: &Alone, clock: i64, blind: bool) {
     for target in &script.targets {
-        let lambda = &target.service.lambda;
+        let lambda = target.service.lambda.as_ref().unwrap();
         let versions: BTreeMap<String, Arm> = behaviours(world, script, target, alone, clock)
             .into_iter()
             .map(|(version, is)| (version, arm(if blind { Behaviour::Healthy } else { is })))
@@ -50,7 +50,7 @@ pub(super) fn is_alarming(
     alarm: &AlarmName,
 ) -> bool {
     script.targets.iter().filter(|target| target.guards.contains(alarm)).any(|target| {
-        let route = world.route(&target.service.lambda);
+        let route = world.route(target.service.lambda.as_ref().unwrap());
         let second = route.split.map(|(version, _)| version);
         let behaviours = behaviours(world, script, target, alone, clock);
         std::iter::once(route.primary)
@@ -67,7 +67,7 @@ fn behaviours(
     alone: &Alone,
     clock: i64,
 ) -> BTreeMap<String, Behaviour> {
-    let function = &target.service.lambda.function;
+    let function = &target.service.lambda.as_ref().unwrap().function;
     let now = |version: &str, behaviour| match (behaviour, alone.get(&target.name)) {
         (Behaviour::TurnsBad(seconds), Some((alone, since)))
             if alone.as_str() == version && clock - since >= seconds * 1000 =>

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use perch_app::ports::{
     Behind, Claim, LoadHead, LoadStanding, PortError, Standing, TakeFence, Turn, WaitForTurn,
 };
+use perch_core::artifact::Lane;
 use perch_core::head::{Head, Waiting};
 use perch_core::names::TargetName;
 
@@ -65,14 +66,15 @@ impl WaitForTurn for MemoryStore {
     async fn forget_waiting(
         &self,
         target: &TargetName,
+        lane: Lane,
         pushed_at: Timestamp,
     ) -> Result<(), PortError> {
         self.port("forget_waiting", |items| {
             let same = |waiting: &Waiting| waiting.pushed_at == pushed_at;
             if let Some(head) = items.heads.get_mut(target)
-                && head.waiting.as_ref().is_some_and(same)
+                && head.waiting_of(lane).is_some_and(same)
             {
-                head.waiting = None;
+                *waiting_mut(head, lane) = None;
             }
             Ok(())
         })
@@ -87,6 +89,13 @@ impl WaitForTurn for MemoryStore {
             Ok(())
         })
         .await
+    }
+}
+
+fn waiting_mut(head: &mut Head, lane: Lane) -> &mut Option<Waiting> {
+    match lane {
+        Lane::Code => &mut head.waiting,
+        Lane::Model => &mut head.model_waiting,
     }
 }
 
@@ -106,11 +115,12 @@ impl Items {
         if !stands {
             return Turn::Free;
         }
-        match &head.waiting {
+        let waits = waiting_mut(head, waiting.artifact.lane());
+        match waits {
             Some(newer) if newer.pushed_at > waiting.pushed_at => {
                 Turn::Overtaken { by: newer.clone() }
             }
-            _ => Turn::Waits { instead_of: head.waiting.replace(waiting.clone()) },
+            _ => Turn::Waits { instead_of: waits.replace(waiting.clone()) },
         }
     }
 }

@@ -35,6 +35,7 @@ impl FindTargets for MemoryStore {
         let source = match artifact {
             Artifact::Image { repository, .. } => format!("ecr#{repository}"),
             Artifact::Package { bucket, .. } => format!("s3#{bucket}"),
+            Artifact::Model { bucket, .. } => format!("models#{bucket}"),
             Artifact::Version { .. } => return Ok(Vec::new()),
         };
         self.look("by_source", |items| {
@@ -62,10 +63,12 @@ impl Items {
         before: Option<&Target>,
         now: Timestamp,
     ) -> Result<(), PortError> {
-        let service = service(target);
-        if let Some(owner) = self.services.get(&service).filter(|owner| **owner != target.name) {
-            let what = format!("alias {} of function {}", service.1, service.0);
-            return Err(conflict(what, target.name.to_string(), owner.to_string()));
+        let services = services(target);
+        for service in &services {
+            if let Some(owner) = self.services.get(service).filter(|owner| **owner != target.name) {
+                let what = format!("{} of {}", service.1, service.0);
+                return Err(conflict(what, target.name.to_string(), owner.to_string()));
+            }
         }
         if let Some(before) = before {
             self.take_out(before);
@@ -82,7 +85,9 @@ impl Items {
             head.seen = head.seen.max(Some(now));
         }
         self.due.insert(target.name.clone(), now);
-        self.services.insert(service, target.name.clone());
+        for service in services {
+            self.services.insert(service, target.name.clone());
+        }
         self.targets.insert(target.name.clone(), target.clone());
         Ok(())
     }
@@ -94,20 +99,30 @@ impl Items {
         for guard in &before.guards {
             self.guards.entry(guard.clone()).or_default().remove(&before.name);
         }
-        self.services.remove(&service(before));
+        for service in services(before) {
+            self.services.remove(&service);
+        }
     }
 }
 
-fn service(target: &Target) -> (String, String) {
-    let lambda = &target.service.lambda;
-    (lambda.function.to_string(), lambda.alias.to_string())
+fn services(target: &Target) -> Vec<(String, String)> {
+    let alias = target.service.lambda.iter();
+    let servers = target.service.model_servers.iter();
+    alias
+        .map(|lambda| (lambda.function.to_string(), lambda.alias.to_string()))
+        .chain(servers.map(|servers| (servers.model.to_string(), "model servers".to_owned())))
+        .collect()
 }
 
 fn sources(target: &Target) -> Vec<(String, Vec<String>)> {
     let image = target.sources.image.iter();
     let package = target.sources.package.iter();
+    let model = target.sources.model.iter();
     image
         .map(|source| (format!("ecr#{}", source.repository), source.tags.clone()))
         .chain(package.map(|source| (format!("s3#{}", source.bucket), source.keys.clone())))
+        .chain(
+            model.map(|source| (format!("models#{}", source.bucket), vec![source.prefix.clone()])),
+        )
         .collect()
 }

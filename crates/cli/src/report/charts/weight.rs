@@ -62,6 +62,10 @@ pub(super) fn weight(
 fn decisions(journal: &[JournalEntry]) -> Vec<&JournalEntry> {
     let matters = |entry: &&JournalEntry| match entry.what {
         What::WeightShifted
+        | What::ReplicasReloaded
+        | What::ReplicasLeftOut
+        | What::CacheSwitched
+        | What::CacheNotSwitched
         | What::OrderGiven
         | What::PromotionDecided
         | What::CanaryPromoted
@@ -76,6 +80,7 @@ fn decisions(journal: &[JournalEntry]) -> Vec<&JournalEntry> {
         What::ReleasePlanned
         | What::LedgerTaken
         | What::CodeSet
+        | What::ModelChecked
         | What::CanaryPublished
         | What::BakeJudged => false,
     };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::judge::sequential::{Bucket, Counts, Series};
+use crate::release::Driver;
 use crate::span::Span;
 use crate::target::{ErrorRule, JudgeRule, Lambda, Step};
 
@@ -11,7 +12,11 @@ fn plan(steps: &[(u8, u64)]) -> Plan {
         bake: Span::minutes(*minutes),
     };
     Plan {
-        lambda: Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap() },
+        driver: Driver::Alias(Lambda {
+            function: "news".parse().unwrap(),
+            alias: "live".parse().unwrap(),
+        }),
+        cache: None,
         steps: steps.iter().map(step).collect(),
         judge: JudgeRule::default(),
         guards: Vec::new(),
