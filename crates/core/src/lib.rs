@@ -8,6 +8,7 @@ pub mod head;
 pub mod journal;
 pub mod judge;
 pub mod lifecycle;
+pub mod manifest;
 pub mod names;
 pub mod percent;
 pub mod phase;

@@ -11,6 +11,7 @@ mod policy;
 mod preset;
 mod rollout;
 mod service;
+mod size;
 
 pub use check::{MetricResolution, Problem};
 pub use evidence_rule::{
@@ -19,12 +20,13 @@ pub use evidence_rule::{
 pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile, Rule};
 pub use models::{
     Cache, CloudMapService, Complete, EcsTasks, ModelRelease, ModelServers, ModelSource,
-    OnCacheFailure, Protocol, Redis, Replicas, Webhook,
+    OnCacheFailure, Protocol, Redis, Replicas, Upload, Webhook,
 };
 pub use policy::{AlarmAtStart, WhileReleasing};
 pub use preset::Preset;
 pub use rollout::{InvalidRollout, Rollout, Step};
 pub use service::{ImageSource, Lambda, PackageSource, Service, Sources};
+pub use size::{ByteSize, InvalidSize};
 
 use serde::{Deserialize, Serialize};
 
