@@ -72,12 +72,9 @@ impl TryFrom<String> for ByteSize {
 impl From<ByteSize> for String {
     /// The exact number, which reads back as the same.
     fn from(size: ByteSize) -> String {
-        let unit =
-            UNITS.iter().find(|(_, bytes)| size.0 >= *bytes && size.0.is_multiple_of(*bytes));
-        unit.map_or_else(
-            || format!("{}B", size.0),
-            |(name, bytes)| format!("{}{name}", size.0 / bytes),
-        )
+        let whole = UNITS.iter().filter(|(_, bytes)| size.0.is_multiple_of(*bytes));
+        let (name, bytes) = whole.min_by_key(|(_, bytes)| size.0 / bytes).unwrap_or(&("B", 1));
+        format!("{}{name}", size.0 / bytes)
     }
 }
 
