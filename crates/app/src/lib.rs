@@ -17,6 +17,7 @@ pub mod ports;
 pub mod prepare_canary;
 pub mod promote_canary;
 pub mod reconcile;
+pub mod reload;
 pub mod restore_traffic;
 pub mod served;
 pub mod shift_weight;

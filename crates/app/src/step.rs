@@ -122,12 +122,47 @@ pub async fn settle(
     evidence: Option<Evidence>,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
-    let target = release.target.clone();
     let (transition, next) = transition(release, std::slice::from_ref(event), evidence, now)?;
-    match store.commit(&transition).await {
+    write(store, input, &transition, next).await
+}
+
+/// Decides on events one after the other and commits the outcome, as [`settle`] does for one.
+pub(crate) async fn settle_all(
+    store: &(impl CommitRelease + LoadHead),
+    input: &StepInput,
+    release: Release,
+    events: &[Event],
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let (transition, next) = transition(release, events, None, now)?;
+    write(store, input, &transition, next).await
+}
+
+/// Keeps what a release has learned without a decision, and comes back.
+pub(crate) async fn keep(
+    store: &(impl CommitRelease + LoadHead),
+    input: &StepInput,
+    mut release: Release,
+    next: Next,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let wait = Duration::from_secs(next.wait_seconds());
+    release.due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let (expected_seq, fence) = (release.seq, release.fence);
+    let transition = Transition { expected_seq, fence, entries: Vec::new(), release };
+    write(store, input, &transition, next).await
+}
+
+async fn write(
+    store: &(impl CommitRelease + LoadHead),
+    input: &StepInput,
+    transition: &Transition,
+    next: Next,
+) -> Result<StepOutput, StepError> {
+    match store.commit(transition).await {
         Ok(()) => Ok(input.then(next)),
         Err(PortError::Conflict { what, expected, found }) => {
-            let head = store.head(&target).await?;
+            let head = store.head(&transition.release.target).await?;
             if head.is_some_and(|head| head.fence == input.fence) {
                 return Err(PortError::Conflict { what, expected, found }.into());
             }

@@ -95,6 +95,7 @@ fn verdict(release: &Release) -> Option<VerdictView> {
                 Some(VerdictView { outcome: Outcome::Inconclusive, reasons: reasons.clone() })
             }
             RollbackCause::Judge { reasons } => failed(reasons.clone()),
+            RollbackCause::Golden { differences, .. } => failed(differences.clone()),
             RollbackCause::Alarm { .. }
             | RollbackCause::Abort { .. }
             | RollbackCause::Deadline { .. }

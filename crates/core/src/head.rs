@@ -216,6 +216,9 @@ pub struct ServersSnapshot {
     /// The generation that the cache's pointer had.
     #[serde(default)]
     pub generation: Option<String>,
+    /// Other versions than the baseline that replicas served: an earlier release went on without them.
+    #[serde(default)]
+    pub others: Vec<Version>,
 }
 
 impl Ledger {

@@ -239,6 +239,13 @@ pub enum RollbackCause {
         /// The newer artifact.
         artifact: String,
     },
+    /// A replica answered golden requests otherwise than the model's author expects.
+    Golden {
+        /// The name of the replica.
+        replica: String,
+        /// What was expected and what came, for each request that failed.
+        differences: Vec<String>,
+    },
     /// A step of the release failed.
     Error {
         /// The error's name and message.
@@ -273,6 +280,12 @@ impl std::fmt::Display for RollbackCause {
             RollbackCause::Replaced { artifact, .. } => {
                 write!(f, "replaced by the newer artifact {artifact}")
             }
+            RollbackCause::Golden { replica, differences } => write!(
+                f,
+                "{} golden requests failed on {replica}: {}",
+                differences.len(),
+                differences.join("; ")
+            ),
             RollbackCause::Error { error } => write!(f, "a step failed: {error}"),
         }
     }

@@ -223,10 +223,15 @@ impl Release {
             }
             Event::CodeSet { code } => self.code = Some(code.clone()),
             Event::ModelChecked { facts } => self.reload = Some(Reload::of(facts.clone())),
-            Event::ReplicasReloaded { left_out, .. } => {
+            Event::ReplicasReloaded { replicas, left_out, .. } => {
                 if let Some(reload) = &mut self.reload {
-                    reload.since = None;
+                    reload.finish(replicas);
                     reload.left_out.extend(left_out.iter().cloned());
+                }
+            }
+            Event::CacheSwitched { .. } | Event::CacheNotSwitched { .. } => {
+                if let Some(reload) = &mut self.reload {
+                    reload.cache_settled = true;
                 }
             }
             Event::CanaryPublished { version } => {
@@ -237,20 +242,33 @@ impl Release {
             }
             Event::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Event::WeightShifted => {
+                let names = self.names_at(self.phase.highest_weight());
                 if let Some(reload) = &mut self.reload {
-                    reload.since = None;
+                    reload.finish(&names);
+                }
+            }
+            // What was begun was begun towards the canary.
+            Event::RollbackRequested(_) => {
+                if let Some(reload) = &mut self.reload {
+                    reload.begun.clear();
+                    reload.cache_settled = false;
                 }
             }
             Event::Refused { .. }
-            | Event::CacheSwitched { .. }
-            | Event::CacheNotSwitched { .. }
             | Event::AliasPromoted
-            | Event::RollbackRequested(_)
             | Event::TrafficRestored
             | Event::RestoreFailed { .. }
             | Event::Revived
             | Event::TakenOver { .. } => {}
         }
+    }
+
+    /// The names of the replicas that have the canary at a weight.
+    fn names_at(&self, weight: Weight) -> Vec<String> {
+        let replicas = self.ledger.as_ref().and_then(Ledger::servers).map(|of| &of.replicas);
+        let Some(replicas) = replicas else { return Vec::new() };
+        let count = placed(weight, replicas.len());
+        replicas.iter().take(count).map(|replica| replica.name.clone()).collect()
     }
 
     /// The share of traffic on the canary, as last read back.

@@ -1,8 +1,8 @@
 //! Maps the state machine's input to the use case and its answer back.
 
 use jiff::Timestamp;
-use perch_app::judge_canary;
-use perch_app::step::{StepInput, StepOutput};
+use perch_app::judge_canary::{self, JudgeInput};
+use perch_app::step::StepOutput;
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::diagnostic::Failed;
 use perch_aws::lambda::Functions;
@@ -15,9 +15,10 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+    pub(crate) async fn handle(&self, input: JudgeInput) -> Result<StepOutput, Failed> {
         let (metrics, alarms) = (&self.cloudwatch, &self.cloudwatch);
         let now = Timestamp::now();
-        Ok(judge_canary::run(&self.store, &self.lambda, (metrics, alarms), &input, now).await?)
+        Ok(judge_canary::run_with(&self.store, &self.lambda, (metrics, alarms), &input, now)
+            .await?)
     }
 }

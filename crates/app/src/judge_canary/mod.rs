@@ -10,38 +10,69 @@ use perch_core::journal::Evidence;
 use perch_core::judge::{Arm, Readings};
 use perch_core::names::AlarmName;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
+use perch_core::reload::Fleet;
+use serde::{Deserialize, Serialize};
 
 use crate::move_alias::way;
 use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
     ReadEvidence, ReadMetrics, Route, SendRequests, Window,
 };
-use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
+use crate::reload;
+use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
 
-/// Looks once at the canary.
+/// What the state machine hands over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JudgeInput {
+    /// The release and its fence.
+    #[serde(flatten)]
+    pub step: StepInput,
+    /// What replicas report, for a release of a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
+}
+
+impl From<StepInput> for JudgeInput {
+    fn from(step: StepInput) -> Self {
+        Self { step, fleet: None }
+    }
+}
+
+/// Looks once at the canary of an alias.
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     lambda: &(impl ReadAlias + SendRequests),
-    (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
+    watching: (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    run_with(store, lambda, watching, &input.clone().into(), now).await
+}
+
+/// Looks once at the canary, with what replicas report where it is on model servers.
+pub async fn run_with(
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
+    lambda: &(impl ReadAlias + SendRequests),
+    (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
+    input: &JudgeInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let (input, fleet) = (&input.step, input.fleet.as_ref());
     let Some(mut release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
     let (Phase::Baking { since, .. } | Phase::Watching { since, .. }) = release.phase else {
         return Ok(input.then(resume(&release, now)));
     };
-    // The alias before the fence: who takes the fence later moves the alias later, too.
-    let route = lambda.alias(alias_of(&release)?).await?.route;
+    // What serves before the fence: who takes the fence later moves it later, too.
+    let event = unexpected(lambda, &release, fleet).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
     }
-    let (ledger, canary) = way(&release)?;
-    if route != Route::at(ledger, &canary, release.weight()) {
-        let event = Event::TakenOver { found: route.to_string() };
+    if let Some(event) = event {
         return settle(store, input, release, &event, None, now).await;
     }
     let states = alarms.alarms(&release.plan.guards).await?;
@@ -71,6 +102,25 @@ pub async fn run(
     let event = Event::Judged { verdict, stop: standing.stop };
     evidence.synthetic = synthetic::fill(lambda, &mut release, &event, now).await?;
     settle(store, input, release, &event, Some(evidence), now).await
+}
+
+/// What follows where something else serves than the release set.
+async fn unexpected(
+    lambda: &impl ReadAlias,
+    release: &Release,
+    fleet: Option<&Fleet>,
+) -> Result<Option<Event>, StepError> {
+    let alias = match &release.plan.driver {
+        Driver::Alias(alias) => alias,
+        Driver::Servers(_) => {
+            let fleet = fleet.ok_or_else(|| missing(release, "report of its replicas"))?;
+            return Ok(reload::unexpected(release, fleet));
+        }
+    };
+    let route = lambda.alias(alias).await?.route;
+    let (ledger, canary) = way(release)?;
+    let taken = route != Route::at(ledger, &canary, release.weight());
+    Ok(taken.then(|| Event::TakenOver { found: route.to_string() }))
 }
 
 /// The guards that count at a look.

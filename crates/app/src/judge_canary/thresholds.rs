@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perch_core::judge::{self, Arm, Readings, Verdict};
+use perch_core::judge::{self, Arm, Observed, Readings, Side, Verdict};
+use perch_core::names::Version;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 
 use super::{Guards, whole_periods};
 use crate::move_alias::way;
-use crate::ports::{ReadMetrics, Window};
-use crate::step::{StepError, alias_of};
+use crate::ports::{Ask, PortError, ReadEvidence, ReadMetrics, Window};
+use crate::step::StepError;
 
 /// What the look read, and what the judge says of it.
 pub(super) async fn look(
-    metrics: &impl ReadMetrics,
+    metrics: &(impl ReadMetrics + ReadEvidence),
     release: &Release,
     since: Timestamp,
     guards: Guards,
@@ -35,7 +36,7 @@ pub(super) async fn look(
 }
 
 async fn arms(
-    metrics: &impl ReadMetrics,
+    metrics: &(impl ReadMetrics + ReadEvidence),
     release: &Release,
     window: Window,
     watching: bool,
@@ -44,17 +45,47 @@ async fn arms(
         return Ok([Arm::default(); 2]);
     }
     let quantile = release.plan.judge.latency.quantile;
-    if watching {
-        let total = metrics.alias_total(alias_of(release)?, window, quantile).await?;
-        return Ok([total, Arm::default()]);
-    }
     let (ledger, canary) = way(release)?;
     let versions = [&canary, &ledger.baseline];
-    Ok(metrics.versions(alias_of(release)?, versions, window, quantile).await?)
+    let alias = match &release.plan.driver {
+        Driver::Alias(alias) => alias,
+        Driver::Servers(_) => return Ok(of_servers(metrics, release, versions, window).await?),
+    };
+    if watching {
+        let total = metrics.alias_total(alias, window, quantile).await?;
+        return Ok([total, Arm::default()]);
+    }
+    Ok(metrics.versions(alias, versions, window, quantile).await?)
+}
+
+/// What replicas with the canary answered, from the metrics that they publish themselves.
+async fn of_servers(
+    metrics: &impl ReadEvidence,
+    release: &Release,
+    versions: [&Version; 2],
+    window: Window,
+) -> Result<[Arm; 2], PortError> {
+    let plan = &release.plan;
+    let ask = Ask { driver: &plan.driver, rule: &plan.judge, thresholds_ms: &[] };
+    let weight = release.weight();
+    let taken = metrics.buckets(ask, versions, window).await?;
+    let observed: Vec<Observed> = taken
+        .into_iter()
+        .map(|taken| Observed {
+            at: taken.at,
+            weight,
+            latency_ms: taken.latency_ms,
+            bucket: taken.bucket,
+        })
+        .collect();
+    Ok([Side::Canary, Side::Baseline].map(|side| Arm::of(&observed, side)))
 }
 
 /// The length of the periods that are read: one minute, or the interval where it is shorter.
 fn period_seconds(release: &Release) -> u32 {
+    if release.plan.driver.servers().is_some() {
+        return release.plan.bucket_seconds();
+    }
     let interval = release.plan.judge.interval.as_secs().clamp(1, 60);
     u32::try_from(interval).unwrap_or(60)
 }

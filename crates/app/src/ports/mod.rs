@@ -7,6 +7,7 @@ mod lambda;
 mod letters;
 mod metrics;
 mod notify;
+mod opened;
 mod requests;
 mod servers;
 mod store;
@@ -24,6 +25,7 @@ pub use metrics::{
     AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
 pub use notify::{Message, PostSlack, PublishMessage};
+pub use opened::{CheckUpload, OpenModel, OpenedModel, Upload};
 pub use requests::{SendRequests, Sent};
 pub use servers::{FindReplicas, ServeModel, SwitchCache, Switched};
 pub use store::{

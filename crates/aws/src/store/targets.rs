@@ -84,11 +84,11 @@ impl SaveTarget for Table {
         let mut writes = vec![
             self.replace(&spec, target)?,
             self.replace(&keys::listed_target(&target.name), target)?,
-            self.due_now(target, before, now)?,
         ];
         for key in keys::services(&target.service) {
             writes.push(self.claim_service(&key, target)?);
         }
+        writes.push(self.due_now(target, before, now)?);
         let entries = index(target);
         for (key, entry) in &entries {
             writes.push(self.replace(key, entry)?);

@@ -37,7 +37,7 @@ fn alias(version: &str, weights: Value) -> Answer {
     Answer::json(&json!({
         "AliasArn": "arn:aws:lambda:eu-west-1:123456789012:function:news:live",
         "Name": "live",
-        "Version": version,
+        "FunctionVersion": version,
         "RoutingConfig": weights,
         "RevisionId": "rev-1",
     }))
@@ -113,7 +113,7 @@ async fn a_shift_sends_the_fraction_and_the_revision() {
     assert_eq!(shifted.unwrap().route, route);
     assert_eq!(operation, "PUT /2015-03-31/functions/news/aliases/live");
     let expected = json!({
-        "Version": "4",
+        "FunctionVersion": "4",
         "RoutingConfig": { "AdditionalVersionWeights": { "5": 0.1 } },
         "RevisionId": "rev-1",
     });
@@ -126,7 +126,7 @@ async fn going_back_sends_an_empty_map() {
     let (shifted, (_, body)) = shift(alias("4", Value::Null), &route).await;
     assert_eq!(shifted.unwrap().route, route);
     let expected = json!({
-        "Version": "4",
+        "FunctionVersion": "4",
         "RoutingConfig": { "AdditionalVersionWeights": {} },
         "RevisionId": "rev-1",
     });

@@ -108,7 +108,7 @@ pub(crate) struct Rollback {
     #[command(flatten)]
     pub(crate) decision: Decision,
     /// Go to this version of the function instead
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", value_parser = function_version)]
     pub(crate) to: Option<Version>,
 }
 
@@ -139,4 +139,12 @@ Examples:
 pub(crate) struct Resume {
     #[command(flatten)]
     pub(crate) line: Line,
+}
+
+/// The number of a published version.
+fn function_version(text: &str) -> Result<Version, String> {
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_digit()) {
+        return Err(format!("`{text}` is not a published version: use the version's number"));
+    }
+    text.parse().map_err(|error: perch_core::names::InvalidName| error.to_string())
 }

@@ -55,17 +55,23 @@ pub(crate) fn targets(targets: &[TargetView], look: Look) -> String {
         return "no targets yet; write one with `perch apply -f target.yaml`".to_owned();
     }
     let mut table = table(look);
-    table.set_header(header(["TARGET", "SERVICE", "SOURCE", "ROLLOUT", "MODEL", "NOW"]));
+    let with_models = targets.iter().any(|view| view.target.sources.model.is_some());
+    table.set_header(if with_models {
+        header(["TARGET", "SERVICE", "SOURCE", "ROLLOUT", "MODEL", "NOW"])
+    } else {
+        header(["TARGET", "SERVICE", "SOURCE", "ROLLOUT", "NOW"])
+    });
     for view in targets {
         let target = &view.target;
-        table.add_row([
+        let mut row = vec![
             Cell::new(&target.name),
             Cell::new(service(&target.service)),
             Cell::new(source(&target.sources)),
             Cell::new(short_rollout(&target.rollout)),
-            model(view),
-            now(view),
-        ]);
+        ];
+        row.extend(with_models.then(|| model(view)));
+        row.push(now(view));
+        table.add_row(row);
     }
     finish(table)
 }

@@ -3,7 +3,9 @@
 //! Pure: how servers and caches are spoken to is left to adapters.
 
 mod fleet;
+mod next;
 mod progress;
 
 pub use fleet::{Fleet, Load, Loaded, Memory, ModelFile, ModelFiles, Replica, ReplicaState, Seen};
-pub use progress::{LeftOut, ModelFacts, Reload};
+pub use next::{Toward, toward};
+pub use progress::{Begun, LeftOut, ModelFacts, Reload};

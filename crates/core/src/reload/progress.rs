@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Replica;
 use crate::names::Version;
 
 /// What is known of a model and how far its servers are.
@@ -14,18 +15,55 @@ use crate::names::Version;
 pub struct Reload {
     /// What is known of the model.
     pub facts: ModelFacts,
-    /// When the replicas that are under way were begun; nothing between two batches.
+    /// Replicas that are under way, by their names.
     #[serde(default)]
-    pub since: Option<Timestamp>,
+    pub begun: BTreeMap<String, Begun>,
+    /// The names of the replicas that were read back with the canary.
+    #[serde(default)]
+    pub done: Vec<String>,
     /// Replicas that could not be brought over.
     #[serde(default)]
     pub left_out: Vec<LeftOut>,
+    /// Whether the cache was switched, or found out of reach where that is no reason to stop.
+    #[serde(default)]
+    pub cache_settled: bool,
+}
+
+/// A replica that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Begun {
+    /// Since when.
+    pub at: Timestamp,
+    /// How often it was told to load the model.
+    pub attempts: u32,
 }
 
 impl Reload {
     /// A model of which no replica knows yet.
     pub fn of(facts: ModelFacts) -> Self {
-        Self { facts, since: None, left_out: Vec::new() }
+        Self {
+            facts,
+            begun: BTreeMap::new(),
+            done: Vec::new(),
+            left_out: Vec::new(),
+            cache_settled: false,
+        }
+    }
+
+    /// Whether the release goes on without this replica.
+    pub fn leaves_out(&self, replica: &Replica) -> bool {
+        self.left_out.iter().any(|left| left.replica == replica.name)
+    }
+
+    /// Replicas that serve the canary from now on.
+    pub fn finish(&mut self, names: &[String]) {
+        for name in names {
+            self.begun.remove(name);
+            if !self.done.contains(name) {
+                self.done.push(name.clone());
+            }
+        }
     }
 }
 

@@ -13,7 +13,10 @@ pub(super) fn model_problems(target: &Target) -> Vec<(&'static str, String)> {
     if service.lambda.is_none() && service.model_servers.is_none() {
         problem("service", "service is empty: give `lambda` or `modelServers`");
     }
-    if service.lambda.is_none() && (sources.image.is_some() || sources.package.is_some()) {
+    if service.model_servers.is_some()
+        && service.lambda.is_none()
+        && (sources.image.is_some() || sources.package.is_some())
+    {
         problem("sources", "images and packages need `service.lambda`: model servers take models");
     }
     if sources.model.is_none() {

@@ -31,7 +31,7 @@ fn targets_as_json_are_the_file_and_what_goes_on() {
     let mut target = targets[0].clone();
     assert_eq!(target["active"]["phase"], "Baking");
     let fields = target.as_object_mut().unwrap();
-    let own = ["active", "waiting", "serving", "stopped", "drift"];
+    let own = ["active", "waiting", "serving", "modelServing", "stopped", "drift"];
     fields.retain(|name, _| !own.contains(&name.as_str()));
     serde_json::from_value::<perch_core::target::Target>(target).unwrap();
 }

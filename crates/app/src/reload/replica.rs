@@ -1,0 +1,126 @@
+//! The next step of one replica towards a version.
+
+use perch_core::manifest::difference;
+use perch_core::names::Version;
+use perch_core::reload::{Begun, Replica, ReplicaState, Toward, toward};
+use perch_core::target::ModelServers;
+
+use super::fleet::told;
+use crate::ports::{OpenedModel, PortError, ServeModel};
+
+/// How often a replica is told to load a model before it counts as unable to. A network error while
+/// loading is no reason to keep the old model for ever, and a broken model fails every time.
+const ATTEMPTS: u32 = 3;
+
+/// Where a replica is to go.
+pub(super) struct Goal<'a, S> {
+    pub(super) port: &'a S,
+    pub(super) servers: &'a ModelServers,
+    pub(super) version: &'a Version,
+    /// The model's files and golden requests, where it may have to be loaded.
+    pub(super) model: Option<&'a OpenedModel>,
+    /// Versions that a replica may serve: another one means that someone else changed it.
+    pub(super) known: &'a [Version],
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It was read back with the version.
+    Arrived,
+    /// It is under way; it was told to load the model in this step, or not.
+    OnTheWay { told: bool, why: Option<String> },
+    /// It serves a version that nobody here set.
+    Foreign(Version),
+    /// It can't serve the version.
+    Failed { why: String, serves: Option<Version> },
+    /// It answers golden requests otherwise than expected.
+    Golden(Vec<String>),
+}
+
+impl<S: ServeModel> Goal<'_, S> {
+    /// Does the next step; a server that has the model at once goes all the way.
+    pub(super) async fn step(&self, replica: &Replica, begun: Option<Begun>) -> Came {
+        let under_way = |error: &PortError| Came::OnTheWay { told: false, why: Some(told(error)) };
+        let mut state = match self.port.state(self.servers, replica).await {
+            Ok(state) => state,
+            Err(error) => return under_way(&error),
+        };
+        let mut asked = false;
+        loop {
+            if let Some(found) = self.foreign(&state) {
+                return Came::Foreign(found.clone());
+            }
+            let bytes = self.model.map_or(0, |model| model.files.bytes);
+            let came = match toward(&state, self.version, bytes) {
+                Toward::Arrived => return Came::Arrived,
+                Toward::Wait => return Came::OnTheWay { told: asked, why: None },
+                Toward::TooLittleMemory { needed, free } => {
+                    let why = format!(
+                        "the model needs {needed} bytes beside the one that serves, and {free} are free"
+                    );
+                    return Came::Failed { why, serves: state.active };
+                }
+                Toward::Stage { failed } if asked => {
+                    return Came::OnTheWay { told: true, why: failed };
+                }
+                Toward::Stage { failed } => {
+                    let attempts = begun.map_or(0, |begun| begun.attempts);
+                    if let (Some(why), true) = (&failed, attempts >= ATTEMPTS) {
+                        let why = format!("it could not load the model {attempts} times: {why}");
+                        return Came::Failed { why, serves: state.active };
+                    }
+                    asked = true;
+                    self.stage(replica).await
+                }
+                Toward::Activate => self.activate(replica).await,
+            };
+            match came {
+                Ok(None) => {}
+                Ok(Some(came)) => return came,
+                Err(PortError::Invalid { message, .. }) => {
+                    return Came::Failed { why: message, serves: state.active };
+                }
+                Err(error) => return Came::OnTheWay { told: asked, why: Some(told(&error)) },
+            }
+            state = match self.port.state(self.servers, replica).await {
+                Ok(state) => state,
+                Err(error) => return Came::OnTheWay { told: asked, why: Some(told(&error)) },
+            };
+        }
+    }
+
+    fn foreign<'s>(&self, state: &'s ReplicaState) -> Option<&'s Version> {
+        state.active.as_ref().filter(|active| !self.known.contains(active))
+    }
+
+    async fn stage(&self, replica: &Replica) -> Result<Option<Came>, PortError> {
+        let Some(model) = self.model else {
+            let message = format!("version {} is not there any more", self.version);
+            return Err(PortError::Invalid { what: replica.name.clone(), message });
+        };
+        self.port.stage(self.servers, replica, &model.files).await?;
+        Ok(None)
+    }
+
+    /// Golden requests first, then traffic.
+    async fn activate(&self, replica: &Replica) -> Result<Option<Came>, PortError> {
+        let golden = self.model.map(|model| model.golden.as_slice()).unwrap_or_default();
+        let mut differences = Vec::new();
+        for request in golden {
+            let (of, version) = (self.servers, self.version);
+            let found = match self.port.probe(of, replica, version, &request.input).await {
+                Ok(answer) => difference(&request.expect, &answer),
+                // A model that can't answer is as wrong as one that answers otherwise.
+                Err(PortError::Invalid { message, .. }) => Some(message),
+                Err(error) => return Err(error),
+            };
+            differences.extend(found.map(|found| format!("{}: {found}", request.name)));
+        }
+        if !differences.is_empty() {
+            return Ok(Some(Came::Golden(differences)));
+        }
+        self.port.activate(self.servers, replica, self.version).await?;
+        Ok(None)
+    }
+}

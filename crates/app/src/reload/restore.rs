@@ -1,0 +1,197 @@
+//! Brings every replica and the cache back to the baseline, a round at each call.
+//!
+//! The baseline is still loaded where it served, so this takes seconds. A replica that lost it loads it
+//! anew. What can't be brought back ends the release as Stuck, which pages.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use perch_core::artifact::{Artifact, MANIFEST};
+use perch_core::decide::{Event, Next, resume};
+use perch_core::head::ServersSnapshot;
+use perch_core::names::Version;
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+use perch_core::reload::{Reload, Replica};
+use perch_core::target::ModelServers;
+
+use super::batch::{Round, pause, round};
+use super::cache::point;
+use super::replica::Goal;
+use super::{Reach, tidy};
+use crate::ports::{
+    CommitRelease, LoadHead, LoadRelease, LoadStanding, OpenModel, OpenedModel, PortError,
+    ServeModel, SwitchCache,
+};
+use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle_all};
+
+/// Does the next round of a rollback.
+///
+/// # Errors
+/// [`StepError::NotAsSet`] when a replica can't be brought back in time; the state machine ends the
+/// release as Stuck then. [`StepError`] when a port failed; a repeated call goes on.
+pub async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
+    reach: Reach<'_, S, C, M>,
+    input: &StepInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let Some(mut release) = held(store, input).await? else {
+        return Ok(input.then(Next::End));
+    };
+    let (Phase::RollingBack { .. }, Some(servers)) =
+        (&release.phase, release.plan.driver.servers().cloned())
+    else {
+        return Ok(input.then(resume(&release, now)));
+    };
+    if !store.standing(&release.target).await?.is_held_by(&release) {
+        return Ok(input.then(Next::End));
+    }
+    let ledger = release.ledger.clone().ok_or_else(|| missing(&release, "ledger"))?;
+    let snapshot = ledger.servers().ok_or_else(|| missing(&release, "replicas"))?;
+    let reload = release.reload.clone().ok_or_else(|| missing(&release, "model"))?;
+    let restoring = Restoring { release: &release, servers: &servers, snapshot, reload: &reload };
+    let (came, cache) = futures_util::future::join(
+        restoring.replicas(reach, &ledger.baseline, now),
+        restoring.cache(reach.cache, &ledger.baseline),
+    )
+    .await;
+    let came = came?;
+    let mut events: Vec<Event> = Vec::new();
+    if let Some(found) = came.foreign {
+        events.push(Event::TakenOver { found });
+        return settle_all(store, input, release, &events, now).await;
+    }
+    if let Some(failed) = came.failed.first() {
+        return Err(StepError::NotAsSet {
+            what: format!("replica {} ({})", failed.replica, failed.why),
+            expected: ledger.baseline.to_string(),
+            found: failed.serves.as_ref().map_or("nothing".to_owned(), ToString::to_string),
+        });
+    }
+    let is_done = came.begun.is_empty();
+    match cache {
+        Ok(event) => events.extend(event),
+        // The replicas go on; the cache is tried again with the next round.
+        Err(error) if !is_done => tracing::warn!(%error, "The cache was not switched back yet"),
+        Err(error) => return Err(error.into()),
+    }
+    if is_done {
+        if let Some(canary) = release.canary.as_ref().filter(|canary| **canary != ledger.baseline) {
+            let gone = BTreeSet::from([canary]);
+            for replica in &snapshot.replicas {
+                tidy::unload(reach.servers, &servers, replica, &gone).await;
+            }
+        }
+        events.push(Event::TrafficRestored);
+        return settle_all(store, input, release, &events, now).await;
+    }
+    let next = Next::Restore { after_seconds: pause(&came.begun, now) };
+    if let Some(reload) = &mut release.reload {
+        reload.begun = came.begun;
+    }
+    if events.is_empty() {
+        return keep(store, input, release, next, now).await;
+    }
+    settle_all(store, input, release, &events, now).await?;
+    Ok(input.then(next))
+}
+
+struct Restoring<'a> {
+    release: &'a Release,
+    servers: &'a ModelServers,
+    snapshot: &'a ServersSnapshot,
+    reload: &'a Reload,
+}
+
+impl Restoring<'_> {
+    /// All replicas at once, those that went over last first: callers wait.
+    async fn replicas<S: ServeModel, C: SwitchCache, M: OpenModel>(
+        &self,
+        reach: Reach<'_, S, C, M>,
+        baseline: &Version,
+        now: Timestamp,
+    ) -> Result<Round, PortError> {
+        let servers = ModelServers {
+            max_concurrency: u32::try_from(self.snapshot.replicas.len()).unwrap_or(100),
+            ..self.servers.clone()
+        };
+        let mut known = vec![baseline.clone()];
+        known.extend(self.release.canary.clone());
+        known.extend(self.snapshot.others.iter().cloned());
+        let backwards: Vec<&Replica> =
+            self.snapshot.replicas.iter().rev().filter(|r| !self.is_lost(r, now)).collect();
+        let goal = |model| Goal {
+            port: reach.servers,
+            servers: &servers,
+            version: baseline,
+            model,
+            known: &known,
+        };
+        let came = round(&goal(None), &backwards, self.reload, now).await;
+        if came.failed.is_empty() {
+            return Ok(came);
+        }
+        // A replica that lost the baseline needs its files again.
+        let Some(model) = self.baseline(reach.models, baseline).await? else { return Ok(came) };
+        Ok(round(&goal(Some(&model)), &backwards, self.reload, now).await)
+    }
+
+    /// A replica that was left out and does not answer can't serve the wrong model to anyone.
+    fn is_lost(&self, replica: &Replica, now: Timestamp) -> bool {
+        let begun = self.reload.begun.get(&replica.name);
+        let waited = begun.map_or(SignedDuration::ZERO, |begun| now.duration_since(begun.at));
+        self.reload.leaves_out(replica) && waited > SignedDuration::from_secs(30)
+    }
+
+    async fn cache(
+        &self,
+        port: &impl SwitchCache,
+        baseline: &Version,
+    ) -> Result<Option<Event>, PortError> {
+        let (Some(cache), Some(canary)) = (&self.release.plan.cache, &self.release.canary) else {
+            return Ok(None);
+        };
+        if self.reload.cache_settled {
+            return Ok(None);
+        }
+        let model = &self.servers.model;
+        let found = match port.generation(cache, model).await {
+            Ok(found) => found,
+            // Whether that is a reason to stop is for `point` to say.
+            Err(_) => Some(canary.to_string()),
+        };
+        // Before the promotion the pointer is as it was.
+        if found.as_deref() != Some(canary.as_str()) {
+            return Ok(None);
+        }
+        point(port, (cache, model), Some(canary.as_str()), baseline).await
+    }
+
+    /// The baseline's files, where its upload still is beside the canary's. Its golden requests were
+    /// checked when it was released.
+    async fn baseline(
+        &self,
+        models: &impl OpenModel,
+        baseline: &Version,
+    ) -> Result<Option<OpenedModel>, PortError> {
+        let Some(artifact) = beside(&self.release.artifact, baseline) else { return Ok(None) };
+        match models.open(&artifact).await {
+            Ok(opened) => Ok(Some(OpenedModel { golden: Vec::new(), ..opened })),
+            Err(PortError::NotFound { .. } | PortError::Invalid { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Another version in the folder beside a model's; the newest of its manifests.
+fn beside(artifact: &Artifact, version: &Version) -> Option<Artifact> {
+    let Artifact::Model { bucket, key, .. } = artifact else { return None };
+    let (prefix, _) = key.strip_suffix(MANIFEST)?.rsplit_once('/')?;
+    Some(Artifact::Model {
+        bucket: bucket.clone(),
+        key: format!("{prefix}/{version}{MANIFEST}"),
+        object: String::new(),
+        version: version.clone(),
+    })
+}
