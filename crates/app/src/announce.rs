@@ -141,7 +141,7 @@ impl Announcement {
 }
 
 impl Answer {
-    fn note(&self) -> Option<String> {
+    pub(crate) fn note(&self) -> Option<String> {
         match self {
             Answer::Started(_) => None,
             Answer::Waits { behind } => Some(format!("waits: {behind}")),

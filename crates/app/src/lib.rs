@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
 pub mod announce;
+pub mod announce_model;
 pub mod apply_target;
 pub mod artifact_name;
+pub mod check_model;
 pub mod close_release;
 pub mod dead_letters;
 pub mod doctor;

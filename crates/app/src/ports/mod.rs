@@ -6,6 +6,7 @@ mod journal;
 mod lambda;
 mod letters;
 mod metrics;
+mod models;
 mod notify;
 mod opened;
 mod requests;
@@ -24,6 +25,7 @@ pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tid
 pub use metrics::{
     AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
+pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use opened::{CheckUpload, OpenModel, OpenedModel, Upload};
 pub use requests::{SendRequests, Sent};

@@ -20,6 +20,26 @@ pub struct Signature {
     pub value: String,
 }
 
+impl Signature {
+    /// Whether a KMS key can have made it.
+    ///
+    /// # Errors
+    /// [`SignatureFault`] when it is of another kind.
+    pub fn by_kms(&self) -> Result<(), SignatureFault> {
+        self.of(Algorithm::EcdsaSha256)
+    }
+
+    /// Its bytes; nothing for a text that is not base64.
+    pub fn bytes(&self) -> Vec<u8> {
+        BASE64.decode(&self.value).unwrap_or_default()
+    }
+
+    fn of(&self, expected: Algorithm) -> Result<(), SignatureFault> {
+        let found = self.algorithm;
+        (found == expected).then_some(()).ok_or(SignatureFault::OtherAlgorithm { expected, found })
+    }
+}
+
 /// How a signature is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -91,12 +111,8 @@ impl PublicKey {
     /// # Errors
     /// [`SignatureFault`] when it is not.
     pub fn verify(&self, signed: &[u8], signature: &Signature) -> Result<(), SignatureFault> {
-        let (expected, found) = (Algorithm::Ed25519, signature.algorithm);
-        if found != expected {
-            return Err(SignatureFault::OtherAlgorithm { expected, found });
-        }
-        let bytes = BASE64.decode(&signature.value).map_err(|_| SignatureFault::Wrong)?;
-        let parsed = ed25519_dalek::Signature::from_slice(&bytes);
+        signature.of(Algorithm::Ed25519)?;
+        let parsed = ed25519_dalek::Signature::from_slice(&signature.bytes());
         let parsed = parsed.map_err(|_| SignatureFault::Wrong)?;
         self.0.verify_strict(signed, &parsed).map_err(|_| SignatureFault::Wrong)
     }
