@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use lambda_runtime::Diagnostic;
+use perch_app::announce_model::AnnounceError;
 use perch_app::notify::NotifyError;
 use perch_app::ports::PortError;
 use perch_app::step::StepError;
@@ -72,6 +73,15 @@ impl From<NotifyError> for Failed {
         match error {
             NotifyError::Port(error) => error.into(),
             NotifyError::UnknownRelease(_) => Self::invalid(chain(&error)),
+        }
+    }
+}
+
+impl From<AnnounceError> for Failed {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::Port(error) => error.into(),
+            AnnounceError::Unreadable { .. } => Self::invalid(chain(&error)),
         }
     }
 }

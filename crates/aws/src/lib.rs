@@ -10,6 +10,7 @@ pub mod images;
 pub mod lambda;
 pub mod letters;
 mod lifecycle;
+pub mod models;
 pub mod runtime;
 pub mod slack;
 pub mod store;

@@ -8,7 +8,7 @@ mod stream;
 
 pub use alarm::alarm_of;
 pub use ecr::{image_of, not_a_push};
-pub use s3::package_of;
+pub use s3::{model_of, package_of};
 pub use stream::{Told, told_of};
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;

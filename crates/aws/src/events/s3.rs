@@ -1,6 +1,7 @@
 //! `Object Created` (S3 User Guide, "EventBridge event message structure").
 
 use perch_app::announce::Announcement;
+use perch_app::announce_model::Uploaded;
 use perch_core::artifact::Artifact;
 use perch_core::names::BucketName;
 use serde::Deserialize;
@@ -46,5 +47,22 @@ pub fn package_of(event: &Delivered) -> Result<Announcement, EventError> {
         artifact: Artifact::Package { bucket: bucket.name, key: object.key, version },
         event: id(event),
         pushed_at: time(event),
+    })
+}
+
+/// The object that may be a model, or the manifest of one. Without a version id the bucket has no
+/// versions; what that means is said to the people of the target.
+///
+/// # Errors
+/// [`EventError`] for another kind of event.
+pub fn model_of(event: &Delivered) -> Result<Uploaded, EventError> {
+    let Detail { bucket, object } = detail(event, KIND)?;
+    let version = object.version_id.filter(|version| !["", "null"].contains(&version.as_str()));
+    Ok(Uploaded {
+        bucket: bucket.name,
+        key: object.key,
+        object: version,
+        event: id(event),
+        at: time(event),
     })
 }
