@@ -8,7 +8,6 @@ mod letters;
 mod metrics;
 mod models;
 mod notify;
-mod opened;
 mod requests;
 mod servers;
 mod store;
@@ -27,7 +26,6 @@ pub use metrics::{
 };
 pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
-pub use opened::{CheckUpload, OpenModel, OpenedModel, Upload};
 pub use requests::{SendRequests, Sent};
 pub use servers::{FindReplicas, ServeModel, SwitchCache, Switched};
 pub use store::{

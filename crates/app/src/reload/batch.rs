@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use perch_core::reload::{Begun, LeftOut, Reload, Replica};
 
 use super::replica::{Came, Goal};
-use crate::ports::ServeModel;
+use crate::ports::{ReadModels, ServeModel};
 
 /// What came of a round.
 #[derive(Debug, Default)]
@@ -27,8 +27,8 @@ pub(super) struct Round {
 
 /// Does the next step of each of these replicas, so many at the same time. One that takes longer than
 /// a replica may counts as failed.
-pub(super) async fn round<S: ServeModel>(
-    goal: &Goal<'_, S>,
+pub(super) async fn round<S: ServeModel, M: ReadModels>(
+    goal: &Goal<'_, S, M>,
     replicas: &[&Replica],
     reload: &Reload,
     now: Timestamp,

@@ -7,6 +7,7 @@ mod batch;
 mod cache;
 mod fleet;
 mod judge;
+mod model;
 mod prepare;
 mod replica;
 mod restore;
@@ -22,7 +23,7 @@ pub use restore::run as restore;
 pub use rounds::run as reload;
 pub use verify::{Finding, Verified, verify};
 
-use crate::ports::{OpenModel, ServeModel, SwitchCache};
+use crate::ports::{ReadModels, ServeModel, SwitchCache};
 
 /// What reaches servers, caches and the models' files.
 #[derive(Debug)]
@@ -43,7 +44,7 @@ impl<S, C, M> Clone for Reach<'_, S, C, M> {
 
 impl<S, C, M> Copy for Reach<'_, S, C, M> {}
 
-impl<'a, S: ServeModel, C: SwitchCache, M: OpenModel> Reach<'a, S, C, M> {
+impl<'a, S: ServeModel, C: SwitchCache, M: ReadModels> Reach<'a, S, C, M> {
     /// All of them.
     pub fn new(servers: &'a S, cache: &'a C, models: &'a M) -> Self {
         Self { servers, cache, models }

@@ -10,10 +10,11 @@ use perch_core::reload::Fleet;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot;
+use crate::check_model::{self, CheckError, Upload};
 use crate::fix_basis;
 use crate::ports::{
-    CheckUpload, CommitRelease, LoadHead, LoadRelease, LoadTarget, PortError, ReadAlarms,
-    ReadEvidence, Upload,
+    CommitRelease, LoadHead, LoadRelease, LoadTarget, PortError, ReadAlarms, ReadEvidence,
+    ReadModels, VerifySignature,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
 use crate::take_ledger::blocked;
@@ -35,7 +36,7 @@ pub struct PrepareInput {
 /// [`StepError`] when a port failed; a repeated call does the step again.
 pub async fn run(
     store: &(impl LoadRelease + LoadHead + LoadTarget + CommitRelease),
-    uploads: &impl CheckUpload,
+    models: &(impl ReadModels + VerifySignature),
     (alarms, metrics): (&impl ReadAlarms, &impl ReadEvidence),
     input: &PrepareInput,
     now: Timestamp,
@@ -49,7 +50,7 @@ pub async fn run(
         Phase::Preparing if now >= release.deadline => {
             Ok(refused(format!("the model was not ready by {:.0}", release.deadline)))
         }
-        Phase::Preparing if release.reload.is_none() => check(store, uploads, &release).await,
+        Phase::Preparing if release.reload.is_none() => check(store, models, &release).await,
         Phase::Preparing => {
             let timeout =
                 release.plan.driver.servers().map_or(0, |of| of.request_timeout.as_secs());
@@ -108,7 +109,7 @@ async fn begin(
 /// Whether the upload still is what it was when it was announced.
 async fn check(
     store: &impl LoadTarget,
-    uploads: &impl CheckUpload,
+    models: &(impl ReadModels + VerifySignature),
     release: &Release,
 ) -> Result<Event, StepError> {
     let ledger = release.ledger.as_ref().ok_or_else(|| missing(release, "ledger"))?;
@@ -116,9 +117,10 @@ async fn check(
     let Some(source) = target.and_then(|target| target.sources.model) else {
         return Ok(refused("the target takes no models any more".to_owned()));
     };
-    let checked = uploads.check(&source, &release.artifact, &ledger.baseline).await?;
-    Ok(match checked {
-        Upload::Complete(facts) => Event::ModelChecked { facts },
-        Upload::Refused(why) => refused(why),
-    })
+    let upload = Upload::of(&release.artifact).ok_or_else(|| missing(release, "model"))?;
+    match check_model::run(models, &source, upload, Some(&ledger.baseline)).await {
+        Ok(facts) => Ok(Event::ModelChecked { facts }),
+        Err(CheckError::Refused(refusal)) => Ok(refused(refusal.to_string())),
+        Err(CheckError::Port(error)) => Err(error.into()),
+    }
 }

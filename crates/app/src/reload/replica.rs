@@ -6,19 +6,22 @@ use perch_core::reload::{Begun, Replica, ReplicaState, Toward, toward};
 use perch_core::target::ModelServers;
 
 use super::fleet::told;
-use crate::ports::{OpenedModel, PortError, ServeModel};
+use super::model::Model;
+use crate::ports::{PortError, ReadModels, ServeModel};
 
 /// How often a replica is told to load a model before it counts as unable to. A network error while
 /// loading is no reason to keep the old model for ever, and a broken model fails every time.
 const ATTEMPTS: u32 = 3;
 
 /// Where a replica is to go.
-pub(super) struct Goal<'a, S> {
+pub(super) struct Goal<'a, S, M> {
     pub(super) port: &'a S,
     pub(super) servers: &'a ModelServers,
     pub(super) version: &'a Version,
-    /// The model's files and golden requests, where it may have to be loaded.
-    pub(super) model: Option<&'a OpenedModel>,
+    /// The model's bytes in memory, as far as they are known.
+    pub(super) bytes: u64,
+    /// The model's files and golden requests, where it has to be loaded.
+    pub(super) model: &'a Model<'a, M>,
     /// Versions that a replica may serve: another one means that someone else changed it.
     pub(super) known: &'a [Version],
 }
@@ -38,7 +41,7 @@ pub(super) enum Came {
     Golden(Vec<String>),
 }
 
-impl<S: ServeModel> Goal<'_, S> {
+impl<S: ServeModel, M: ReadModels> Goal<'_, S, M> {
     /// Does the next step; a server that has the model at once goes all the way.
     pub(super) async fn step(&self, replica: &Replica, begun: Option<Begun>) -> Came {
         let under_way = |error: &PortError| Came::OnTheWay { told: false, why: Some(told(error)) };
@@ -51,8 +54,7 @@ impl<S: ServeModel> Goal<'_, S> {
             if let Some(found) = self.foreign(&state) {
                 return Came::Foreign(found.clone());
             }
-            let bytes = self.model.map_or(0, |model| model.files.bytes);
-            let came = match toward(&state, self.version, bytes) {
+            let came = match toward(&state, self.version, self.bytes) {
                 Toward::Arrived => return Came::Arrived,
                 Toward::Wait => return Came::OnTheWay { told: asked, why: None },
                 Toward::TooLittleMemory { needed, free } => {
@@ -95,19 +97,15 @@ impl<S: ServeModel> Goal<'_, S> {
     }
 
     async fn stage(&self, replica: &Replica) -> Result<Option<Came>, PortError> {
-        let Some(model) = self.model else {
-            let message = format!("version {} is not there any more", self.version);
-            return Err(PortError::Invalid { what: replica.name.clone(), message });
-        };
+        let model = self.model.open().await?;
         self.port.stage(self.servers, replica, &model.files).await?;
         Ok(None)
     }
 
     /// Golden requests first, then traffic.
     async fn activate(&self, replica: &Replica) -> Result<Option<Came>, PortError> {
-        let golden = self.model.map(|model| model.golden.as_slice()).unwrap_or_default();
         let mut differences = Vec::new();
-        for request in golden {
+        for request in self.model.golden().await?.iter() {
             let (of, version) = (self.servers, self.version);
             let found = match self.port.probe(of, replica, version, &request.input).await {
                 Ok(answer) => difference(&request.expect, &answer),

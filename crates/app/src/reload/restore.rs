@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use perch_core::artifact::{Artifact, MANIFEST};
 use perch_core::decide::{Event, Next, resume};
 use perch_core::head::ServersSnapshot;
 use perch_core::names::Version;
@@ -17,11 +16,12 @@ use perch_core::target::ModelServers;
 
 use super::batch::{Round, pause, round};
 use super::cache::point;
+use super::model::Model;
 use super::replica::Goal;
 use super::{Reach, tidy};
 use crate::ports::{
-    CommitRelease, LoadHead, LoadRelease, LoadStanding, OpenModel, OpenedModel, PortError,
-    ServeModel, SwitchCache,
+    CommitRelease, LoadHead, LoadRelease, LoadStanding, PortError, ReadModels, ServeModel,
+    SwitchCache,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle_all};
 
@@ -30,7 +30,7 @@ use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle_
 /// # Errors
 /// [`StepError::NotAsSet`] when a replica can't be brought back in time; the state machine ends the
 /// release as Stuck then. [`StepError`] when a port failed; a repeated call goes on.
-pub async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
+pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     reach: Reach<'_, S, C, M>,
     input: &StepInput,
@@ -56,7 +56,6 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
         restoring.cache(reach.cache, &ledger.baseline),
     )
     .await;
-    let came = came?;
     let mut events: Vec<Event> = Vec::new();
     if let Some(found) = came.foreign {
         events.push(Event::TakenOver { found });
@@ -106,12 +105,12 @@ struct Restoring<'a> {
 
 impl Restoring<'_> {
     /// All replicas at once, those that went over last first: callers wait.
-    async fn replicas<S: ServeModel, C: SwitchCache, M: OpenModel>(
+    async fn replicas<S: ServeModel, C: SwitchCache, M: ReadModels>(
         &self,
         reach: Reach<'_, S, C, M>,
         baseline: &Version,
         now: Timestamp,
-    ) -> Result<Round, PortError> {
+    ) -> Round {
         let servers = ModelServers {
             max_concurrency: u32::try_from(self.snapshot.replicas.len()).unwrap_or(100),
             ..self.servers.clone()
@@ -121,20 +120,17 @@ impl Restoring<'_> {
         known.extend(self.snapshot.others.iter().cloned());
         let backwards: Vec<&Replica> =
             self.snapshot.replicas.iter().rev().filter(|r| !self.is_lost(r, now)).collect();
-        let goal = |model| Goal {
+        let model = Model::before(reach.models, &self.release.artifact, baseline);
+        let goal = Goal {
             port: reach.servers,
             servers: &servers,
             version: baseline,
-            model,
+            // It served there before, beside another model.
+            bytes: 0,
+            model: &model,
             known: &known,
         };
-        let came = round(&goal(None), &backwards, self.reload, now).await;
-        if came.failed.is_empty() {
-            return Ok(came);
-        }
-        // A replica that lost the baseline needs its files again.
-        let Some(model) = self.baseline(reach.models, baseline).await? else { return Ok(came) };
-        Ok(round(&goal(Some(&model)), &backwards, self.reload, now).await)
+        round(&goal, &backwards, self.reload, now).await
     }
 
     /// A replica that was left out and does not answer can't serve the wrong model to anyone.
@@ -167,31 +163,4 @@ impl Restoring<'_> {
         }
         point(port, (cache, model), Some(canary.as_str()), baseline).await
     }
-
-    /// The baseline's files, where its upload still is beside the canary's. Its golden requests were
-    /// checked when it was released.
-    async fn baseline(
-        &self,
-        models: &impl OpenModel,
-        baseline: &Version,
-    ) -> Result<Option<OpenedModel>, PortError> {
-        let Some(artifact) = beside(&self.release.artifact, baseline) else { return Ok(None) };
-        match models.open(&artifact).await {
-            Ok(opened) => Ok(Some(OpenedModel { golden: Vec::new(), ..opened })),
-            Err(PortError::NotFound { .. } | PortError::Invalid { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Another version in the folder beside a model's; the newest of its manifests.
-fn beside(artifact: &Artifact, version: &Version) -> Option<Artifact> {
-    let Artifact::Model { bucket, key, .. } = artifact else { return None };
-    let (prefix, _) = key.strip_suffix(MANIFEST)?.rsplit_once('/')?;
-    Some(Artifact::Model {
-        bucket: bucket.clone(),
-        key: format!("{prefix}/{version}{MANIFEST}"),
-        object: String::new(),
-        version: version.clone(),
-    })
 }

@@ -12,11 +12,12 @@ use perch_core::weight::Weight;
 
 use super::batch::{Round, pause, round};
 use super::cache::point;
+use super::model::Model;
 use super::replica::Goal;
 use super::{Reach, tidy};
 use crate::move_alias::way;
 use crate::ports::{
-    CommitRelease, LoadHead, LoadRelease, LoadStanding, OpenModel, ServeModel, Standing,
+    CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadModels, ServeModel, Standing,
     SwitchCache,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle, settle_all};
@@ -28,7 +29,7 @@ const HELD: u64 = 30;
 ///
 /// # Errors
 /// [`StepError`] when a port failed; a repeated call goes on where this one ended.
-pub async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
+pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     reach: Reach<'_, S, C, M>,
     input: &StepInput,
@@ -62,13 +63,14 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
     let came = if under_way.is_empty() {
         Round::default()
     } else {
-        let model = reach.models.open(&release.artifact).await?;
+        let model = Model::of(reach.models, &release.artifact);
         let known = part.known();
         let goal = Goal {
             port: reach.servers,
             servers: part.servers,
             version: &part.canary,
-            model: Some(&model),
+            bytes: part.reload.facts.bytes,
+            model: &model,
             known: &known,
         };
         round(&goal, &under_way, part.reload, now).await

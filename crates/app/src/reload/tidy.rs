@@ -10,10 +10,10 @@ use perch_core::reload::Replica;
 use perch_core::target::ModelServers;
 
 use super::Reach;
-use crate::ports::{LoadHead, OpenModel, PortError, ServeModel, SwitchCache};
+use crate::ports::{LoadHead, PortError, ReadModels, ServeModel, SwitchCache};
 
 /// Unloads what the release left behind, unless another release has begun.
-pub(super) async fn run<S: ServeModel, C: SwitchCache, M: OpenModel>(
+pub(super) async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     store: &impl LoadHead,
     reach: Reach<'_, S, C, M>,
     release: &Release,
