@@ -1,4 +1,4 @@
-# Every target does its own set-up in .venv and .venv-sam and is safe to repeat.
+# Every target does its own set-up in .venv* and is safe to repeat.
 # PERCH_LOCAL_PORT (default 4566) chooses the local stack; several run side by side.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,8 +14,9 @@ SAMPLE := examples/news-classifier
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: ## Python environments for the local stack and the SAM CLI
+setup: ## Python environments for the local stack and the SAM CLI; Redis and model servers for tests
 	@sh local/setup.sh
+	sh local/servers.sh
 
 build: ## Release binaries: the CLI, and one bootstrap per function under target/lambda
 	@cargo build --release --locked --workspace
@@ -70,4 +71,4 @@ burst: setup build ## 1,000 pushes for 1,000 targets on a private local stack: n
 	@$(PYTHON) tests/chaos/burst.py
 
 clean: ## Remove build output and environments
-	@rm -rf target .venv .venv-sam .local
+	@rm -rf target .venv .venv-sam .venv-servers .venv-mlserver .local
