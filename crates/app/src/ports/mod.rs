@@ -9,6 +9,7 @@ mod metrics;
 mod models;
 mod notify;
 mod requests;
+mod secrets;
 mod servers;
 mod store;
 mod sweep;
@@ -27,6 +28,7 @@ pub use metrics::{
 pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
+pub use secrets::ReadSecret;
 pub use servers::{FindReplicas, ServeModel, SwitchCache, Switched};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,

@@ -1,0 +1,69 @@
+//! The model repository extension: what the server has, and loading.
+
+use perch_app::ports::PortError;
+use perch_core::reload::{Load, Loaded};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Server;
+use super::config::Kind;
+
+/// An entry of the index.
+#[derive(Debug, Deserialize)]
+struct Entry {
+    name: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+impl Server<'_> {
+    /// The versions that the server has.
+    pub(super) async fn loaded(&self, kind: &Kind) -> Result<Vec<Loaded>, PortError> {
+        let model = kind.behind(&self.model);
+        let body = json!({});
+        let answer = self.ask(Method::POST, "/repository/index", Some(&body)).await?;
+        let entries: Vec<Entry> = answer.expect(&[200])?.json()?;
+        let mut loaded = Vec::new();
+        for entry in entries.into_iter().filter(|entry| entry.name == model) {
+            let Some(version) = entry.version else { continue };
+            let version = self.version(&version)?;
+            let reason = entry.reason.unwrap_or_default();
+            let load = match entry.state.as_deref() {
+                Some("LOADING") => Some(Load::Loading),
+                // What was unloaded stays in Triton's index with this reason.
+                Some("UNAVAILABLE") if reason.is_empty() || reason == "unloaded" => None,
+                Some("UNAVAILABLE") => Some(Load::Failed { reason }),
+                Some("UNLOADING") | None => None,
+                // MLServer's index has one state for all versions of a model.
+                Some(_) => self.ready(model, version.as_str()).await?,
+            };
+            loaded.extend(load.map(|load| Loaded { version, load }));
+        }
+        Ok(loaded)
+    }
+
+    async fn ready(&self, model: &str, version: &str) -> Result<Option<Load>, PortError> {
+        let path = format!("/models/{model}/versions/{version}/ready");
+        let answer = self.ask(Method::GET, &path, None).await?;
+        match answer.status.as_u16() {
+            400 => Ok(Some(Load::Loading)),
+            404 => Ok(None),
+            _ => answer.expect(&[200]).map(|_| Some(Load::Ready)),
+        }
+    }
+
+    /// Loads a model, with a configuration in place of the one in its folder.
+    pub(super) async fn load(&self, model: &str, config: Option<&Value>) -> Result<(), PortError> {
+        let body = match config {
+            Some(config) => json!({ "parameters": { "config": config.to_string() } }),
+            None => json!({}),
+        };
+        let path = format!("/repository/models/{model}/load");
+        self.ask(Method::POST, &path, Some(&body)).await?.expect(&[200]).map(drop)
+    }
+}
