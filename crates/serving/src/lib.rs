@@ -1,1 +1,11 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+mod cache;
+mod http;
+mod open_inference;
+mod perch;
+mod servers;
+pub mod tensorflow;
+
+pub use cache::Caches;
+pub use servers::Servers;

@@ -41,7 +41,8 @@ impl Servers {
                 Driver::OpenInference(open_inference::Server::new(&self.http, servers, replica))
             }
             Protocol::TensorflowServing => {
-                Driver::Tensorflow(tensorflow::Server::new(&self.channels, servers, replica))
+                let (channels, http) = (&self.channels, &self.http);
+                Driver::Tensorflow(tensorflow::Server::new(channels, http, servers, replica))
             }
         }
     }

@@ -12,6 +12,7 @@ mod preset;
 mod rollout;
 mod service;
 mod size;
+mod tensorflow;
 
 pub use check::{MetricResolution, Problem};
 pub use evidence_rule::{
@@ -27,6 +28,7 @@ pub use preset::Preset;
 pub use rollout::{InvalidRollout, Rollout, Step};
 pub use service::{ImageSource, Lambda, PackageSource, Service, Sources};
 pub use size::{ByteSize, InvalidSize};
+pub use tensorflow::{OtherModel, Tensorflow};
 
 use serde::{Deserialize, Serialize};
 

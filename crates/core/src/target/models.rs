@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use wildmatch::WildMatch;
 
-use super::{ByteSize, JudgeRule, Rollout};
+use super::{ByteSize, JudgeRule, Rollout, Tensorflow};
 use crate::artifact::MANIFEST;
 use crate::manifest::{Requirement, SignatureRule};
 use crate::names::{AlarmName, BucketName, ModelName, SecretRef};
@@ -38,6 +38,9 @@ pub struct ModelServers {
     /// How long a replica may take to answer one request.
     #[serde(default = "five_seconds")]
     pub request_timeout: Span,
+    /// What TensorFlow Serving serves; with `protocol: tensorflow-serving` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensorflow: Option<Tensorflow>,
 }
 
 /// How model servers are spoken to.

@@ -55,6 +55,17 @@ pub(super) fn model_problems(target: &Target) -> Vec<(&'static str, String)> {
         }
     }
     let Some(servers) = &service.model_servers else { return found };
+    match (servers.protocol, &servers.tensorflow) {
+        (Protocol::TensorflowServing, None) => problem(
+            "service.modelServers.tensorflow",
+            "TensorFlow Serving takes its configuration as a whole: give `tensorflow.basePath`",
+        ),
+        (Protocol::Perch | Protocol::OpenInference, Some(_)) => problem(
+            "service.modelServers.tensorflow",
+            "`tensorflow` is for `protocol: tensorflow-serving`: remove it",
+        ),
+        _ => {}
+    }
     if let Replicas::Static(urls) = &servers.replicas {
         let schemes: &[&str] = match servers.protocol {
             Protocol::Perch | Protocol::OpenInference => &["http://", "https://"],
