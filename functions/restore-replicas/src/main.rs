@@ -1,0 +1,27 @@
+//! Brings replicas and cache back to the baseline, a round at each call.
+
+mod handler;
+
+use handler::Handler;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use perch_aws::config::Env;
+use perch_aws::models::Models;
+use perch_aws::secrets::Secrets;
+use perch_aws::store::Table;
+use perch_serving::{Caches, Servers};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    perch_aws::runtime::start_logging();
+    let mut env = Env::default();
+    let table = env.required("PERCH_TABLE");
+    let table = env.finish(table)?;
+    let sdk = perch_aws::sdk_config().await;
+    let handler = Handler {
+        store: Table::new(&sdk, table),
+        models: Models::new(&sdk),
+        servers: Servers::new()?,
+        caches: Caches::new(Secrets::new(&sdk))?,
+    };
+    run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await
+}
