@@ -6,20 +6,19 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_ssm::Client;
-use perch_app::ports::{PortError, PostSlack};
+use perch_app::ports::{PortError, PostSlack, ReadSecret};
 use perch_core::names::SecretRef;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::error::port_error;
+use crate::secrets::Secrets;
 
 /// A slow Slack is given up on: the topic has the message already.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Slack, as far as a webhook reaches.
 pub struct Slack {
-    ssm: Client,
+    secrets: Secrets,
     http: reqwest::Client,
     urls: Mutex<HashMap<SecretRef, String>>,
 }
@@ -38,35 +37,16 @@ impl Slack {
     /// When the TLS library can't be set up.
     pub fn new(sdk: &SdkConfig) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        Ok(Self { ssm: Client::new(sdk), http, urls: Mutex::default() })
+        Ok(Self { secrets: Secrets::new(sdk), http, urls: Mutex::default() })
     }
 
     async fn url(&self, webhook: &SecretRef) -> Result<String, PortError> {
         if let Some(url) = self.urls.lock().await.get(webhook) {
             return Ok(url.clone());
         }
-        let what = format!("secret {webhook}");
-        let found = self
-            .ssm
-            .get_parameter()
-            .name(parameter_name(webhook))
-            .with_decryption(true)
-            .send()
-            .await
-            .map_err(|e| port_error(what.as_str(), e))?;
-        let url = found.parameter.and_then(|p| p.value).ok_or(PortError::NotFound { what })?;
+        let url = self.secrets.secret(webhook).await?;
         self.urls.lock().await.insert(webhook.clone(), url.clone());
         Ok(url)
-    }
-}
-
-/// The name of the SSM parameter. SSM answers for Secrets Manager under a reserved path (Systems
-/// Manager User Guide, "Referencing AWS Secrets Manager secrets from Parameter Store parameters").
-fn parameter_name(webhook: &SecretRef) -> String {
-    match webhook.as_str().split_once(':') {
-        Some(("secretsmanager", id)) => format!("/aws/reference/secretsmanager/{id}"),
-        Some((_, name)) => name.to_owned(),
-        None => webhook.to_string(),
     }
 }
 

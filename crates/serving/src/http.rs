@@ -118,7 +118,8 @@ impl Answer {
     /// The server's reason: `{"error": "text"}`, or the text as it is.
     pub(crate) fn reason(&self) -> String {
         let text = match serde_json::from_slice::<Value>(&self.body) {
-            Ok(Value::Object(object)) => match object.get("error").or_else(|| object.get("detail")) {
+            Ok(Value::Object(object)) => match object.get("error").or_else(|| object.get("detail"))
+            {
                 Some(Value::String(text)) => text.clone(),
                 _ => Value::Object(object).to_string(),
             },

@@ -44,7 +44,8 @@ impl<'a> Server<'a> {
         let path = format!("/versions/{}", model.version);
         let answer = self.ask(Method::PUT, &path, Some(&body)).await?;
         if answer.status.as_u16() == 507 {
-            let message = format!("{} ({} has {} bytes)", answer.reason(), model.version, model.bytes);
+            let message =
+                format!("{} ({} has {} bytes)", answer.reason(), model.version, model.bytes);
             return Err(invalid(&self.what, message));
         }
         answer.expect(&[200, 202]).map(drop)
@@ -76,7 +77,12 @@ impl<'a> Server<'a> {
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, PortError> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, PortError> {
         let url = format!("{}{path}", self.url);
         let (what, within) = (self.what.as_str(), self.within);
         self.http.send(&Ask { what, method, url, body, token: None, within }).await

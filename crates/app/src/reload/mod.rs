@@ -18,7 +18,7 @@ mod verify;
 
 pub use fleet::{FleetInput, FleetOutput, look, read};
 pub use judge::unexpected;
-pub use prepare::run as prepare;
+pub use prepare::{PrepareInput, run as prepare};
 pub use restore::run as restore;
 pub use rounds::run as reload;
 pub use verify::{Finding, Verified, verify};

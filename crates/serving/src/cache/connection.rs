@@ -121,7 +121,9 @@ pub(super) fn port_error(what: &str, error: RedisError) -> PortError {
         | ErrorKind::UnexpectedReturnType
         | ErrorKind::Server(ServerErrorKind::ResponseError) => invalid(what, said),
         ErrorKind::Extension => match error.code() {
-            Some("NOAUTH" | "WRONGPASS") => PortError::Denied { what: what.to_owned(), message: said },
+            Some("NOAUTH" | "WRONGPASS") => {
+                PortError::Denied { what: what.to_owned(), message: said }
+            }
             Some("WRONGTYPE") => invalid(what, said),
             _ => unavailable(what, error),
         },

@@ -34,6 +34,10 @@ impl Connection {
         }
         let () = self.ask(&script).await?;
         let found = self.generation(pointer).await?;
-        if found.as_deref() == Some(to) { Ok(Switched::Done) } else { Ok(Switched::Other { found }) }
+        if found.as_deref() == Some(to) {
+            Ok(Switched::Done)
+        } else {
+            Ok(Switched::Other { found })
+        }
     }
 }

@@ -47,7 +47,8 @@ impl Server<'_> {
             ));
         };
         let behind = step.get("model_name").and_then(Value::as_str).map(str::to_owned);
-        let behind = behind.ok_or_else(|| invalid(&self.what, "its ensemble's step has no model"))?;
+        let behind =
+            behind.ok_or_else(|| invalid(&self.what, "its ensemble's step has no model"))?;
         // Triton writes 64-bit numbers as text or as numbers.
         let step = match step.get("model_version") {
             Some(Value::Number(number)) => number.as_i64(),

@@ -150,7 +150,9 @@ impl<'a> Server<'a> {
         let active = match kind {
             Kind::Alias { step, .. } if *step > 0 => self.version(&step.to_string()).ok(),
             // Triton answers with the newest that is ready.
-            Kind::Alias { .. } | Kind::Policy { .. } => newest(&loaded, |load| *load == Load::Ready),
+            Kind::Alias { .. } | Kind::Policy { .. } => {
+                newest(&loaded, |load| *load == Load::Ready)
+            }
             // MLServer refuses while its newest is loading.
             Kind::Folders => newest(&loaded, |load| !matches!(load, Load::Failed { .. }))
                 .filter(|v| loaded.iter().any(|l| l.version == *v && l.load == Load::Ready)),
@@ -167,7 +169,12 @@ impl<'a> Server<'a> {
         text.parse().map_err(|e| invalid(&self.what, format!("{e}")))
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, PortError> {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, PortError> {
         let url = format!("{}{path}", self.url);
         let (what, within) = (self.what.as_str(), self.within);
         self.http.send(&Ask { what, method, url, body, token: None, within }).await

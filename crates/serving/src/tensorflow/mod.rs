@@ -145,7 +145,9 @@ impl<'a> Server<'a> {
         let answer: GetModelMetadataResponse = match self.call(GET_METADATA, request).await {
             Ok(answer) => answer,
             Err(status) => match status.code() {
-                Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition => return Ok(None),
+                Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition => {
+                    return Ok(None);
+                }
                 _ => return Err(port_error(&self.what, status)),
             },
         };
@@ -156,7 +158,11 @@ impl<'a> Server<'a> {
     }
 
     /// Replaces what the server serves: these versions of the model, and the other models as before.
-    async fn serve(&self, mut versions: Vec<i64>, stable: Option<&Version>) -> Result<(), PortError> {
+    async fn serve(
+        &self,
+        mut versions: Vec<i64>,
+        stable: Option<&Version>,
+    ) -> Result<(), PortError> {
         let config = self.config()?;
         versions.sort_unstable();
         let stable = stable.map(|version| self.number(version)).transpose()?;
@@ -177,7 +183,9 @@ impl<'a> Server<'a> {
             other => other.map_err(|status| port_error(&self.what, status))?,
         };
         match answer.status {
-            Some(status) if status.error_code != 0 => Err(invalid(&self.what, status.error_message)),
+            Some(status) if status.error_code != 0 => {
+                Err(invalid(&self.what, status.error_message))
+            }
             _ => Ok(()),
         }
     }
@@ -215,7 +223,8 @@ impl<'a> Server<'a> {
 
     fn number(&self, version: &Version) -> Result<i64, PortError> {
         version.as_str().parse().ok().filter(|number| *number >= 0).ok_or_else(|| {
-            let text = format!("{version} is no version number: TensorFlow Serving's are whole numbers");
+            let text =
+                format!("{version} is no version number: TensorFlow Serving's are whole numbers");
             invalid(&self.what, text)
         })
     }

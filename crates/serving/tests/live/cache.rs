@@ -100,7 +100,8 @@ async fn former_generations_are_deleted_up_to_the_limit() {
 
 #[tokio::test]
 async fn a_cache_that_restarts_is_unavailable_and_then_tells_what_it_has() {
-    let mut server = RedisServer::new(&["--appendonly", "yes", "--appendfsync", "always"]).run().await;
+    let mut server =
+        RedisServer::new(&["--appendonly", "yes", "--appendfsync", "always"]).run().await;
     let (caches, cache, news) = (caches(), redis(&server), news());
     assert_eq!(caches.switch(&cache, &news, None, "v1").await.unwrap(), Switched::Done);
     server.end();
@@ -221,7 +222,8 @@ async fn after_a_failover_the_new_primary_is_used() {
             let info: String = cluster.nodes[node].ask(&["INFO", "replication"]);
             info.lines().find_map(|line| line.strip_prefix(field)?.parse::<u64>().ok())
         };
-        (offset(primary, "master_repl_offset:") == offset(replica, "slave_repl_offset:")).then_some(())
+        (offset(primary, "master_repl_offset:") == offset(replica, "slave_repl_offset:"))
+            .then_some(())
     })
     .await;
     cluster.nodes[primary].end();

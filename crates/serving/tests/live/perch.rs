@@ -34,10 +34,13 @@ struct Storage(String, tokio::task::JoinHandle<()>);
 
 impl Storage {
     async fn start(content: &'static str, wait: Duration) -> Self {
-        let app = Router::new().route("/model.json", get(move || async move {
-            tokio::time::sleep(wait).await;
-            content
-        }));
+        let app = Router::new().route(
+            "/model.json",
+            get(move || async move {
+                tokio::time::sleep(wait).await;
+                content
+            }),
+        );
         let (url, task) = listen(app).await;
         Self(format!("{url}/model.json"), task)
     }
@@ -159,7 +162,8 @@ async fn a_server_that_hangs_is_given_up_on_in_time() {
 
 /// What the adapter makes of a server that answers every request with this.
 async fn against(status: u16, body: &'static str) -> (One, tokio::task::JoinHandle<()>) {
-    let answer = move || async move { (StatusCode::from_u16(status).unwrap(), body).into_response() };
+    let answer =
+        move || async move { (StatusCode::from_u16(status).unwrap(), body).into_response() };
     let (url, task) = listen(Router::new().fallback(any(answer))).await;
     let port = url.rsplit(':').next().unwrap().parse().unwrap();
     (One::new(servers("perch", "news", "2s"), port), task)

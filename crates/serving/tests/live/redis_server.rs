@@ -159,10 +159,11 @@ impl RedisCluster {
         let informed = self.nodes.iter().all(|node| {
             node.try_ask::<String>(&["CLUSTER", "INFO"]).is_some_and(|info| whole(&info))
         });
-        informed && self.nodes[3..].iter().all(|replica| {
-            let info = replica.try_ask::<String>(&["INFO", "replication"]).unwrap_or_default();
-            info.contains("master_link_status:up")
-        })
+        informed
+            && self.nodes[3..].iter().all(|replica| {
+                let info = replica.try_ask::<String>(&["INFO", "replication"]).unwrap_or_default();
+                info.contains("master_link_status:up")
+            })
     }
 
     /// The primary that has a key: its place among the first three nodes.

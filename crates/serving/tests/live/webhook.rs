@@ -33,7 +33,11 @@ impl Service {
     }
 }
 
-async fn take(State(it): State<Service>, headers: HeaderMap, Json(body): Json<Value>) -> StatusCode {
+async fn take(
+    State(it): State<Service>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> StatusCode {
     let mut it = it.0.lock().unwrap();
     let token = headers.get("authorization").map(|v| v.to_str().unwrap().to_owned());
     it.0.push((token.unwrap_or_default(), body));
