@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod explain;
 mod fix_basis;
 pub mod judge_canary;
+pub mod model_list;
 mod move_alias;
 pub mod notify;
 pub mod on_alarm;

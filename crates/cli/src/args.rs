@@ -4,6 +4,7 @@ pub(crate) mod decisions;
 pub(crate) mod lab;
 pub(crate) mod letters;
 pub(crate) mod looks;
+pub(crate) mod model;
 pub(crate) mod release;
 
 use std::time::Duration;
@@ -91,6 +92,7 @@ pub(crate) enum Command {
     Stop(decisions::Stop),
     Resume(decisions::Resume),
     Journal(Journal),
+    Model(model::Model),
     DeadLetters(letters::DeadLetters),
     Simulate(lab::Simulate),
     Judge(lab::Judge),

@@ -9,11 +9,12 @@ use perch_app::order::OrderError;
 use perch_app::ports::PortError;
 use perch_app::served::Served;
 use perch_core::head::Serving;
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::stop::Stop;
 
 use crate::commands::{InvalidTrace, UnclearPlan};
 use crate::target_file::InvalidFiles;
+use crate::upload::{Taken, Unfit};
 
 /// Done.
 pub(crate) const OK: u8 = 0;
@@ -31,6 +32,8 @@ pub(crate) const ENDED_OTHERWISE: u8 = 6;
 pub(crate) enum Missing {
     #[error("target {0} does not exist; `perch targets` lists them")]
     Target(TargetName),
+    #[error("target {1} has no model {0}; `perch model list --target {1}` lists them")]
+    Model(Version, TargetName),
     #[error("release {0} does not exist; `perch releases` lists them")]
     Release(ReleaseId),
     #[error(
@@ -143,6 +146,12 @@ fn code(error: &anyhow::Error) -> u8 {
     }
     if error.is::<Missing>() || error.is::<NothingToRollBack>() || error.is::<NoStop>() {
         return NOT_FOUND;
+    }
+    if error.is::<Unfit>() {
+        return INVALID;
+    }
+    if error.is::<Taken>() {
+        return CONFLICT;
     }
     if let Some(RedriveError::Unknown(_)) = error.downcast_ref() {
         return NOT_FOUND;

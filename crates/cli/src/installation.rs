@@ -8,6 +8,7 @@ use perch_aws::executions::Executions;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::letters::{DeadLetterQueues, FunctionCalls};
+use perch_aws::models::Models;
 use perch_aws::store::Table;
 use perch_aws::tags::Repositories;
 
@@ -51,6 +52,16 @@ impl Installation {
     ) -> Ports<'a, Table, Functions, CloudWatch, Images, Repositories> {
         let Services { lambda, images, repositories: registry, alarms } = services;
         Ports { stack: &self.stack, store: &self.store, lambda, alarms, images, registry }
+    }
+
+    /// The models of targets.
+    pub(crate) fn models(&self) -> Models {
+        Models::new(&self.sdk)
+    }
+
+    /// The same for uploads.
+    pub(crate) fn uploads(&self) -> Models {
+        Models::for_uploads(&self.sdk)
     }
 
     /// The queues of dead letters, and the functions that take their events again.

@@ -12,6 +12,7 @@ mod report;
 #[cfg(test)]
 mod scenes;
 mod target_file;
+mod upload;
 mod watch;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ mod explain;
 mod letters;
 mod line;
 mod list;
+mod model;
 mod print;
 pub(crate) mod replay;
 mod report;
@@ -17,6 +18,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use model::Pushed;
 pub(crate) use simulate::{InvalidTrace, UnclearPlan};
 
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ use perch_app::explain::Registry;
 
 use crate::args::decisions::Rollback;
 use crate::args::lab::{Judge, JudgeCommand};
+use crate::args::model::{Command as Models, Model};
 use crate::args::release::{Action, Release};
 use crate::args::{Command, Global, letters::Command as Letters};
 use crate::console::Console;
@@ -121,6 +124,15 @@ async fn look(
             replay::run(store, args, &mut std::io::stdin().lock(), console).await?;
         }
         Command::Report(args) => report::run(store, args, now, console).await?,
+        Command::Model(Model { command: Models::Push(args) }) => {
+            model::push(store, &perch.uploads(), args, console).await?;
+        }
+        Command::Model(Model { command: Models::List(args) }) => {
+            model::list(store, &perch.models(), args, console).await?;
+        }
+        Command::Model(Model { command: Models::Show(args) }) => {
+            model::show(store, &perch.models(), args, console).await?;
+        }
         Command::Journal(args) => list::journal(store, args, console).await?,
         Command::DeadLetters(args) => {
             let (letters, functions) = perch.dead_letters().await?;

@@ -5,6 +5,7 @@ pub(crate) mod evidence;
 mod lab;
 mod letters;
 mod looks;
+pub(crate) mod models;
 mod notes;
 mod release;
 mod releases;

@@ -1,0 +1,121 @@
+//! `perch model`: uploads model versions and shows them.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use perch_app::model_list;
+use perch_app::ports::{LoadArtifact, LoadHead, LoadTarget, PortError, ReadModels as _};
+use perch_aws::models::Models;
+use perch_core::manifest::Found;
+use perch_core::names::{BucketName, Version};
+use perch_core::target::Target;
+use serde::Serialize;
+
+use crate::args::model::{List, Push, Show};
+use crate::console::Console;
+use crate::failure::Missing;
+use crate::render;
+use crate::upload::{Plan, Progress, Sender, Taken, Unfit};
+
+/// What was uploaded.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pushed {
+    pub(crate) version: Version,
+    pub(crate) bucket: BucketName,
+    pub(crate) key: String,
+    pub(crate) object: String,
+    pub(crate) files: usize,
+    pub(crate) bytes: u64,
+    /// Bytes that were there from a former try.
+    pub(crate) skipped: u64,
+    pub(crate) seconds: f64,
+}
+
+async fn target(
+    store: &impl LoadTarget,
+    name: &perch_core::names::TargetName,
+) -> anyhow::Result<Target> {
+    let target = store.target(name).await?;
+    Ok(target.ok_or_else(|| Missing::Target(name.clone()))?)
+}
+
+/// `perch model push`
+pub(super) async fn push(
+    store: &impl LoadTarget,
+    models: &Models,
+    args: &Push,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let target = target(store, &args.target).await?;
+    let plan = Plan::of(args, &target)?;
+    let bucket = &plan.source.bucket;
+    if !models.is_versioned(bucket).await? {
+        return Err(Unfit::NotVersioned(bucket.clone()).into());
+    }
+    let key = plan.source.key(args.version.as_str(), "manifest.json");
+    let taken =
+        || Taken { version: args.version.clone(), bucket: bucket.clone(), key: key.clone() };
+    if models.object(bucket, &key).await? != Found::Nothing {
+        return Err(taken().into());
+    }
+    let (folder, bytes) = (plan.source.key(args.version.as_str(), ""), plan.bytes());
+    let progress = Progress::new(bytes);
+    let sender = Sender::new(models, (bucket, &folder), args.part_size.get(), &progress);
+    let sent = sender.send(&plan.folder.files).await;
+    progress.end();
+    let sent = sent.context("the upload was broken off; the same command goes on with it")?;
+    let skipped = sent.iter().map(|sent| sent.skipped).sum();
+    let files: Vec<_> = sent.into_iter().map(|sent| sent.file).collect();
+    let (bucket, count) = (bucket.clone(), files.len());
+    let (_, text) = plan.manifest(files, Timestamp::now())?;
+    let object = match models.put_new(&bucket, &key, text).await {
+        Err(PortError::Conflict { .. }) => {
+            return Err(Taken { version: args.version.clone(), bucket, key }.into());
+        }
+        other => other?.unwrap_or_default(),
+    };
+    let pushed = Pushed {
+        version: args.version.clone(),
+        bucket,
+        key,
+        object,
+        files: count,
+        bytes,
+        skipped,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    console.show(&pushed, |_| render::models::pushed(&pushed, &args.target))
+}
+
+/// `perch model list`
+pub(super) async fn list(
+    store: &(impl LoadTarget + LoadArtifact + LoadHead),
+    models: &Models,
+    args: &List,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let target = target(store, &args.target).await?;
+    let source = target.sources.model.as_ref();
+    let source = source.ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
+    let found = model_list::list(store, models, &target.name, source).await?;
+    console.show(&found, |look| render::models::models(&found, look))
+}
+
+/// `perch model show`
+pub(super) async fn show(
+    store: &(impl LoadTarget + LoadArtifact + LoadHead),
+    models: &Models,
+    args: &Show,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let target = target(store, &args.target).await?;
+    let source = target.sources.model.as_ref();
+    let source = source.ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
+    let found = model_list::show(store, models, &target.name, source, &args.version).await?;
+    let missing = || Missing::Model(args.version.clone(), target.name.clone());
+    let found = found.ok_or_else(missing)?;
+    console.show(&found, |look| render::models::model(&found, look))
+}
