@@ -20,6 +20,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 # Chosen by five-fold cross-validation on train.csv alone; heldout.csv took no part in it.
@@ -84,7 +85,7 @@ def cross_validation(rows: list[Row]) -> float:
 
 
 def model(folder: Path = HERE) -> str:
-    """The text of model.json for the data in `folder`: one stem per line, so that a diff can be read."""
+    """The text of model.json for the data in `folder`."""
     train, heldout = read(folder / "train.csv"), read(folder / "heldout.csv")
     data_hash = hashlib.sha256((folder / "train.csv").read_bytes()).hexdigest()
     priors, weights = fit(train)
@@ -100,6 +101,11 @@ def model(folder: Path = HERE) -> str:
         "categories": list(priors),
         "priors": list(priors.values()),
     }
+    return document(head, weights)
+
+
+def document(head: dict[str, Any], weights: dict[str, Scores]) -> str:
+    """The text of a model.json: one stem per line, so that a diff can be read."""
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     rows = [f"    {json.dumps(stem)}: {json.dumps(list(row.values()))}" for stem, row in weights.items()]
     return "{\n" + "\n".join(lines) + '\n  "stems": {\n' + ",\n".join(rows) + "\n  }\n}\n"
