@@ -7,10 +7,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use news_classifier::classifier::{Model, ModelError};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::classifier::{Model, ModelError};
 use crate::fault::Fault;
 
 /// From the program's folder (`/var/runtime`) to the model's (`/opt/model`).

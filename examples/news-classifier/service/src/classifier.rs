@@ -12,12 +12,14 @@ use serde::Deserialize;
 const STEM_LETTERS: usize = 5;
 /// Shorter words are left out. Must equal `SHORTEST_WORD` of `train.py`.
 const SHORTEST_WORD: usize = 3;
+/// A category less likely than all others together is no answer to rely on.
+const LOW_CONFIDENCE: f64 = 0.5;
 
 /// A trained model as `model.json` holds it.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Model {
+pub struct Model {
     /// Names the training data the weights come from.
-    pub(crate) version: String,
+    pub version: String,
     categories: Vec<String>,
     priors: Vec<f64>,
     stems: HashMap<String, Vec<f64>>,
@@ -25,25 +27,49 @@ pub(crate) struct Model {
 
 /// Why a model that parses is still no model.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ModelError {
+pub enum ModelError {
+    /// There is nothing to choose from.
     #[error("categories: is empty")]
     NoCategories,
+    /// A stem has a weight too many or too few.
     #[error("{field}: has {found} weights for {expected} categories")]
-    WrongLength { field: String, found: usize, expected: usize },
+    WrongLength {
+        /// The stem.
+        field: String,
+        /// How many weights it has.
+        found: usize,
+        /// How many categories there are.
+        expected: usize,
+    },
 }
 
 /// The most likely category and how likely it is, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Category<'m> {
+pub struct Category<'m> {
     /// Name of the category.
-    pub(crate) name: &'m str,
+    pub name: &'m str,
     /// Posterior probability of the category.
-    pub(crate) confidence: f64,
+    pub confidence: f64,
+}
+
+impl Category<'_> {
+    /// The confidence with four decimals, as callers get it.
+    pub fn rounded(&self) -> f64 {
+        (self.confidence * 10_000.0).round() / 10_000.0
+    }
+}
+
+/// Whether an answer of this confidence is one not to rely on.
+pub fn is_unsure(confidence: f64) -> bool {
+    confidence < LOW_CONFIDENCE
 }
 
 impl Model {
     /// Says whether every stem has one weight per category.
-    pub(crate) fn check(&self) -> Result<(), ModelError> {
+    ///
+    /// # Errors
+    /// Names the stem that has not.
+    pub fn check(&self) -> Result<(), ModelError> {
         let expected = self.categories.len();
         if expected == 0 {
             return Err(ModelError::NoCategories);
@@ -60,7 +86,7 @@ impl Model {
     /// Returns the most likely category; text without a known word gets the priors.
     ///
     /// A temperature above 1 flattens the probabilities and leaves their order.
-    pub(crate) fn classify(&self, text: &str, temperature: NonZeroU32) -> Category<'_> {
+    pub fn classify(&self, text: &str, temperature: NonZeroU32) -> Category<'_> {
         let confidences = self.confidences(text, temperature);
         let best = self.categories.iter().zip(confidences).reduce(|best, next| {
             // On a tie the first category stays, as in `train.py`.

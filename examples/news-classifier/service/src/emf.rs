@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// Where the metrics of this process go.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     namespace: &'static str,
     service: String,
     version: String,
@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
 
 /// A request under way; its clock runs.
 #[derive(Debug)]
-pub(crate) struct Request<'m> {
+pub struct Request<'m> {
     metrics: &'m Metrics,
     cold: bool,
     begun: SystemTime,
@@ -30,12 +30,12 @@ pub(crate) struct Request<'m> {
 
 impl Metrics {
     /// The metrics of one version of a service; the first request is the cold start's.
-    pub(crate) fn new(namespace: &'static str, service: String, version: String) -> Self {
+    pub fn new(namespace: &'static str, service: String, version: String) -> Self {
         Self { namespace, service, version, cold: AtomicBool::new(true) }
     }
 
     /// Begins a request.
-    pub(crate) fn request(&self) -> Request<'_> {
+    pub fn request(&self) -> Request<'_> {
         let cold = self.cold.swap(false, Ordering::Relaxed);
         Request { metrics: self, cold, begun: SystemTime::now(), clock: Instant::now() }
     }
@@ -43,7 +43,7 @@ impl Metrics {
 
 impl Request<'_> {
     /// Ends the request: publishes Requests, Errors, Latency and these counts.
-    pub(crate) fn publish(self, failed: bool, counts: &[(&str, u64)]) {
+    pub fn publish(self, failed: bool, counts: &[(&str, u64)]) {
         let line = self.line(failed, counts, self.clock.elapsed());
         // A request is not failed for metrics that could not be printed.
         let _ = std::io::stdout().write_all(line.as_bytes());

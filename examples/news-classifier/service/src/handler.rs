@@ -10,13 +10,11 @@ use lambda_runtime::{Diagnostic, tracing};
 use serde::Serialize;
 use serde_json::Value;
 
+use news_classifier::classifier::is_unsure;
+use news_classifier::input::{InvalidInput, text_of};
+
 use crate::assets::Assets;
 use crate::fault::Harm;
-
-/// Longest accepted text in characters: a headline with its first sentences, not an article.
-const LONGEST_TEXT: usize = 2_000;
-/// A category less likely than all others together is no answer to rely on.
-const LOW_CONFIDENCE: f64 = 0.5;
 
 /// The function between two invocations.
 #[derive(Debug)]
@@ -38,8 +36,8 @@ pub(crate) struct Reply<'a> {
 /// Why a request was not answered.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RequestError {
-    #[error("{field}: {problem}")]
-    InvalidInput { field: &'static str, problem: String },
+    #[error(transparent)]
+    InvalidInput(#[from] InvalidInput),
     #[error("the model of image build {build} failed on this request")]
     ModelFailure { build: String },
 }
@@ -47,7 +45,7 @@ pub(crate) enum RequestError {
 impl From<RequestError> for Diagnostic {
     fn from(error: RequestError) -> Self {
         let error_type = match error {
-            RequestError::InvalidInput { .. } => "InvalidInput",
+            RequestError::InvalidInput(_) => "InvalidInput",
             RequestError::ModelFailure { .. } => "ModelFailure",
         };
         Self { error_type: error_type.into(), error_message: error.to_string() }
@@ -80,7 +78,7 @@ impl Service {
         let found = self.assets.model.classify(text, temperature);
         Ok(Reply {
             category: found.name,
-            confidence: (found.confidence * 10_000.0).round() / 10_000.0,
+            confidence: found.rounded(),
             model_version: &self.assets.model.version,
             image_build: &self.assets.build,
         })
@@ -93,29 +91,9 @@ impl Service {
 }
 
 impl Reply<'_> {
-    /// Whether the category is less likely than all others together.
+    /// Whether the answer is one not to rely on.
     pub(crate) fn is_unsure(&self) -> bool {
-        self.confidence < LOW_CONFIDENCE
-    }
-}
-
-/// The text of a request, or what is wrong with it.
-fn text_of(request: &Value) -> Result<&str, RequestError> {
-    let refuse = |field, problem: String| Err(RequestError::InvalidInput { field, problem });
-    let Some(fields) = request.as_object() else {
-        return refuse("request", "must be an object such as {\"text\": \"...\"}".into());
-    };
-    let text = match fields.get("text") {
-        None => return refuse("text", "is missing".into()),
-        Some(Value::String(text)) => text.trim(),
-        Some(_) => return refuse("text", "must be a string".into()),
-    };
-    match text.chars().count() {
-        0 => refuse("text", "must not be empty".into()),
-        found if found > LONGEST_TEXT => {
-            refuse("text", format!("has {found} characters, at most {LONGEST_TEXT} are accepted"))
-        }
-        _ => Ok(text),
+        is_unsure(self.confidence)
     }
 }
 

@@ -1,11 +1,9 @@
 //! A headline classifier as a Lambda image function: the sample service of Perch.
 //!
-//! Only the wiring is here. `classifier` decides, `fault` spoils some answers of a broken image,
-//! `assets` reads the image's files, `handler` maps an invocation to a reply, `emf` publishes metrics.
+//! Only the wiring is here. The library decides and publishes metrics, `fault` spoils some answers of a
+//! broken image, `assets` reads the image's files, `handler` maps an invocation to a reply.
 
 mod assets;
-mod classifier;
-mod emf;
 mod fault;
 mod handler;
 
@@ -13,10 +11,10 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use lambda_runtime::{Config, LambdaEvent, run, service_fn, tracing};
+use news_classifier::emf::Metrics;
 use serde_json::Value;
 
 use crate::assets::Assets;
-use crate::emf::Metrics;
 use crate::handler::{Reply, Service};
 
 #[tokio::main(flavor = "current_thread")]
