@@ -5,6 +5,8 @@ one JSON object per log line, Lambda's own prefix before it is allowed, members 
 CloudWatch API Reference, MetricDatum: lengths, units, values between -2^360 and 2^360, StorageResolution 1 or 60, times
 from two weeks ago to two hours ahead. CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics": EMFParsingErrors and
 EMFValidationErrors. Every line is read as it is printed: the last line of an environment counts as the others do.
+"Using the PutLogEvents API to send manually created embedded metric format logs" (CloudWatch_Embedded_Metric_Format_Generation_PutLogEvents):
+events of any log group count, each a document of its own; the header x-amzn-logs-format may be there and is not needed.
 """
 import json
 import re
@@ -12,6 +14,7 @@ import time
 from collections import Counter
 
 from ministack.core import lambda_runtime as LR
+from ministack.services import cloudwatch_logs as LOGS
 from perch_local import metrics
 from perch_local.scope import acting_as, log
 
@@ -151,7 +154,7 @@ class _Output:
 
 
 def install():
-    """Read along where the emulator reads what its workers print."""
+    """Read along where the emulator reads what its workers print, and where log events come in."""
     pump, read = LR.ProvidedWorker._pump_output, LR.Worker._read_stderr
 
     def pump_and_publish(self, stream, log_queue):
@@ -162,3 +165,15 @@ def install():
         return read(self)
 
     LR.ProvidedWorker._pump_output, LR.Worker._read_stderr = pump_and_publish, read_and_publish
+    put = LOGS._put_log_events
+
+    def put_and_publish(request):
+        answer = put(request)
+        if answer[0] == 200:
+            for event in request.get("logEvents", ()):
+                # Only Lambda's own runtimes write something before a document.
+                if event.get("message", "").startswith("{"):
+                    publish(event["message"], request["logGroupName"])
+        return answer
+
+    LOGS._put_log_events = put_and_publish

@@ -31,8 +31,13 @@ def birth(pid):
 
 def running(stack):
     """The pid of this stack's server, or None."""
+    return _recorded(stack.pid_file)
+
+
+def _recorded(path):
+    """The pid in a record, if that process still runs."""
     try:
-        record = json.loads(stack.pid_file.read_text())
+        record = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     return record["pid"] if record["birth"] and birth(record["pid"]) == record["birth"] else None
@@ -93,6 +98,7 @@ def start(stack):
         return pid, False
     if _taken(stack):
         raise LocalStackError(f"port {stack.port} is used by another program; choose another one: PERCH_LOCAL_PORT=4666")
+    _end_attached(stack)
     shutil.rmtree(stack.folder, ignore_errors=True)             # what a server that died has left
     (stack.folder / "tmp").mkdir(parents=True)
     with open(stack.log, "w") as log:
@@ -116,17 +122,45 @@ def _reap(pid):
         os.waitpid(pid, os.WNOHANG)
 
 
+def _end(pid):
+    """End a process that leads a group, and whatever of the group outlives it."""
+    def gone():
+        _reap(pid)
+        return birth(pid) is None
+    os.kill(pid, signal.SIGTERM)
+    if not _wait(gone, ENDED_WITHIN):
+        os.kill(pid, signal.SIGKILL)
+        _wait(gone, ENDED_WITHIN)
+    _signal_group(pid, signal.SIGKILL)
+
+
+def attach(stack, name, command, log):
+    """Start a program that ends with this stack, such as the servers of a sample; returns its process."""
+    folder = stack.folder / "attached"
+    folder.mkdir(exist_ok=True)
+    with open(log, "w") as out:
+        process = subprocess.Popen(command, env=stack.client_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   start_new_session=True)
+    (folder / f"{name}.json").write_text(json.dumps({"pid": process.pid, "birth": birth(process.pid)}))
+    return process
+
+
+def attached(stack, name):
+    """The pid of a program that `attach` started, or None when it does not run."""
+    return _recorded(stack.folder / "attached" / f"{name}.json")
+
+
+def _end_attached(stack):
+    for record in sorted((stack.folder / "attached").glob("*.json")):
+        if pid := _recorded(record):
+            _end(pid)
+
+
 def stop(stack):
-    """End this stack's server and its Lambda workers and remove its folder; returns the pid, or None if none ran."""
+    """End this stack's server, its Lambda workers and what is attached, and remove its folder; returns the pid, or None if none ran."""
+    _end_attached(stack)
     pid = running(stack)
     if pid:
-        def gone():
-            _reap(pid)
-            return birth(pid) is None
-        os.kill(pid, signal.SIGTERM)
-        if not _wait(gone, ENDED_WITHIN):
-            os.kill(pid, signal.SIGKILL)
-            _wait(gone, ENDED_WITHIN)
-        _signal_group(pid, signal.SIGKILL)                      # workers that outlived the server
+        _end(pid)                                               # its workers too
     shutil.rmtree(stack.folder, ignore_errors=True)
     return pid

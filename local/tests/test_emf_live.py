@@ -6,6 +6,7 @@ import textwrap
 import time
 import zipfile
 
+import pytest
 from conftest import ready, total, two_versions, until
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
@@ -98,3 +99,34 @@ def test_the_python_of_the_documentation_publishes_its_requests(client, role):
     assert until(lambda: count("Requests") == 5)
     assert [count(n) for n in ("Errors", "LowConfidence", "ColdStart")] == [1, 2, 1]
     assert (count("LowConfidence", "SampleCount"), count("Latency", "SampleCount")) == (5, 5)
+
+
+def test_events_of_any_log_group_are_searched_for_documents(client):
+    logs, begin = client("logs"), time.time() // 1 - 1
+    logs.create_log_group(logGroupName="/ecs/app")
+    logs.create_log_stream(logGroupName="/ecs/app", logStreamName="app/1")
+    texts = [line("ecs", Requests=1), "no metric", line("ecs", Requests=1, Latency=[5, 250]), "INFO " + line("ecs", Requests=1)]
+    events = [{"timestamp": int(time.time() * 1000), "message": text} for text in texts]
+    logs.put_log_events(logGroupName="/ecs/app", logStreamName="app/1", logEvents=events)
+    read = lambda name, stat: sum(v for _, v in points(client, name, {"Version": "ecs"}, stat, 10, begin))
+    assert (read("Requests", "Sum"), read("Latency", "TC(100:)")) == (2, 1)
+    stored = logs.get_log_events(logGroupName="/ecs/app", logStreamName="app/1")["events"]
+    assert [event["message"] for event in stored] == texts
+
+
+def test_events_that_a_log_group_did_not_take_are_no_metrics(client):
+    logs, begin = client("logs"), time.time() // 1 - 1
+    event = {"timestamp": int(time.time() * 1000), "message": line("refused", Requests=1)}
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.put_log_events(logGroupName="/ecs/none", logStreamName="app/1", logEvents=[event])
+    assert points(client, "Requests", {"Version": "refused"}, "Sum", 10, begin) == []
+
+
+def test_a_broken_document_in_an_event_is_counted_for_its_group(client):
+    logs, begin = client("logs"), time.time() // 60 * 60
+    logs.create_log_group(logGroupName="/ecs/broken")
+    logs.create_log_stream(logGroupName="/ecs/broken", logStreamName="s")
+    event = {"timestamp": int(time.time() * 1000), "message": line("broken", Requests="many")}
+    logs.put_log_events(logGroupName="/ecs/broken", logStreamName="s", logEvents=[event])
+    found = points(client, "EMFValidationErrors", {"LogGroupName": "/ecs/broken"}, "Sum", 60, begin, "AWS/Logs")
+    assert sum(value for _, value in found) == 1
