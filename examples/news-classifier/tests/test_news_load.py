@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from loadgen import Answer, Counts, Ledger, LoadGenerator, headlines
+from loadgen import Answer, Counts, Ledger, LoadGenerator, asked_again, headlines
 
 
 class Clock:
@@ -148,3 +148,25 @@ def test_generator_starts_once_and_refuses_no_rate() -> None:
 
 def test_headlines_are_the_heldout_ones() -> None:
     assert len(headlines()) == 70
+
+
+def test_wrong_unsure_and_cached_answers_are_counted_by_version() -> None:
+    ledger = Ledger(clock=Clock(1))
+    ledger.record(Answer("v1", wrong=True), 5.0)
+    ledger.record(Answer("v1", cached=True), 5.0)
+    ledger.record(Answer("v2", wrong=True, unsure=True, cached=True), 5.0)
+    ledger.record(Answer("v2", function_error=True), 5.0)
+    counts = ledger.between(0, 2)
+    assert (counts.wrong, counts.unsure, counts.cached, counts.failed, counts.harmed) == (2, 1, 2, 1, 1)
+    assert counts.accuracy == 1 / 3
+    assert ledger.between(0, 2, "v1").accuracy == 0.5
+    assert Counts().accuracy is None
+
+
+def test_one_of_four_headlines_is_asked_again_and_every_other_is_new() -> None:
+    texts = [next(asked) for asked in [asked_again(headlines())] for _ in range(560)]
+    again = [text for text in texts if "(" not in text]
+    assert sorted(again) == sorted(headlines() * 2)
+    fresh = [text for text in texts if "(" in text]
+    assert len(fresh) == len(set(fresh)) == 420
+    assert sorted(text.partition(" (")[0] for text in fresh) == sorted(headlines() * 6)
