@@ -22,7 +22,7 @@ use news_classifier::input::text_of;
 use serde_json::Value;
 
 use crate::args::Front as Options;
-use crate::refusal::{Refusal, parse, unknown_path};
+use crate::refusal::{Refusal, parse, refusing};
 use cache::{Cache, Kept};
 
 /// How long a model server may take.
@@ -47,11 +47,9 @@ pub(crate) fn router(options: &Options) -> anyhow::Result<Router> {
     let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let replicas = options.replicas.clone();
     let front = Front { replicas, next: AtomicUsize::new(0), http, cache };
-    Ok(Router::new()
-        .route("/classify", post(classify))
-        .route("/health", get(|| async {}))
-        .fallback(unknown_path)
-        .with_state(Arc::new(front)))
+    let routes =
+        Router::new().route("/classify", post(classify)).route("/health", get(|| async {}));
+    Ok(refusing(routes).with_state(Arc::new(front)))
 }
 
 /// `POST /classify`: the kept answer, or a model server's.

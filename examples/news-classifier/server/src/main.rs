@@ -41,3 +41,18 @@ async fn listen(address: &Address, router: Router) -> anyhow::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod live {
+    //! Routers on a free port.
+
+    use axum::Router;
+
+    /// Serves a router in the background; returns its address.
+    pub(crate) async fn serve(router: Router) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+        url
+    }
+}

@@ -1,9 +1,9 @@
 //! How a request is refused: a status and `{"error": "text"}`.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -23,7 +23,12 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
         .map_err(|wrong| Refusal(StatusCode::BAD_REQUEST, wrong.to_string()))
 }
 
-/// The answer to a path that is none.
-pub(crate) async fn unknown_path() -> Refusal {
-    Refusal(StatusCode::NOT_FOUND, "there is nothing at this path".into())
+/// Answers paths and methods that are none as every other refusal.
+pub(crate) fn refusing<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    let refuse = |status, why: &str| std::future::ready(Refusal(status, why.into()));
+    router
+        .fallback(move || refuse(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(move || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods")
+        })
 }

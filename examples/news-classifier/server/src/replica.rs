@@ -13,7 +13,7 @@ use axum::Router;
 use axum::routing::{get, post, put};
 
 use crate::args::Serve;
-use crate::refusal::unknown_path;
+use crate::refusal::refusing;
 use faults::{FaultBox, Faults};
 use store::Store;
 
@@ -57,12 +57,11 @@ fn routes(replica: Replica, faulty: bool) -> Router {
         .route("/perch/v1/models/{model}", get(contract::state))
         .route("/perch/v1/models/{model}/active", put(contract::activate))
         .route(version, put(contract::stage).delete(contract::unload))
-        .route(&format!("{version}/probe"), post(contract::probe))
-        .fallback(unknown_path);
+        .route(&format!("{version}/probe"), post(contract::probe));
     if faulty {
         router = router.route("/faults", put(faults::set));
     }
-    router.with_state(Arc::new(replica))
+    refusing(router).with_state(Arc::new(replica))
 }
 
 #[cfg(test)]

@@ -54,12 +54,11 @@ impl Cache {
         if self.rests() {
             return None;
         }
-        match self.read(text).await {
-            Ok(kept) => kept,
-            Err(wrong) => {
-                self.failed(&wrong);
-                None
-            }
+        // Around the whole: the manager tries a lost connection several times before it gives up.
+        match tokio::time::timeout(PATIENCE, self.read(text)).await {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(wrong)) => self.failed(&wrong),
+            Err(late) => self.failed(&late),
         }
     }
 
@@ -100,10 +99,12 @@ impl Cache {
         until.is_some_and(|until| Instant::now() < until)
     }
 
-    fn failed(&self, wrong: &redis::RedisError) {
+    /// Leaves the cache alone for a while: nothing is found in it.
+    fn failed(&self, wrong: &dyn std::error::Error) -> Option<Kept> {
         tracing::warn!("the cache failed: {wrong}");
         if let Ok(mut until) = self.resting_until.lock() {
             *until = Some(Instant::now() + REST);
         }
+        None
     }
 }
