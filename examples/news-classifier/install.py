@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Put the sample service on the local stack: a first healthy image, then its SAM template.
+"""Put the sample service on the local stack: a first healthy image, its SAM template, its model servers, its target.
 
 Safe to repeat: when the function exists already nothing is pushed and nothing is deployed, because from
 then on its versions and its alias belong to Perch.
@@ -16,6 +16,7 @@ from perch_local import deploy, lifecycle
 from perch_local.checkout import Stack
 
 import push_image
+import serving
 
 HERE = Path(__file__).resolve().parent
 FUNCTION = "news-classifier"
@@ -35,7 +36,7 @@ def installed() -> bool:
 
 
 def install(stack: Stack, binary: Path | None = None) -> bool:
-    """Install the sample service on a running stack; whether there was anything to do."""
+    """Install the function on a running stack; whether there was anything to do."""
     os.environ.update(stack.client_env())
     if installed():
         return False
@@ -52,10 +53,12 @@ def main() -> int:
         return 1
     try:
         done = install(stack)
+        where = serving.install(stack)
     except (lifecycle.LocalStackError, push_image.PushError) as wrong:
         print(f"install: {wrong}", file=sys.stderr)
         return 1
     print(f"{FUNCTION} is installed, alias live" if done else f"{FUNCTION} was installed already")
+    print(f"{len(where['replicas'])} model servers behind {where['front']}, cache {where['redis']}, models in s3://{serving.BUCKET}")
     return 0
 
 

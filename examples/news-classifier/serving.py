@@ -1,0 +1,78 @@
+"""What the model side of the sample needs on a local stack: a bucket for models, the servers, and the target."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+from perch_local import lifecycle
+from perch_local.checkout import DEFAULT_PORT, ROOT, Stack
+
+import replicas
+
+HERE = Path(__file__).resolve().parent
+BUCKET = "news-models"
+NAME = "news-classifier-servers"
+STARTED_WITHIN = 30.0
+# Perch reads no model of a bucket without them: a version can't be told from one that overwrote it.
+VERSIONED = {"Status": "Enabled"}
+
+
+def make_bucket() -> None:
+    """The bucket that models are uploaded to; S3 tells EventBridge of each object."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=VERSIONED)
+    s3.put_bucket_notification_configuration(
+        Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+
+
+def start(stack: Stack) -> dict[str, Any]:
+    """Start three replicas, their front and Redis in the background; `make down` ends them. Where they are."""
+    log = stack.folder / f"{NAME}.log"
+    if not lifecycle.attached(stack, NAME):
+        # Only one stack can have the ports that target.demo.yaml names.
+        fixed = ["--fixed"] if stack.port == DEFAULT_PORT else []
+        lifecycle.attach(stack, NAME, [sys.executable, str(HERE / "replicas.py"), *fixed], log)
+    deadline = time.monotonic() + STARTED_WITHIN
+    while not (text := log.read_text()).startswith("{"):
+        if not lifecycle.attached(stack, NAME) or time.monotonic() > deadline:
+            raise lifecycle.LocalStackError(f"the model servers did not start; {log}:\n{text}")
+        time.sleep(0.1)
+    where: dict[str, Any] = json.loads(text.splitlines()[0])
+    return where
+
+
+def target_text(servers: list[str], redis: str) -> str:
+    """target.demo.yaml with the addresses of these servers."""
+    text = (HERE / "target.demo.yaml").read_text()
+    usual = replicas.Places.fixed()
+    listed = ", ".join(replicas.address(port) for port in usual.replicas)
+    return text.replace(listed, ", ".join(servers)).replace(f"redis://127.0.0.1:{usual.redis}", redis)
+
+
+def apply_target(stack: Stack, servers: list[str], redis: str) -> Path:
+    """Give Perch the demo's target with the addresses of these servers; the file that was applied."""
+    path = stack.folder / "target.yaml"
+    path.write_text(target_text(servers, redis))
+    perch = ROOT / "target" / "release" / "perch"
+    done = subprocess.run([str(perch), "apply", "-f", str(path)], env=stack.client_env(), capture_output=True, text=True)
+    if done.returncode:
+        raise lifecycle.LocalStackError(f"perch apply failed: {done.stderr.strip()}")
+    return path
+
+
+def install(stack: Stack) -> dict[str, Any]:
+    """Everything of this file on a running stack; safe to repeat."""
+    os.environ.update(stack.client_env())
+    make_bucket()
+    where = start(stack)
+    apply_target(stack, where["replicas"], where["redis"])
+    return where
