@@ -79,9 +79,10 @@ def front_invoke(url: str, timeout: float = 10.0) -> Invoke:
         if response.status != 200:
             return Answer(version, function_error=True)
         found = json.loads(body)
+        expected = right.get(text.partition(" (")[0])
         return Answer(
             version,
-            wrong=found["category"] != right[text.partition(" (")[0]],
+            wrong=expected is not None and found["category"] != expected,
             unsure=found["confidence"] < UNSURE,
             cached=response.headers.get("cache") == "hit",
         )

@@ -110,6 +110,8 @@ class Fleet:
         self._logs = LogDriver(LOG_GROUP)
         try:
             self.redis.start()
+            # Until the first release nobody else says which answers count.
+            self.redis.command("SET", f"{MODEL}:generation", self._model_dir.name, "NX")
             for number in range(len(self.places.replicas)):
                 self.start_replica(number, wait=False)
             front = ["front", "--port", str(self.places.front), "--redis", self.redis.url]
@@ -134,6 +136,11 @@ class Fleet:
         process = self._running.pop(self.places.replicas[number])
         process.kill()
         process.wait()
+
+    def alive(self, number: int) -> bool:
+        """Whether a replica's process runs."""
+        process = self._running.get(self.places.replicas[number])
+        return process is not None and process.poll() is None
 
     def fault(self, number: int, **faults: Any) -> None:
         """Replace the faults of one replica; none of them makes it healthy."""

@@ -1,0 +1,116 @@
+"""Acts 5 and 6: models on three servers, judged while callers use the front with its cache."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from callers import front_invoke, headlines, labels
+from demo_stage import TARGET, Result, Stage, run_perch, stamp, times
+
+MODELS = Path(__file__).resolve().parent / "models"
+
+
+@dataclass(frozen=True)
+class Act:
+    """One upload and how its release has to end."""
+
+    title: str
+    version: str
+    serving: str  # the model that serves when it has ended
+    phase: str
+    why: str  # what the decision has to name
+
+
+ACTS = (
+    Act("a better model", "v2", "v2", "Promoted", "errors at most 2 times"),
+    Act("a model that answers fast but wrong: golden requests", "v3", "v2", "RolledBack", "golden"),
+    Act("a model that answers fast but unsure: no golden request shows it", "v4", "v2", "RolledBack", "unsure answers"),
+)
+
+
+def play(stage: Stage, number: int, act: Act) -> Result:
+    """Upload, follow the release to its end, and look at what servers, cache and callers have."""
+    stage.console.rule(f"[bold]{number}. {act.title}", align="left")
+    before, serves = accuracy(stage, f"before {act.version}"), stage.fleet.generation()
+    begin = time.time()
+    run_perch("model", "push", str(MODELS / act.version), "--target", TARGET, "--version", act.version)
+    stage.say(begin, begin, f"uploaded model {act.version}; callers get {before:.1%} right answers from {serves}")
+    release = stage.follow(lambda artifact: artifact.get("version") == act.version, begin)
+    end = time.time()
+    after = accuracy(stage, f"after {act.version}")
+    stage.console.print(f"           right answers on the shipped test set: {before:.1%} before, {after:.1%} after")
+    missed = not_serving(stage, act.serving)
+    if act.phase == "Promoted":
+        missed += [] if after > before else [f"{after:.1%} right answers, {before:.1%} before"]
+        missed += switched(stage, release, str(serves), act.version, begin, end)
+    else:
+        missed += [] if after == before else [f"{after:.1%} right answers, {before:.1%} before"]
+        missed += cached_only_by(stage, str(serves), begin, end)
+    failed = stage.counts(begin, end).failed
+    missed += [f"{failed} requests failed"] if failed else []
+    result = Result(release, f"model {act.version}", act.phase, act.why, decided_in(release), harm(stage, act, begin), missed)
+    stage.report(number, f"model-{act.version}", release["id"])
+    return stage.judged(result)
+
+
+def accuracy(stage: Stage, mark: str) -> float:
+    """Share of the held-out headlines that the front answers right; the mark keeps the cache out of it."""
+    ask, texts = front_invoke(stage.fleet.front), headlines()
+    assert len(texts) == len(labels())
+    return sum(not ask(f"{text} ({mark} {time.time()})").wrong for text in texts) / len(texts)
+
+
+def harm(stage: Stage, act: Act, begin: float) -> str:
+    """What callers got from the model of the act."""
+    counts, own = stage.counts(begin, time.time()), stage.counts(begin, time.time(), act.version)
+    if act.phase == "Promoted":
+        return f"{counts.failed} failed of {counts.requests}"
+    return f"{own.wrong} wrong, {own.unsure} unsure of {counts.requests}"
+
+
+def not_serving(stage: Stage, version: str) -> list[str]:
+    """Which servers do not serve this version, and whether the cache's generation is another."""
+    active = [state["active"] for state in stage.fleet.states()]
+    wrong = [f"server {n} serves {found}" for n, found in enumerate(active, 1) if found != version]
+    generation = stage.fleet.generation()
+    return wrong + ([] if generation == version else [f"the cache's generation is {generation}"])
+
+
+def switched(stage: Stage, release: dict[str, Any], old: str, new: str, begin: float, end: float) -> list[str]:
+    """Says when cached answers changed; what is wrong if they did not change with the switch."""
+    at = times(release).get("CacheSwitched")
+    if at is None:
+        return ["the cache was not switched"]
+    kept = [r for r in stage.load.ledger.rows(int(begin), int(end) + 1) if r["cached"]]
+    olds = [r["second"] for r in kept if r["version"] == old]
+    news = [r["second"] for r in kept if r["version"] == new]
+    if not olds or not news:
+        return [f"cached answers of {old} in {len(olds)} seconds, of {new} in {len(news)}"]
+    first = sum(r["cached"] for r in kept if r["version"] == new and r["second"] <= min(news) + 1)
+    stage.console.print(
+        f"           cached answers: of {old} until second {olds[-1] - begin:.1f}, of {new} from second "
+        f"{max(0.0, news[0] - begin):.1f}; {first} of them in the first two seconds: the canary had warmed them"
+    )
+    early = [second for second in news if second + 1 < at]
+    # A request under way when the pointer was switched may still end with the former answer.
+    late = [second for second in olds if second > at + 1]
+    return [f"cached answers of {new} before the switch"] * bool(early) + [f"of {old} after it"] * bool(late)
+
+
+def cached_only_by(stage: Stage, version: str, begin: float, end: float) -> list[str]:
+    """Which other versions' answers came out of the cache."""
+    rows = stage.load.ledger.rows(int(begin), int(end) + 1)
+    others = {r["version"] for r in rows if r["cached"]} - {version}
+    return [f"cached answers of {', '.join(sorted(others))}"] if others else []
+
+
+def decided_in(release: dict[str, Any]) -> float:
+    """Seconds from the first canary server to the promotion, or to the baseline alone."""
+    at = times(release)
+    shifted = at.get("WeightShifted", stamp(release["startedAt"]))
+    end = "PromotionDecided" if release["phase"] == "Promoted" else "ReleaseRolledBack"
+    return at.get(end, stamp(release["endedAt"])) - shifted
+
