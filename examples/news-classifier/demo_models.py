@@ -51,7 +51,8 @@ def play(stage: Stage, number: int, act: Act) -> Result:
         missed += cached_only_by(stage, str(serves), begin, end)
     failed = stage.counts(begin, end).failed
     missed += [f"{failed} requests failed"] if failed else []
-    result = Result(release, f"model {act.version}", act.phase, act.why, decided_in(release), harm(stage, act, begin), missed)
+    name, harmed = f"model {act.version}", harm(stage, act, begin)
+    result = Result(release, name, act.phase, act.why, decided_in(release), harmed, missed)
     stage.report(number, f"model-{act.version}", release["id"])
     return stage.judged(result)
 

@@ -58,7 +58,7 @@ def main() -> int:
         print(f"install: {wrong}", file=sys.stderr)
         return 1
     print(f"{FUNCTION} is installed, alias live" if done else f"{FUNCTION} was installed already")
-    print(f"{len(where['replicas'])} model servers behind {where['front']}, cache {where['redis']}, models in s3://{serving.BUCKET}")
+    print(f"{len(where['replicas'])} model servers behind {where['front']}, cache {where['redis']}")
     return 0
 
 

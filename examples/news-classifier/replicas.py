@@ -82,8 +82,10 @@ def address(port: int) -> str:
 class Fleet:
     """Replicas, their front and their cache; all of them are ended by `stop`."""
 
-    def __init__(self, places: Places, *, model_dir: Path = HERE / "models" / "v1", faults: bool = False) -> None:
-        self.places, self._model_dir, self._faults = places, model_dir, faults
+    def __init__(
+        self, places: Places, *, model: str = MODEL, model_dir: Path = HERE / "models" / "v1", faults: bool = False
+    ) -> None:
+        self.places, self.model, self._model_dir, self._faults = places, model, model_dir, faults
         self.redis = servers.Redis(port=places.redis)
         self._program = built_server()
         self._running: dict[int, subprocess.Popen[str]] = {}
@@ -111,10 +113,10 @@ class Fleet:
         try:
             self.redis.start()
             # Until the first release nobody else says which answers count.
-            self.redis.command("SET", f"{MODEL}:generation", self._model_dir.name, "NX")
+            self.redis.command("SET", f"{self.model}:generation", self._model_dir.name, "NX")
             for number in range(len(self.places.replicas)):
                 self.start_replica(number, wait=False)
-            front = ["front", "--port", str(self.places.front), "--redis", self.redis.url]
+            front = ["front", "--port", str(self.places.front), "--redis", self.redis.url, "--model", self.model]
             self._launch(self.places.front, [*front, "--replicas", ",".join(self.replicas)])
             for port in (*self.places.replicas, self.places.front):
                 self._wait(port)
@@ -126,7 +128,7 @@ class Fleet:
     def start_replica(self, number: int, wait: bool = True) -> None:
         """Start one replica; it begins with the model it was given at first."""
         port = self.places.replicas[number]
-        serve = ["serve", "--port", str(port), "--model-dir", str(self._model_dir)]
+        serve = ["serve", "--port", str(port), "--model", self.model, "--model-dir", str(self._model_dir)]
         self._launch(port, serve + (["--faults"] if self._faults else []))
         if wait:
             self._wait(port)
@@ -150,11 +152,11 @@ class Fleet:
 
     def states(self) -> list[dict[str, Any]]:
         """What each replica reports."""
-        return [_json(f"{replica}/perch/v1/models/{MODEL}") for replica in self.replicas]
+        return [_json(f"{replica}/perch/v1/models/{self.model}") for replica in self.replicas]
 
     def generation(self) -> str | None:
         """What the cache's pointer names."""
-        found: str | None = self.redis.command("GET", f"{MODEL}:generation")
+        found: str | None = self.redis.command("GET", f"{self.model}:generation")
         return found
 
     def stop(self) -> None:
@@ -182,7 +184,7 @@ class Fleet:
         )
         assert process.stdout and self._logs
         self._running[port] = process
-        self._logs.follow(f"{MODEL}/{port}-{process.pid}", process.stdout)
+        self._logs.follow(f"{self.model}/{port}-{process.pid}", process.stdout)
 
     def _wait(self, port: int) -> None:
         deadline = time.monotonic() + READY_WITHIN

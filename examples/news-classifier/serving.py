@@ -62,8 +62,8 @@ def apply_target(stack: Stack, servers: list[str], redis: str) -> Path:
     """Give Perch the demo's target with the addresses of these servers; the file that was applied."""
     path = stack.folder / "target.yaml"
     path.write_text(target_text(servers, redis))
-    perch = ROOT / "target" / "release" / "perch"
-    done = subprocess.run([str(perch), "apply", "-f", str(path)], env=stack.client_env(), capture_output=True, text=True)
+    command = [str(ROOT / "target" / "release" / "perch"), "apply", "-f", str(path)]
+    done = subprocess.run(command, env=stack.client_env(), capture_output=True, text=True)
     if done.returncode:
         raise lifecycle.LocalStackError(f"perch apply failed: {done.stderr.strip()}")
     return path
