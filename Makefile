@@ -25,10 +25,10 @@ build: ## Release binaries: the CLI, and one bootstrap per function under target
 	  cmp -s target/release/$$f target/lambda/$$f/bootstrap || install -m 755 target/release/$$f target/lambda/$$f/bootstrap
 	done
 
-demo: setup build ## Four releases on a private local stack: promoted, and rolled back three times
+demo: setup build ## Releases of images and models on a private local stack: promoted twice, rolled back five times
 	@$(PYTHON) $(SAMPLE)/demo.py
 
-up: setup build ## Local stack with Perch and the sample service, left running
+up: setup build ## Local stack with Perch, the sample service and its model servers, left running
 	@$(PYTHON) -m perch_local up
 	$(PYTHON) $(SAMPLE)/install.py
 
@@ -63,7 +63,10 @@ judge-report: ## The judge on simulated canaries: tables and plots of docs/judge
 bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured on a private local stack
 	@$(PYTHON) benches/run.py
 
-.PHONY: chaos burst
+bench-reload: setup build ## Releases of models with 1, 3 and 20 replicas under 200 requests a second
+	@$(PYTHON) benches/reload.py
+
+.PHONY: bench-reload chaos burst
 chaos: setup build ## Releases under faults on a private local stack; SEED=n plays a run again
 	@$(PYTHON) tests/chaos/run.py $(if $(SEED),--seed $(SEED))
 

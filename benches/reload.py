@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from perch_local import deploy, lifecycle, servers
@@ -93,7 +94,7 @@ def target(name: str, fleet: Fleet) -> dict[str, Any]:
         },
         "sources": {"model": {"bucket": serving.BUCKET, "prefix": name}},
         "rollout": {"steps": [{"weight": "10%", "bake": "30m"}]},
-        "judge": {"rule": "sequential", "metrics": {"namespace": "NewsClassifier", "bucket": "10s"}, "interval": "1m"},
+        "judge": {"rule": "sequential", "metrics": {"namespace": "NewsClassifier", "bucket": "10s"}, "interval": "5s"},
         "cache": {"redis": {"url": fleet.redis.url}},
         "watch": "30m",
     }
@@ -127,12 +128,11 @@ class Rounds:
         uploaded = time.time()
         # A single replica is no canary: the model goes to it at once.
         first = until(lambda: answers.at.get(version), WITHIN, f"the first answer of {version}")
-        told = time.time() if self.count > 1 else uploaded
         if self.count > 1:
-            perch("promote", self._release(version), "--reason", "bench")
-        everywhere = self._when(version) - told
+            perch("promote", self.name, "--reason", "bench")
+        at = self._when(version)
         until(lambda: True if self._phase(version) == "Watching" else None, WITHIN, "the watch")
-        told = time.time()
+        everywhere, told = at - self._decided(version), time.time()
         perch("rollback", self.name, "--reason", "bench")
         back = self._when("v1") - told
         until(lambda: True if self._phase(version) == "RolledBack" else None, WITHIN, "the end of the release")
@@ -155,8 +155,10 @@ class Rounds:
         releases = json.loads(perch("releases", "--target", self.name, "-o", "json"))
         return next(release for release in releases if release["artifact"].get("version") == version)
 
-    def _release(self, version: str) -> str:
-        return str(self._found(version)["id"])
+    def _decided(self, version: str) -> float:
+        release = json.loads(perch("release", self._found(version)["id"], "-o", "json"))
+        at = next(entry["at"] for entry in release["journal"] if entry["what"] == "PromotionDecided")
+        return datetime.fromisoformat(at).timestamp()
 
     def _phase(self, version: str) -> str:
         return str(self._found(version)["phase"])
@@ -187,10 +189,8 @@ def block(found: dict[int, list[Round]]) -> str:
         return f"{statistics.median(values):.1f} ({max(values):.1f})"
 
     head = ["Replicas", "upload to first canary answer, s", "promotion to all replicas and cache, s", "rollback, s"]
-    rows = [
-        [str(n), shown(r, lambda one: one.first_answer), shown(r, lambda one: one.everywhere), shown(r, lambda one: one.back)]
-        for n, r in found.items()
-    ]
+    figures = (lambda one: one.first_answer, lambda one: one.everywhere, lambda one: one.back)
+    rows = [[str(n), *(shown(rounds, figure) for figure in figures)] for n, rounds in found.items()]
     everything = [one for rounds in found.values() for one in rounds]
     failed, requests = sum(one.failed for one in everything), sum(one.requests for one in everything)
     rounds = max(len(rounds) for rounds in found.values())

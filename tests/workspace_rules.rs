@@ -75,6 +75,7 @@ fn members() -> Vec<Member> {
 fn importable(member: &Member) -> &'static [&'static str] {
     match member.name.as_str() {
         "perch-core" | "news-classifier" => &[],
+        "news-server" => &["news-classifier"],
         "perch-app" => &["perch-core"],
         "perch-lab" => &["perch-core"],
         "perch-testkit" => &["perch-app", "perch-core"],
