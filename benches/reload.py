@@ -172,6 +172,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[int, list[Round]]:
         os.environ.update(stack.client_env())
         deploy.deploy(stack, say=say)
         serving.make_bucket()
+        serving.tell_of_uploads()
         found = {}
         for replicas in REPLICAS:
             say(f"{replicas} replicas: {rounds} rounds")

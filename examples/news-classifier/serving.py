@@ -1,4 +1,8 @@
-"""What the model side of the sample needs on a local stack: a bucket for models, the servers, and the target."""
+"""What the model side of the sample needs on a local stack: a bucket for models, the servers, and the target.
+
+The model that the servers begin with is in the bucket before S3 tells anybody of uploads: it is no news, but what
+later models are compared with.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,40 @@ import replicas
 HERE = Path(__file__).resolve().parent
 BUCKET = "news-models"
 NAME = "news-classifier-servers"
+TARGET, FIRST = "news-classifier", "v1"
 STARTED_WITHIN = 30.0
 # Perch reads no model of a bucket without them: a version can't be told from one that overwrote it.
 VERSIONED = {"Status": "Enabled"}
 
 
 def make_bucket() -> None:
-    """The bucket that models are uploaded to; S3 tells EventBridge of each object."""
+    """The versioned bucket that models are uploaded to."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=VERSIONED)
-    s3.put_bucket_notification_configuration(
+
+
+def tell_of_uploads() -> None:
+    """From now on S3 tells EventBridge of each object."""
+    boto3.client("s3").put_bucket_notification_configuration(
         Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
+
+
+def perch(stack: Stack, *arguments: str) -> str:
+    """What the command prints."""
+    command = [str(ROOT / "target" / "release" / "perch"), *arguments]
+    done = subprocess.run(command, env=stack.client_env(), capture_output=True, text=True)
+    if done.returncode:
+        raise lifecycle.LocalStackError(f"perch {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def upload_first(stack: Stack) -> None:
+    """Put the model that the servers begin with into the bucket, unless it is there."""
+    found = boto3.client("s3").list_objects_v2(Bucket=BUCKET, Prefix=f"{TARGET}/{FIRST}/manifest.json")
+    if not found.get("KeyCount"):
+        perch(stack, "model", "push", str(HERE / "models" / FIRST), "--target", TARGET, "--version", FIRST)
 
 
 def start(stack: Stack) -> dict[str, Any]:
@@ -59,13 +84,12 @@ def target_text(servers: list[str], redis: str) -> str:
 
 
 def apply_target(stack: Stack, servers: list[str], redis: str) -> Path:
-    """Give Perch the demo's target with the addresses of these servers; the file that was applied."""
+    """Give Perch the demo's target with the addresses of these servers, and the first model."""
     path = stack.folder / "target.yaml"
     path.write_text(target_text(servers, redis))
-    command = [str(ROOT / "target" / "release" / "perch"), "apply", "-f", str(path)]
-    done = subprocess.run(command, env=stack.client_env(), capture_output=True, text=True)
-    if done.returncode:
-        raise lifecycle.LocalStackError(f"perch apply failed: {done.stderr.strip()}")
+    perch(stack, "apply", "-f", str(path))
+    upload_first(stack)
+    tell_of_uploads()
     return path
 
 
