@@ -15,7 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
-from perch_local import lifecycle
+from perch_local import lifecycle, model_contract
 from perch_local.checkout import Stack
 
 from loadgen import LoadGenerator, asked_again, front_invoke, headlines
@@ -223,3 +223,8 @@ def test_a_storage_that_went_away_leaves_what_is_loaded(fleet: Fleet) -> None:
     assert front_invoke(fleet.front)("Rain").version == "v1"
 
 
+
+
+def test_the_server_keeps_the_contract(fleet: Fleet) -> None:
+    versions = {version: MODELS / version for version in ("v2", "v3")}
+    model_contract.check(fleet.replicas[0], MODEL, versions, {"text": "Striker scores in cup final"})
