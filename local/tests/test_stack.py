@@ -10,6 +10,7 @@ import time
 import boto3
 import pytest
 from conftest import FIXTURES, calls, messages, port, total, until
+from perch_local import lifecycle
 from perch_local.checkout import ROOT, Stack
 from perch_local.lifecycle import birth
 from perch_local.push_image import push
@@ -65,6 +66,32 @@ def test_a_taken_port_is_named():
         other.listen()
         refused = perch_local(other.getsockname()[1], "up", "--no-deploy")
     assert refused.returncode == 1 and "is used by another program" in refused.stderr and "PERCH_LOCAL_PORT" in refused.stderr
+
+
+PARTING = """
+import pathlib, signal, sys, urllib.request
+def part(*_):
+    pathlib.Path(sys.argv[2]).write_text(str(urllib.request.urlopen(sys.argv[1] + "/_ministack/health").status))
+    sys.exit()
+signal.signal(signal.SIGTERM, part)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_what_is_attached_ends_before_its_stack(tmp_path):
+    second, said = Stack(port()), tmp_path / "said"
+    try:
+        lifecycle.start(second)
+        log = second.folder / "parting.log"
+        process = lifecycle.attach(second, "parting", [sys.executable, "-c", PARTING, second.url, str(said)], log)
+        assert until(lambda: log.read_text() == "ready\n")
+        assert lifecycle.attached(second, "parting") == process.pid and lifecycle.attached(second, "other") is None
+        assert perch_local(second.port, "down").returncode == 0
+        assert process.wait(5) == 0 and said.read_text() == "200"       # the stack still answered
+        assert lifecycle.attached(second, "parting") is None and not second.folder.exists()
+    finally:
+        lifecycle.stop(second)
 
 
 def test_two_stacks_side_by_side_and_down(stack):
