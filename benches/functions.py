@@ -24,7 +24,7 @@ BINARIES = ROOT / "target" / "lambda"
 NAMES = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
 RUST, PYTHON = "rust", "python"
 KINDS = (RUST, PYTHON)
-SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR")
+SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE")
 INERT_MACHINE = {"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}}
 
 

@@ -158,6 +158,15 @@ class Scenes:
             "at": stamp(time.time()),
             "what": "ReleaseRolledBack",
             "cause": f"guard {GUARD} in ALARM: Threshold Crossed",
+            "moment": {
+                "artifact": {"kind": "image", "repository": TARGET, "digest": f"sha256:{SEQ:064x}", "tag": "v2"},
+                "service": {"kind": "alias", "function": TARGET, "alias": "live"},
+                "phase": "RolledBack",
+                "weight": Decimal(0),
+                "fence": Decimal(self.fence),
+                "baseline": "1",
+                "canary": "2",
+            },
         }
         image = {name: self.stage.table.write.serialize(value) for name, value in entry.items()}
         change = {
@@ -178,3 +187,7 @@ class Scenes:
             "eventSourceARN": f"arn:aws:dynamodb:{self.stage.region}:{self.stage.account}:table/perch/stream/2026",
         }
         return {"Records": [record]}
+
+    def publish_events(self) -> Event:
+        """The same entry, for other systems."""
+        return self.notify()

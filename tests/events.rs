@@ -202,14 +202,16 @@ async fn announced(path: &str) -> Vec<Answer> {
 async fn the_steps_are_about_the_release_that_the_push_starts() {
     let answers = announced("events/on-image-push.json").await;
     let [Answer::Started(id)] = answers.as_slice() else { panic!("{answers:?}") };
-    let steps = functions()
-        .into_iter()
-        .filter(|f| !f.starts_with("on-") && !["notify", "reconcile"].contains(&f.as_str()));
+    let others = ["notify", "publish-events", "reconcile"];
+    let steps =
+        functions().into_iter().filter(|f| !f.starts_with("on-") && !others.contains(&f.as_str()));
     for step in steps {
         assert_eq!(event(&format!("{step}.json"))["releaseId"], id.as_str(), "{step}");
     }
-    let record = &event("notify.json")["Records"][0]["dynamodb"]["NewImage"];
-    assert_eq!(record["release"]["S"], id.as_str());
+    for file in ["notify.json", "publish-events.json"] {
+        let record = &event(file)["Records"][0]["dynamodb"]["NewImage"];
+        assert_eq!(record["release"]["S"], id.as_str());
+    }
 }
 
 #[tokio::test]

@@ -7,10 +7,19 @@ use perch_aws::events::{self, Told};
 use perch_tests::json;
 use serde_json::{Value, json};
 
-/// The records of the sample: a journal entry and a notice.
+/// The records of a sample: a journal entry and a notice.
+fn records(path: &str) -> [Value; 2] {
+    json(path)["Records"].as_array().unwrap().clone().try_into().unwrap()
+}
+
 fn samples() -> [Value; 2] {
-    let records = json("events/notify.json")["Records"].as_array().unwrap().clone();
-    records.try_into().unwrap()
+    records("events/notify.json")
+}
+
+#[test]
+fn both_readers_of_the_stream_get_the_same_records() {
+    let changes = |path| records(path).map(|record| record["dynamodb"].clone());
+    assert_eq!(changes("events/notify.json"), changes("events/publish-events.json"));
 }
 
 fn record(value: &Value) -> EventRecord {

@@ -117,7 +117,8 @@ fn no_event_is_lost_without_a_trace() {
     let template = template();
     assert_eq!(unprotected_events(&template), [""; 0]);
     for folder in functions() {
-        let takes_events = folder.starts_with("on-") || ["notify", "reconcile"].contains(&&*folder);
+        let takes_events = folder.starts_with("on-")
+            || ["notify", "publish-events", "reconcile"].contains(&&*folder);
         let events = values(&function(&template, &folder)["Events"]).len();
         assert_eq!(events, usize::from(takes_events), "{folder}");
     }
@@ -177,14 +178,18 @@ fn rules_deliver_what_the_functions_take() {
 #[test]
 fn the_stream_delivers_entries_and_notices_alone() {
     let template = template();
-    let events = values(&function(&template, "notify")["Events"]);
-    let properties = &events[0]["Properties"];
-    let filter = properties["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
-    let filter: Value = serde_json::from_str(filter).unwrap();
-    assert_eq!(filter["eventName"][0], "INSERT");
-    let prefixes = serde_json::json!([{ "prefix": "JOURNAL#" }, { "prefix": "NOTICE#" }]);
-    assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"], prefixes);
-    assert!(one_or_more(&properties["FunctionResponseTypes"]).contains("ReportBatchItemFailures"));
+    // Two readers: a third would be throttled.
+    for folder in ["notify", "publish-events"] {
+        let events = values(&function(&template, folder)["Events"]);
+        let properties = &events[0]["Properties"];
+        let filter = properties["FilterCriteria"]["Filters"][0]["Pattern"].as_str().unwrap();
+        let filter: Value = serde_json::from_str(filter).unwrap();
+        assert_eq!(filter["eventName"][0], "INSERT");
+        let prefixes = serde_json::json!([{ "prefix": "JOURNAL#" }, { "prefix": "NOTICE#" }]);
+        assert_eq!(filter["dynamodb"]["Keys"]["sk"]["S"], prefixes);
+        let responses = one_or_more(&properties["FunctionResponseTypes"]);
+        assert!(responses.contains("ReportBatchItemFailures"), "{folder}");
+    }
     let table = &template["Resources"]["Table"]["Properties"];
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_IMAGE");
     assert_eq!(table["TimeToLiveSpecification"]["AttributeName"], "expiresAt");
@@ -273,7 +278,8 @@ fn only_those_who_need_a_right_have_it() {
         ("cloudwatch:GetMetricData", vec!["judge-canary", "prepare-canary"]),
         ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
         ("sns:Publish", vec!["notify"]),
-        ("sqs:SendMessage", vec!["notify"]),
+        ("sqs:SendMessage", vec!["notify", "publish-events"]),
+        ("events:PutEvents", vec!["publish-events"]),
         ("ssm:GetParameter", vec!["notify"]),
         ("secretsmanager:GetSecretValue", vec!["notify"]),
     ] {
@@ -286,6 +292,15 @@ fn only_those_who_need_a_right_have_it() {
     let notify = actions(function(&template, "notify"));
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"];
     assert!(writes.iter().all(|write| !notify.contains(write)), "notify only reads");
+}
+
+#[test]
+fn events_go_to_the_own_bus_and_their_writer_reads_nothing() {
+    let template = template();
+    let publish = function(&template, "publish-events");
+    assert_eq!(actions(publish), BTreeSet::from(["events:PutEvents", "sqs:SendMessage"]));
+    assert_eq!(allowed(publish, "events:PutEvents"), BTreeSet::from(["Bus.Arn"]));
+    assert_eq!(publish["Environment"]["Variables"]["PERCH_BUS"], "Bus");
 }
 
 #[test]
@@ -366,7 +381,11 @@ fn environments_hold_what_the_functions_require() {
         let asked = required(&text(format!("functions/{folder}/src/main.rs")));
         assert!(!asked.is_empty(), "{folder} asks for its settings in main.rs");
         let own = names(&function(&template, &folder)["Environment"]["Variables"]);
-        let set: BTreeSet<String> = names(globals).union(&own).cloned().collect();
+        let mut set: BTreeSet<String> = names(globals).union(&own).cloned().collect();
+        // The one function without the table: the stream brings it all that it needs.
+        if folder == "publish-events" {
+            assert!(set.remove("PERCH_TABLE"));
+        }
         assert_eq!(set, asked, "{folder}");
     }
 }

@@ -298,6 +298,48 @@ class Notify:
         return f"messages of the topic in a queue: {'; '.join(told[name] for name in sorted(wanted))}"
 
 
+@case("publish-events")
+class PublishEvents:
+    """A journal entry and a notice reach a rule on the bus."""
+
+    @staticmethod
+    def prepare(world):
+        """A queue behind a rule that takes all of Perch's events."""
+        queues, rules, name = boto3.client("sqs"), boto3.client("events"), f"sam-local-{secrets.token_hex(4)}"
+        bus = world.outputs["BusName"]
+        url = queues.create_queue(QueueName=name)["QueueUrl"]
+        arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        rule = rules.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps({"source": ["perch.releases"]}))["RuleArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"},
+                  "Action": "sqs:SendMessage", "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]}
+        queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        rules.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+        return url, name, bus
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The events in the queue."""
+        url, name, bus = prepared
+        queues, rules, told = boto3.client("sqs"), boto3.client("events"), {}
+        entry, notice = (record["dynamodb"]["NewImage"] for record in event("publish-events")["Records"])
+        wanted = {f"{entry['release']['S']}/{entry['seq']['N']}",
+                  "/".join(notice[name]["S"] for name in ("target", "at", "id"))}
+
+        def received():
+            for message in queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+                body = json.loads(message["Body"])
+                told[body["detail"]["id"]] = body["detail-type"]
+            return wanted <= set(told)
+        try:
+            expect(answer == {"batchItemFailures": []}, f"answer {answer}")
+            until(received, 15, f"events {wanted}")
+        finally:
+            rules.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+            rules.delete_rule(Name=name, EventBusName=bus)
+            queues.delete_queue(QueueUrl=url)
+        return f"events of the bus in a queue: {', '.join(told[name] for name in sorted(wanted))}"
+
+
 def prepare(world, name):
     """Bring the stack into the state that the event of a function needs."""
     world.idle()

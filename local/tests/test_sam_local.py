@@ -105,6 +105,7 @@ def test_the_targets_take_the_events():
 
 def test_what_people_are_told_is_keyed_as_the_table_keys_it():
     change, notice = (record["dynamodb"] for record in event("notify")["Records"])
+    assert [change, notice] == [record["dynamodb"] for record in event("publish-events")["Records"]]
     for each in (change, notice):
         assert each["Keys"] == {key: each["NewImage"][key] for key in ("pk", "sk")}
     assert notice["Keys"]["sk"]["S"] == f"NOTICE#{notice['NewImage']['at']['S']}#{notice['NewImage']['id']['S']}"

@@ -19,6 +19,7 @@ pub mod order;
 pub mod ports;
 pub mod prepare_canary;
 pub mod promote_canary;
+pub mod publish_events;
 pub mod reconcile;
 pub mod reload;
 pub mod restore_traffic;

@@ -17,6 +17,7 @@ use crate::ports::{
     StartExecution, Turn, WaitForTurn,
 };
 use crate::restore_traffic::RollbackInput;
+use crate::step::entry;
 
 /// How often a release is planned anew when what it was to wait for ends meanwhile.
 const ATTEMPTS: usize = 3;
@@ -172,15 +173,8 @@ fn skipped_note(target: &TargetName, skipped: &Waiting, text: String) -> Note {
 }
 
 fn first_entry(release: &Release) -> JournalEntry {
-    JournalEntry {
-        release: release.id.clone(),
-        target: release.target.clone(),
-        seq: release.seq,
-        at: release.started_at,
-        what: What::ReleasePlanned,
-        cause: format!("{} by {}", release.artifact, release.cause),
-        evidence: None,
-    }
+    let cause = format!("{} by {}", release.artifact, release.cause);
+    entry(release, What::ReleasePlanned, cause, None, release.started_at)
 }
 
 async fn launch(executions: &impl StartExecution, release: Release) -> Result<Answer, PortError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perch_core::decide::{self, Decision, Event, IllegalTransition, Next};
 use perch_core::head::Fence;
-use perch_core::journal::{Evidence, JournalEntry, What};
+use perch_core::journal::{Evidence, JournalEntry, Moment, What};
 use perch_core::names::ReleaseId;
 use perch_core::release::{Order, Release};
 use perch_core::target::Lambda;
@@ -219,5 +219,6 @@ pub(crate) fn entry(
         what,
         cause,
         evidence: evidence.filter(|_| what == What::BakeJudged),
+        moment: what.is_notified().then(|| Box::new(Moment::of(release))),
     }
 }

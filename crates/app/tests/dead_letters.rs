@@ -47,9 +47,13 @@ fn record(id: &str, seconds: i64, function: &str) -> Letter {
 
 /// The record of stream records that came in this second.
 fn stream(id: &str, seconds: i64) -> Letter {
+    stream_of("perch-notify", id, seconds)
+}
+
+fn stream_of(function: &str, id: &str, seconds: i64) -> Letter {
     let body = json!({
         "requestContext": {
-            "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:perch-notify",
+            "functionArn": format!("arn:aws:lambda:us-east-1:123456789012:function:{function}"),
             "condition": "RetryAttemptsExhausted",
             "approximateInvokeCount": 21,
         },
@@ -162,6 +166,7 @@ impl Scene {
                     what: *what,
                     cause: "because".to_owned(),
                     evidence: None,
+                    moment: None,
                 };
                 items.journal.insert((release.id.clone(), *seq), entry);
             }
@@ -380,6 +385,18 @@ async fn what_happened_at_that_time_is_told_again_once() {
     );
     assert_eq!(scene.letters.left(), [""; 0]);
     assert_eq!(scene.world.calls.count("releases"), 1);
+}
+
+#[tokio::test]
+async fn what_one_reader_of_the_stream_told_again_the_other_tells_as_well() {
+    let both = [stream("a", 400), stream_of("perch-publish-events", "b", 400)];
+    let scene = Scene::with(both);
+    scene.journal(&[(1, 400, What::WeightShifted)]);
+    let outcomes = scene.redrive_all().await;
+    assert_eq!(outcomes[0].2, "perch-notify sent 1 notification of that time again");
+    assert_eq!(outcomes[1].2, "perch-publish-events sent 1 notification of that time again");
+    assert_eq!(scene.functions.told().len(), 2);
+    assert_eq!(scene.letters.left(), [""; 0]);
 }
 
 #[tokio::test]

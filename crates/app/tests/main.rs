@@ -26,6 +26,7 @@ mod on_alarm;
 mod order;
 mod prepare_canary;
 mod promote_canary;
+mod publish_events;
 mod reconcile;
 mod replace;
 mod restore_traffic;

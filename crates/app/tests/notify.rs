@@ -36,6 +36,7 @@ fn entry(what: What, cause: &str) -> JournalEntry {
         what,
         cause: cause.to_owned(),
         evidence: None,
+        moment: None,
     }
 }
 

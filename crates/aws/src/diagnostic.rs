@@ -7,6 +7,7 @@ use lambda_runtime::Diagnostic;
 use perch_app::announce_model::AnnounceError;
 use perch_app::notify::NotifyError;
 use perch_app::ports::PortError;
+use perch_app::publish_events::{NotPublished, PublishError};
 use perch_app::step::StepError;
 
 /// The names, for the contract test of the state machines.
@@ -83,6 +84,18 @@ impl From<AnnounceError> for Failed {
             AnnounceError::Port(error) => error.into(),
             AnnounceError::Unreadable { .. } => Self::invalid(chain(&error)),
         }
+    }
+}
+
+impl From<NotPublished> for Failed {
+    fn from(error: NotPublished) -> Self {
+        let message = chain(&error);
+        let kind = match error.why {
+            PublishError::Port(error) => Failed::from(error).kind,
+            // Each event is made by Perch's own types: what the bus refuses is mostly for now.
+            PublishError::Refused { .. } => "Unavailable",
+        };
+        Self { kind, message }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::names::{BucketName, RepositoryName, Version};
 
 /// An immutable thing to release. Two artifacts are the same when their `identity` is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Artifact {
     /// A container image in ECR. The tag is for people; the digest is the identity.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// `sha256:` and 64 lower-case hex digits (OCI Image Specification, "Digests").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^sha256:[0-9a-f]{64}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(String);
 

@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Artifact;
+use crate::head::Fence;
 use crate::judge::sequential::Look;
 use crate::judge::{Observed, Readings, Verdict};
-use crate::names::{ReleaseId, TargetName};
+use crate::names::{AliasName, FunctionName, ModelName, ReleaseId, TargetName, Version};
+use crate::release::{Driver, Release};
+use crate::weight::Weight;
 
 /// One thing that happened to a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +30,71 @@ pub struct JournalEntry {
     /// What the decision rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// How the release was then, where others are told. An entry from before there was a bus has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moment: Option<Box<Moment>>,
+}
+
+/// How a release was once an entry was written. It is kept with the entry, so that who tells others
+/// need not read the release, which may have gone on, and tells the same each time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Moment {
+    /// What is released.
+    pub artifact: Artifact,
+    /// What serves it.
+    pub service: Moved,
+    /// The name of the phase that the entry led to.
+    pub phase: String,
+    /// The share on the canary, as last read back.
+    pub weight: Weight,
+    /// The fence that the release holds its target with.
+    pub fence: Fence,
+    /// The version that served before, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Version>,
+    /// The version under test, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Version>,
+}
+
+/// What a release moves, by name alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Moved {
+    /// An alias of a Lambda function.
+    Alias {
+        /// The function's name.
+        function: FunctionName,
+        /// The alias that callers use.
+        alias: AliasName,
+    },
+    /// A group of model servers.
+    Servers {
+        /// The name under which they know the model.
+        model: ModelName,
+    },
+}
+
+impl Moment {
+    /// How a release is now.
+    pub fn of(release: &Release) -> Self {
+        Self {
+            artifact: release.artifact.clone(),
+            service: match &release.plan.driver {
+                Driver::Alias(lambda) => {
+                    Moved::Alias { function: lambda.function.clone(), alias: lambda.alias.clone() }
+                }
+                Driver::Servers(servers) => Moved::Servers { model: servers.model.clone() },
+            },
+            phase: release.phase.name().to_owned(),
+            weight: release.weight(),
+            fence: release.fence,
+            baseline: release.ledger.as_ref().map(|ledger| ledger.baseline.clone()),
+            canary: release.canary.clone(),
+        }
+    }
 }
 
 /// What can happen to a release. Past tense: it is written with the state that it led to.
@@ -139,6 +208,7 @@ impl What {
 
 /// How much something matters to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// Good to know.

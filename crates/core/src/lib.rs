@@ -10,6 +10,7 @@ pub mod judge;
 pub mod lifecycle;
 pub mod manifest;
 pub mod names;
+pub mod outgoing;
 pub mod percent;
 pub mod phase;
 pub mod release;

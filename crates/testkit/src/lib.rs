@@ -7,6 +7,7 @@
 )]
 
 pub mod build;
+pub mod bus;
 pub mod calls;
 pub mod executions;
 pub mod invariants;
@@ -23,6 +24,7 @@ pub mod watching;
 pub mod world;
 
 pub use build::{TargetBuilder, announcement, at, digest, image, release, target};
+pub use bus::MemoryBus;
 pub use calls::{Calls, Failure, Fault, Paused, Schedule, interleave, run};
 pub use executions::MemoryExecutions;
 pub use lambda::MemoryLambda;

@@ -207,5 +207,6 @@ fn filler(release: &Release, seq: u64) -> JournalEntry {
         what,
         cause: "placed by the test".to_owned(),
         evidence: None,
+        moment: None,
     }
 }

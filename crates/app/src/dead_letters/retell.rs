@@ -27,7 +27,8 @@ const CLOCKS: Duration = Duration::from_secs(5);
 pub(super) struct Retelling<'a, S> {
     store: &'a S,
     all: Option<(Vec<Release>, Vec<Notice>)>,
-    told: BTreeSet<String>,
+    /// By whom, and what: one function's telling is none of another's.
+    told: BTreeSet<(String, String)>,
 }
 
 impl<'a, S: LoadTarget + ListReleases + ReadJournal + ListNotices> Retelling<'a, S> {
@@ -76,9 +77,10 @@ impl<'a, S: LoadTarget + ListReleases + ReadJournal + ListNotices> Retelling<'a,
         all: &[Tidings],
     ) -> Result<(), PortError> {
         for tidings in all {
-            if !self.told.contains(&tidings.id()) {
+            let told = (function.to_string(), tidings.id());
+            if !self.told.contains(&told) {
                 functions.tell(function, tidings).await?;
-                self.told.insert(tidings.id());
+                self.told.insert(told);
             }
         }
         Ok(())

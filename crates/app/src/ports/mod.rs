@@ -1,6 +1,7 @@
 //! The narrow traits that use cases need. Each names one capability; an adapter implements those it
 //! has, and says in [`PortError`] what the caller can do about a failure.
 
+mod bus;
 mod images;
 mod journal;
 mod lambda;
@@ -15,6 +16,7 @@ mod store;
 mod sweep;
 mod targets;
 
+pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
 pub use lambda::{

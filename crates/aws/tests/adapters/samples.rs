@@ -171,5 +171,6 @@ pub(crate) fn entry(seq: u64, what: What) -> JournalEntry {
         what,
         cause: "as decided".into(),
         evidence: None,
+        moment: None,
     }
 }

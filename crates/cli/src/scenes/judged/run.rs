@@ -30,6 +30,7 @@ impl Run {
             what,
             cause: cause.to_owned(),
             evidence,
+            moment: None,
         });
     }
 
