@@ -1,4 +1,4 @@
-//! Takes the ledger, then publishes the canary version. Each call does one step of it and says
+//! Takes the ledger, then has the canary version published. Each call does one step of it and says
 //! whether to come back; nothing here moves traffic.
 
 use jiff::Timestamp;
@@ -10,9 +10,10 @@ use perch_core::release::Release;
 
 use crate::fix_basis;
 use crate::ports::{
-    CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PortError,
-    PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction, UpdateCode,
+    CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PointAtModel,
+    PortError, PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction, UpdateCode,
 };
+use crate::publish_canary;
 use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
 use crate::take_ledger;
 
@@ -22,7 +23,7 @@ const POLL: Next = Next::Prepare { after_seconds: 2 };
 /// Does the next step of the preparation.
 pub async fn run(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
-    lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PublishVersion),
+    lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PointAtModel + PublishVersion),
     (images, alarms, metrics): (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
     input: &StepInput,
     now: Timestamp,
@@ -41,7 +42,7 @@ pub async fn run(
         Phase::Preparing => match &release.artifact {
             Artifact::Version { version } => existing(lambda, images, &release, version).await,
             Artifact::Image { .. } | Artifact::Package { .. } | Artifact::Model { .. } => {
-                publish(lambda, &release).await
+                publish_canary::run(lambda, &release).await
             }
         },
         _ => return Ok(input.then(resume(&release, now))),
@@ -69,10 +70,13 @@ pub async fn run(
     }
 }
 
-enum Step {
+/// What a step of the preparation came to.
+pub(crate) enum Step {
+    /// This is settled.
     Event(Event),
     /// The canary version, and the time-out of its invocations in seconds.
     Published(Version, u32),
+    /// Lambda is not done yet.
     Again,
 }
 
@@ -112,63 +116,4 @@ async fn existing(
             Step::Event(refused(format!("version {version} of {function} can't start: {reason}")))
         }
     })
-}
-
-async fn publish(
-    lambda: &(impl ReadFunction + UpdateCode + PublishVersion),
-    release: &Release,
-) -> Result<Step, StepError> {
-    let function = &alias_of(release)?.function;
-    let state = lambda.function(function).await?;
-    match state.update {
-        CodeState::InProgress => return Ok(Step::Again),
-        CodeState::Failed { reason } if release.code.is_some() => {
-            return Ok(Step::Event(refused(format!(
-                "Lambda can't use {}: {reason}",
-                release.artifact
-            ))));
-        }
-        CodeState::Failed { .. } | CodeState::Ready => {}
-    }
-    if state.is_image != matches!(release.artifact, Artifact::Image { .. }) {
-        let kind = if state.is_image { "an image" } else { "a zip" };
-        return Ok(Step::Event(refused(format!(
-            "function {function} is {kind} function and can't run {}",
-            release.artifact
-        ))));
-    }
-    let Some(code) = &release.code else {
-        return match lambda.update_code(function, &release.artifact).await {
-            Ok(code) => Ok(Step::Event(Event::CodeSet { code })),
-            // Another update is in progress: a deployment tool, or our own call that timed out.
-            Err(PortError::Conflict { .. }) => Ok(Step::Again),
-            Err(error) => Err(error.into()),
-        };
-    };
-    if *code != state.code_sha256 {
-        return Ok(Step::Event(refused(format!(
-            "someone else changed the code of {function} while its version was to be published; \
-             push again, or stop the other deployment"
-        ))));
-    }
-    let description = format!("{} by Perch", release.artifact);
-    let version = match lambda.publish(function, code, &description).await {
-        Ok(version) => version,
-        Err(PortError::Conflict { .. }) => return Ok(Step::Again),
-        Err(error) => return Err(error.into()),
-    };
-    if release.ledger.as_ref().is_some_and(|ledger| ledger.baseline == version) {
-        return Ok(Step::Event(refused(format!(
-            "{} serves already, as version {version}",
-            release.artifact
-        ))));
-    }
-    let found = lambda.version(function, &version).await?;
-    match found.state {
-        CodeState::Ready => Ok(Step::Published(version, found.timeout_seconds)),
-        CodeState::InProgress => Ok(Step::Again),
-        CodeState::Failed { reason } => Ok(Step::Event(refused(format!(
-            "version {version} of {function} can't start: {reason}"
-        )))),
-    }
 }

@@ -6,6 +6,7 @@ use perch_core::artifact::Artifact;
 use perch_core::decide::Event;
 use perch_core::head::{AliasSnapshot, Ledger, Snapshot};
 use perch_core::names::AlarmName;
+use perch_core::pointer::ModelPointer;
 use perch_core::release::{Cause, Release};
 use perch_core::target::{AlarmAtStart, Lambda};
 
@@ -45,15 +46,15 @@ pub(crate) async fn run(
         return Ok(refused(why));
     }
     let baseline = alias.route.primary;
-    let code = match lambda.version(&service.function, &baseline).await {
+    let (code, model) = match lambda.version(&service.function, &baseline).await {
         Ok(version) => {
             if let Some(why) = no_way_back(images, release, version.image.as_deref()).await? {
                 return Ok(refused(why));
             }
-            version.code
+            (version.code, version.model)
         }
         // A person leaves a version that is gone: there is nothing to come back to, and no reason.
-        Err(PortError::NotFound { .. }) if release.artifact.is_version() => String::new(),
+        Err(PortError::NotFound { .. }) if release.artifact.is_version() => (String::new(), None),
         Err(PortError::NotFound { .. }) => {
             return Ok(refused(format!(
                 "there is no way back: alias {} points at version {baseline}, which does not exist \
@@ -66,12 +67,13 @@ pub(crate) async fn run(
     let serves = match &release.artifact {
         Artifact::Image { digest, .. } => digest.as_str() == code,
         Artifact::Version { version } => *version == baseline,
-        Artifact::Package { .. } | Artifact::Model { .. } => false,
+        Artifact::Model { .. } => ModelPointer::to(&release.artifact) == model,
+        Artifact::Package { .. } => false,
     };
     if serves {
         return Ok(refused(format!("{} serves already, as version {baseline}", release.artifact)));
     }
-    let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision };
+    let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision, model };
     let snapshot = Snapshot::Alias(snapshot);
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
     Ok(Event::LedgerTaken { ledger, ignored: guards.in_alarm })

@@ -1,5 +1,7 @@
 //! Lambda: aliases, unpublished code, versions, synthetic requests.
 
+mod ask;
+mod model;
 mod requests;
 
 use std::collections::HashMap;
@@ -153,6 +155,7 @@ impl ReadFunction for Functions {
             update,
             revision: config.revision_id.unwrap_or_default(),
             is_image: config.package_type == Some(PackageType::Image),
+            model: model::pointer(config.environment.as_ref()),
         })
     }
 
@@ -184,7 +187,8 @@ impl ReadFunction for Functions {
         let code = digest.or(config.code_sha256).unwrap_or_default();
         let timeout = config.timeout.and_then(|seconds| u32::try_from(seconds).ok());
         let timeout_seconds = timeout.unwrap_or(LAMBDA_TIMEOUT_SECONDS);
-        Ok(VersionState { code, image: resolved, state, timeout_seconds })
+        let model = model::pointer(config.environment.as_ref());
+        Ok(VersionState { code, image: resolved, state, timeout_seconds, model })
     }
 
     async fn has_provisioned_concurrency(&self, lambda: &Lambda) -> Result<bool, PortError> {
@@ -246,6 +250,13 @@ impl UpdateCode for Functions {
             }
         };
         let updated = request.send().await.map_err(|e| port_error(what, e))?;
+        Ok(updated.code_sha256.unwrap_or_default())
+    }
+
+    async fn set_image(&self, function: &FunctionName, uri: &str) -> Result<String, PortError> {
+        let what = format!("code of function {function} from {uri}");
+        let request = self.client.update_function_code().function_name(function.as_str());
+        let updated = request.image_uri(uri).send().await.map_err(|e| port_error(what, e))?;
         Ok(updated.code_sha256.unwrap_or_default())
     }
 }

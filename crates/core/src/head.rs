@@ -7,6 +7,7 @@ use crate::artifact::Artifact;
 use crate::artifact::Lane;
 use crate::names::{ReleaseId, TargetName, Version};
 use crate::phase::Phase;
+use crate::pointer::ModelPointer;
 use crate::release::{Driver, Release};
 use crate::reload::Replica;
 use crate::stamp;
@@ -205,6 +206,9 @@ pub struct AliasSnapshot {
     pub code: String,
     /// The alias's revision when this was last written: a hint that saves a read in a hurry.
     pub revision: String,
+    /// The model that the baseline points at, if it points at one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelPointer>,
 }
 
 /// Model servers as they were.

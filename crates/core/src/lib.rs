@@ -13,6 +13,7 @@ pub mod names;
 pub mod outgoing;
 pub mod percent;
 pub mod phase;
+pub mod pointer;
 pub mod release;
 pub mod reload;
 pub mod span;

@@ -6,13 +6,14 @@ use perch_app::ports::Route;
 use perch_core::head::{Head, Ledger};
 use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName};
+use perch_core::pointer::ModelPointer;
 use perch_core::release::Release;
 use perch_core::target::{Lambda, Target};
 
 use crate::build::{at, digest, target};
 use crate::calls::Calls;
 use crate::executions::MemoryExecutions;
-use crate::lambda::MemoryLambda;
+use crate::lambda::{MemoryLambda, Published};
 use crate::people::{MemorySlack, MemoryTopic};
 use crate::registry::MemoryRegistry;
 use crate::store::ArtifactItem;
@@ -125,10 +126,15 @@ impl World {
         let lambda = release.plan.driver.alias().expect("a release of a function").clone();
         if let Some(canary) = &release.canary {
             self.lambda.change(|account| {
-                let code = release.artifact.identity();
+                let model = ModelPointer::to(&release.artifact);
+                let code = match model {
+                    Some(_) => account.functions[&lambda.function].code.clone(),
+                    None => release.artifact.identity(),
+                };
                 account.update_code(&lambda.function, &code).unwrap();
                 let function = account.functions.get_mut(&lambda.function).unwrap();
-                let version = crate::lambda::Published { code, state: Default::default() };
+                function.model.clone_from(&model);
+                let version = Published { code, model, state: Default::default() };
                 function.versions.push(Some(version));
                 assert_eq!(function.versions.len().to_string(), canary.as_str());
             });

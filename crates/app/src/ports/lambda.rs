@@ -5,8 +5,10 @@ use std::future::Future;
 use perch_core::artifact::Artifact;
 use perch_core::head::Ledger;
 use perch_core::names::{FunctionName, Version};
+use perch_core::pointer::ModelPointer;
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
+use serde_json::Value;
 
 use super::PortError;
 
@@ -111,6 +113,8 @@ pub struct FunctionState {
     pub revision: String,
     /// Whether it is an image function.
     pub is_image: bool,
+    /// The model that its environment points at, if it does and may be read.
+    pub model: Option<ModelPointer>,
 }
 
 /// A published version.
@@ -124,6 +128,8 @@ pub struct VersionState {
     pub state: CodeState,
     /// How long an invocation may take, in seconds.
     pub timeout_seconds: u32,
+    /// The model that its environment points at, if it does and may be read.
+    pub model: Option<ModelPointer>,
 }
 
 /// Reads a function.
@@ -174,6 +180,48 @@ pub trait UpdateCode {
         function: &FunctionName,
         artifact: &Artifact,
     ) -> impl Future<Output = Result<String, PortError>> + Send;
+
+    /// Sets the code to an image by its URI (`registry/repository@digest`); the `CodeSha256` then.
+    fn set_image(
+        &self,
+        function: &FunctionName,
+        uri: &str,
+    ) -> impl Future<Output = Result<String, PortError>> + Send;
+}
+
+/// Points the unpublished function at a model.
+pub trait PointAtModel {
+    /// Sets the three variables of the pointer in the function's environment, or removes them, and
+    /// keeps all others as they are. What they hold is neither returned nor logged: they may be secrets.
+    ///
+    /// # Errors
+    /// [`PortError::Conflict`] when the function was changed in between or is being updated;
+    /// [`PortError::Invalid`] when its environment can't be read, since writing it would lose the rest.
+    fn point_at(
+        &self,
+        function: &FunctionName,
+        model: Option<&ModelPointer>,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// What a version answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// This.
+    Answer(Value),
+    /// The invocation failed, as Lambda reports it.
+    Failed(String),
+}
+
+/// Sends one request to a version that has no traffic.
+pub trait AskVersion: Sync {
+    /// Invokes the version by its number and waits for the answer.
+    fn ask(
+        &self,
+        function: &FunctionName,
+        version: &Version,
+        input: &Value,
+    ) -> impl Future<Output = Result<Asked, PortError>> + Send;
 }
 
 /// Publishes the unpublished code of a function.

@@ -20,8 +20,8 @@ pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
 pub use lambda::{
-    AliasState, CodeState, FindImage, FunctionState, ImageState, PublishVersion, ReadAlias,
-    ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
+    AliasState, AskVersion, Asked, CodeState, FindImage, FunctionState, ImageState, PointAtModel,
+    PublishVersion, ReadAlias, ReadFunction, Route, ShiftWeight, UpdateCode, VersionState,
 };
 pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tidings};
 pub use metrics::{

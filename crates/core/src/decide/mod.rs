@@ -18,7 +18,7 @@ use crate::names::AlarmName;
 use crate::phase::{Phase, RollbackCause};
 use crate::release::{Driver, Release};
 
-use words::{promoted, reloaded, shifted, snapshot_text, taken_over};
+use words::{code_set, promoted, reloaded, shifted, snapshot_text, taken_over};
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +74,7 @@ pub fn decide(
         (Phase::Preparing, Event::CodeSet { code }) => Decision {
             phase: Phase::Preparing,
             next: Next::Prepare { after_seconds: 1 },
-            entries: vec![(What::CodeSet, format!("{} is code {code}", release.artifact))],
+            entries: vec![(What::CodeSet, code_set(release, code))],
         },
         (Phase::Preparing, Event::ModelChecked { facts }) => Decision {
             phase: Phase::Preparing,

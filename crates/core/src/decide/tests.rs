@@ -25,6 +25,7 @@ fn ledger() -> Ledger {
             lambda: lambda(),
             code: format!("sha256:{}", "a".repeat(64)),
             revision: "r1".into(),
+            model: None,
         }),
         taken_at: at(0),
     }

@@ -1,5 +1,6 @@
 //! What the journal says of a decision, for each kind of driver.
 
+use crate::artifact::Artifact;
 use crate::head::{Ledger, Snapshot};
 use crate::journal::What;
 use crate::release::{Driver, Release, placed};
@@ -18,6 +19,19 @@ pub(super) fn snapshot_text(ledger: &Ledger) -> String {
                 cache.map(|found| format!("; cache generation {found}")).unwrap_or_default();
             format!("{} replicas serve model {}{cache}", servers.replicas.len(), ledger.baseline)
         }
+    }
+}
+
+/// What the unpublished code is. A model runs with the code that served before.
+pub(super) fn code_set(release: &Release, code: &str) -> String {
+    match (&release.artifact, &release.ledger) {
+        (Artifact::Model { .. }, Some(ledger)) => {
+            format!(
+                "{} runs with the code of version {}, {code}",
+                release.artifact, ledger.baseline
+            )
+        }
+        _ => format!("{} is code {code}", release.artifact),
     }
 }
 

@@ -45,6 +45,7 @@ fn release(phase: Phase) -> Release {
             lambda: target.service.lambda.clone().unwrap(),
             code: String::new(),
             revision: "r".into(),
+            model: None,
         }),
         taken_at: at(0),
     };

@@ -61,6 +61,7 @@ impl ReleaseBuilder {
                 lambda: self.0.plan.driver.alias().unwrap().clone(),
                 code: digest('a').to_string(),
                 revision: "r2".to_owned(),
+                model: None,
             }),
             taken_at: at(0),
         });

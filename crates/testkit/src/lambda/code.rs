@@ -30,6 +30,7 @@ impl ReadFunction for MemoryLambda {
                 update: found.update.look(),
                 revision: format!("r{}", found.revision),
                 is_image: found.is_image,
+                model: found.model.clone(),
             })
         })
         .await
@@ -51,6 +52,7 @@ impl ReadFunction for MemoryLambda {
                 image,
                 state: found.state.look(),
                 timeout_seconds: 3,
+                model: found.model.clone(),
             })
         })
         .await
@@ -82,6 +84,11 @@ impl UpdateCode for MemoryLambda {
         self.port("update_code", |account| account.update_code(function, &artifact.identity()))
             .await
     }
+
+    async fn set_image(&self, function: &FunctionName, uri: &str) -> Result<String, PortError> {
+        let digest = uri.rsplit_once('@').map_or(uri, |(_, digest)| digest);
+        self.port("set_image", |account| account.update_code(function, digest)).await
+    }
 }
 
 impl PublishVersion for MemoryLambda {
@@ -99,10 +106,12 @@ impl Account {
     /// Creates a function whose only version and unpublished code are this, ready.
     pub fn create_function(&mut self, name: &FunctionName, is_image: bool, code: &str) {
         let revision = self.next_revision();
-        let version = Published { code: code.to_owned(), state: Progress::default() };
+        let version = Published { code: code.to_owned(), model: None, state: Progress::default() };
         let function = Function {
             is_image,
             code: code.to_owned(),
+            model: None,
+            sealed: None,
             update: Progress::default(),
             versions: vec![Some(version)],
             aliases: BTreeMap::new(),
@@ -145,8 +154,11 @@ impl Account {
             });
         }
         let newest = function.versions.iter().flatten().next_back();
-        if newest.is_none_or(|version| version.code != function.code) {
-            function.versions.push(Some(Published { code: function.code.clone(), state }));
+        let same =
+            |version: &Published| version.code == function.code && version.model == function.model;
+        if !newest.is_some_and(same) {
+            let (code, model) = (function.code.clone(), function.model.clone());
+            function.versions.push(Some(Published { code, model, state }));
         }
         Ok(function.versions.len().to_string().parse().expect("a number is a version"))
     }
@@ -166,7 +178,7 @@ impl Account {
 }
 
 impl Function {
-    fn not_updating(&self, name: &FunctionName) -> Result<(), PortError> {
+    pub(super) fn not_updating(&self, name: &FunctionName) -> Result<(), PortError> {
         if self.update.looks == 0 {
             return Ok(());
         }

@@ -6,13 +6,15 @@
 
 mod alias;
 mod code;
+mod model;
 mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use perch_app::ports::{AliasState, CodeState, PortError, Route};
+use perch_app::ports::{AliasState, Asked, CodeState, PortError, Route};
 use perch_core::names::FunctionName;
+use perch_core::pointer::ModelPointer;
 use perch_core::target::Lambda;
 
 use crate::calls::{Answer, Calls};
@@ -46,6 +48,8 @@ pub struct Account {
     pub version_fails: Option<String>,
     /// Requests that were sent, each with its `function:alias`.
     pub requests: Vec<(String, serde_json::Value)>,
+    /// What versions answer to requests, by the name of their model.
+    pub answers: BTreeMap<String, Asked>,
     revisions: u64,
 }
 
@@ -56,7 +60,11 @@ pub struct Function {
     pub is_image: bool,
     /// The identity of what its unpublished code was built from.
     pub code: String,
-    /// Whether the last update of the code is through.
+    /// The model that its unpublished environment points at.
+    pub model: Option<ModelPointer>,
+    /// Why its environment can't be read, if it can't.
+    pub sealed: Option<String>,
+    /// Whether the last update of code or environment is through.
     pub update: Progress,
     /// Its versions, the first of which is version 1; `None` where one was deleted.
     pub versions: Vec<Option<Published>>,
@@ -71,6 +79,8 @@ pub struct Function {
 pub struct Published {
     /// The identity of what it was built from.
     pub code: String,
+    /// The model that its environment points at.
+    pub model: Option<ModelPointer>,
     /// Whether it can be invoked.
     pub state: Progress,
 }
