@@ -90,7 +90,7 @@ async fn a_foreign_alias_during_a_release_is_told() {
     let lambda = target().build().service.lambda.unwrap();
     world.lambda.change(|account| {
         let code = digest('c').to_string();
-        let version = Published { code, state: Progress::default() };
+        let version = Published { code, model: None, state: Progress::default() };
         account.functions.values_mut().for_each(|f| f.versions.push(Some(version.clone())));
     });
     world.lambda.move_alias(&lambda, &Route::all_on(&"3".parse().unwrap()));

@@ -20,6 +20,7 @@ mod judge_canary;
 mod judge_evidence;
 mod line;
 mod looks;
+mod model_on_lambda;
 mod notices;
 mod notify;
 mod on_alarm;

@@ -188,6 +188,7 @@ async fn code_is_ready_when_its_update_is_through() {
             update,
             revision: "rev-9".into(),
             is_image: true,
+            model: None,
         };
         assert_eq!(function(configuration).await, expected);
     }
@@ -219,10 +220,8 @@ async fn a_version_of_an_image_is_known_by_its_digest() {
     }))
     .await;
     let image = Some(format!("{REGISTRY}/news@{DIGEST}"));
-    assert_eq!(
-        found,
-        VersionState { code: DIGEST.into(), image, state: CodeState::Ready, timeout_seconds: 3 }
-    );
+    let (code, state) = (DIGEST.into(), CodeState::Ready);
+    assert_eq!(found, VersionState { code, image, state, timeout_seconds: 3, model: None });
 }
 
 #[tokio::test]
@@ -237,6 +236,7 @@ async fn a_version_of_a_zip_is_known_by_its_hash() {
         image: None,
         state: CodeState::InProgress,
         timeout_seconds: 3,
+        model: None,
     };
     assert_eq!(found, expected);
 }

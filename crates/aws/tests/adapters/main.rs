@@ -10,6 +10,7 @@ mod evidence;
 mod executions;
 mod images;
 mod lambda;
+mod lambda_model;
 mod letters;
 mod lifecycle;
 mod records;
