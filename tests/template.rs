@@ -244,6 +244,8 @@ fn only_those_who_need_a_right_have_it() {
             vec!["on-alarm", "promote-canary", "restore-traffic", "shift-weight"],
         ),
         ("lambda:UpdateFunctionCode", vec!["prepare-canary"]),
+        ("lambda:UpdateFunctionConfiguration", vec!["prepare-canary"]),
+        ("lambda:GetFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:PublishVersion", vec!["prepare-canary"]),
         ("lambda:InvokeFunction", vec!["judge-canary"]),
         (

@@ -36,6 +36,13 @@ pub(super) fn model_problems(target: &Target) -> Vec<(&'static str, String)> {
     }
     let mut problem = |field, message: &str| found.push((field, message.to_owned()));
     if let Some(cache) = &target.cache {
+        if service.model_servers.is_none() {
+            problem(
+                "cache",
+                "a cache is switched for model servers only: the versions of a function answer side by \
+                 side, so put PERCH_MODEL_VERSION into the keys instead (docs/models-on-lambda.md)",
+            );
+        }
         if cache.redis.is_none() && cache.webhook.is_none() {
             problem("cache", "cache is empty: give `redis` or `webhook`");
         }
