@@ -9,9 +9,11 @@ use perch_core::phase::Phase;
 use perch_core::release::Release;
 
 use crate::fix_basis;
+use crate::golden;
 use crate::ports::{
-    CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, PointAtModel,
-    PortError, PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction, UpdateCode,
+    AskVersion, CodeState, CommitRelease, FindImage, ImageState, LoadHead, LoadRelease, LoadTarget,
+    PointAtModel, PortError, PublishVersion, ReadAlarms, ReadAlias, ReadEvidence, ReadFunction,
+    ReadModels, UpdateCode, VerifySignature,
 };
 use crate::publish_canary;
 use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
@@ -22,9 +24,14 @@ const POLL: Next = Next::Prepare { after_seconds: 2 };
 
 /// Does the next step of the preparation.
 pub async fn run(
-    store: &(impl LoadRelease + LoadHead + CommitRelease),
-    lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PointAtModel + PublishVersion),
-    (images, alarms, metrics): (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
+    store: &(impl LoadRelease + LoadHead + LoadTarget + CommitRelease),
+    lambda: &(impl ReadAlias + ReadFunction + UpdateCode + PointAtModel + PublishVersion + AskVersion),
+    (images, models, alarms, metrics): (
+        &impl FindImage,
+        &(impl ReadModels + VerifySignature),
+        &impl ReadAlarms,
+        &impl ReadEvidence,
+    ),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
@@ -41,7 +48,14 @@ pub async fn run(
         }
         Phase::Preparing => match &release.artifact {
             Artifact::Version { version } => existing(lambda, images, &release, version).await,
-            Artifact::Image { .. } | Artifact::Package { .. } | Artifact::Model { .. } => {
+            Artifact::Model { .. } if release.reload.is_none() => {
+                golden::check(store, models, &release).await.map(Step::Event)
+            }
+            Artifact::Model { .. } => {
+                let step = publish_canary::run(lambda, &release).await;
+                asked(lambda, models, &release, step).await
+            }
+            Artifact::Image { .. } | Artifact::Package { .. } => {
                 publish_canary::run(lambda, &release).await
             }
         },
@@ -82,6 +96,22 @@ pub(crate) enum Step {
 
 fn refused(why: String) -> Event {
     Event::Refused { why }
+}
+
+/// The same step, unless a version was published that answers its golden requests otherwise.
+async fn asked(
+    lambda: &impl AskVersion,
+    models: &impl ReadModels,
+    release: &Release,
+    step: Result<Step, StepError>,
+) -> Result<Step, StepError> {
+    let Ok(Step::Published(version, timeout)) = step else { return step };
+    let function = &alias_of(release)?.function;
+    let wrong = golden::wrong_answer(lambda, models, function, &version, release).await?;
+    Ok(match wrong {
+        Some(why) => Step::Event(refused(format!("version {version} of {function}: {why}"))),
+        None => Step::Published(version, timeout),
+    })
 }
 
 /// A version that a person goes back to: it must be there, and so must its image.

@@ -77,8 +77,10 @@ async fn step_against(
 }
 
 async fn prepare(world: &World, input: &StepInput) {
-    let World { store, lambda, alarms, metrics, .. } = world;
-    prepare_canary::run(store, lambda, (lambda, alarms, metrics), input, at(120)).await.ok();
+    let World { store, lambda, uploads, alarms, metrics, .. } = world;
+    prepare_canary::run(store, lambda, (lambda, uploads, alarms, metrics), input, at(120))
+        .await
+        .ok();
 }
 
 async fn shift(world: &World, input: &StepInput) {

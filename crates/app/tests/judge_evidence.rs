@@ -234,8 +234,8 @@ async fn the_basis_is_fixed_before_the_first_shift() {
         account.update_code(function, &placed.artifact.identity()).unwrap();
     });
     world.place(&placed);
-    let World { store, lambda, alarms, metrics, .. } = &world;
-    let ports = (lambda, alarms, metrics);
+    let World { store, lambda, uploads, alarms, metrics, .. } = &world;
+    let ports = (lambda, uploads, alarms, metrics);
     world.calls.inject(Fault::of("history"));
     prepare_canary::run(store, lambda, ports, &input(), at(10)).await.unwrap_err();
     let output = prepare_canary::run(store, lambda, ports, &input(), at(12)).await.unwrap();

@@ -1,24 +1,25 @@
 //! A model on a Lambda function: the code that serves, pointed at the model; and images after it.
 
-use perch_app::golden;
 use perch_app::ports::Asked;
 use perch_app::prepare_canary;
 use perch_app::step::{StepError, StepInput, StepOutput};
 use perch_core::artifact::{Artifact, Lane};
-use perch_core::manifest::GoldenRequest;
 use perch_core::phase::Phase;
 use perch_core::pointer::ModelPointer;
 use perch_core::release::{Plan, Release};
-use perch_core::target::Lambda;
+use perch_core::target::{Lambda, Target};
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::lambda::Function;
-use perch_testkit::{Failure, Fault, Paused, World, at, digest, image, release, target};
-use serde_json::json;
+use perch_testkit::{
+    Failure, Fault, Paused, TargetBuilder, World, at, digest, image, release, target, uploads,
+};
+use serde_json::{Value, json};
 
 async fn prepare(world: &World, seconds: i64) -> Result<StepOutput, StepError> {
-    let World { store, lambda, alarms, metrics, .. } = world;
+    let World { store, lambda, uploads, alarms, metrics, .. } = world;
     let input = StepInput { release_id: "news-1".parse().unwrap(), fence: 1 };
-    prepare_canary::run(store, lambda, (lambda, alarms, metrics), &input, at(seconds)).await
+    prepare_canary::run(store, lambda, (lambda, uploads, alarms, metrics), &input, at(seconds))
+        .await
 }
 
 /// Prepares as often as a machine would; the last answer.
@@ -33,13 +34,57 @@ async fn prepared(world: &World) -> String {
     panic!("it goes on and on: {:?}", world.calls.log())
 }
 
+const WEIGHTS: &[u8] = b"the weights";
+
+/// The golden requests that every model here brings.
+fn golden() -> Value {
+    let request = |name: &str| json!({ "name": name, "input": { "text": name }, "expect": { "label": "politics" } });
+    json!([request("elections"), request("parliament")])
+}
+
+fn manifest(version: &str) -> Vec<u8> {
+    let golden = golden().to_string();
+    let file = |path: &str, content: &[u8]| {
+        let (sum, id) = (uploads::sum(content), uploads::id(content));
+        json!({ "path": path, "size": content.len(), "sha256": sum, "versionId": id })
+    };
+    let manifest = json!({
+        "schemaVersion": 1, "model": "news", "version": version,
+        "files": [file("model.onnx", WEIGHTS), file("golden.json", golden.as_bytes())],
+        "metrics": { "accuracy": 0.93 },
+        "createdBy": "ada", "createdAt": "2026-11-21T10:00:00Z", "golden": "golden.json",
+    });
+    manifest.to_string().into_bytes()
+}
+
 fn model(version: &str) -> Artifact {
     Artifact::Model {
         bucket: "models".parse().unwrap(),
         key: format!("news/{version}/manifest.json"),
-        object: format!("object-{version}"),
+        object: uploads::id(&manifest(version)),
         version: version.parse().unwrap(),
     }
+}
+
+/// The answer that every golden request expects.
+fn right() -> Asked {
+    Asked::Answer(json!({ "label": "politics", "score": 0.9 }))
+}
+
+/// The target, which takes models too.
+fn takes_models(target: TargetBuilder) -> Target {
+    let mut target = target.build();
+    target.sources.model =
+        serde_json::from_value(json!({ "bucket": "models", "prefix": "news" })).unwrap();
+    target
+}
+
+/// Model v2 is uploaded, and answers its golden requests.
+fn upload(world: &World) {
+    world.uploads.put("news/v2/model.onnx", WEIGHTS);
+    world.uploads.put("news/v2/golden.json", golden().to_string().as_bytes());
+    world.uploads.put("news/v2/manifest.json", &manifest("v2"));
+    world.lambda.change(|account| account.answers.insert("v2".to_owned(), right()));
 }
 
 fn pointer(version: &str) -> Option<ModelPointer> {
@@ -48,8 +93,11 @@ fn pointer(version: &str) -> Option<ModelPointer> {
 
 /// A pending release of this artifact, where version 1 serves with image a and model v1.
 fn world(artifact: Artifact) -> World {
-    let plan = Plan::of(&target().build(), Lane::Code).unwrap();
-    let world = World::amid(&Release { artifact, plan, ..release().build() });
+    let target = takes_models(target());
+    let plan = Plan::of(&target, artifact.lane()).unwrap();
+    let world = World::with(&target);
+    world.place(&Release { artifact, plan, ..release().to(&target).build() });
+    upload(&world);
     change(&world, |function| {
         function.model = pointer("v1");
         function.versions[0].as_mut().unwrap().model = pointer("v1");
@@ -124,11 +172,12 @@ async fn code_that_never_served_does_not_go_out_with_a_model() {
 
 #[tokio::test]
 async fn code_of_a_zip_function_that_never_served_ends_the_release() {
-    let target = target().taking_packages().build();
-    let plan = Plan::of(&target, Lane::Code).unwrap();
+    let target = takes_models(target().taking_packages());
+    let plan = Plan::of(&target, Lane::Model).unwrap();
     let pending = Release { artifact: model("v2"), plan, ..release().to(&target).build() };
     let world = World::with(&target);
     world.place(&pending);
+    upload(&world);
     world.lambda.change(|account| {
         account.update_code(&live().function, "s3://models/news/never.zip@1").unwrap();
     });
@@ -139,6 +188,7 @@ async fn code_of_a_zip_function_that_never_served_ends_the_release() {
     // With the code that serves it is released.
     let world = World::with(&target);
     world.place(&pending);
+    upload(&world);
     assert_eq!(prepared(&world).await, "Shift");
     assert_eq!(newest(&world)[0].1, pointer("v2"));
 }
@@ -228,12 +278,12 @@ async fn an_environment_that_can_not_be_read_is_not_written() {
 #[tokio::test]
 async fn an_environment_that_somebody_changes_meanwhile_is_not_released() {
     let world = world(model("v2"));
-    // The ledger, the code, the environment; then the look before the publication.
-    for seconds in 0..3 {
+    // The ledger, the check, the code, the environment; then the look before the publication.
+    for seconds in 0..4 {
         prepare(&world, seconds).await.unwrap();
     }
     assert_eq!(world.calls.count("point_at"), 1);
-    let paused = Paused::new(&world.calls, prepare(&world, 4)).before("publish");
+    let paused = Paused::new(&world.calls, prepare(&world, 5)).before("publish");
     change(&world, |function| function.model = pointer("v9"));
     assert_eq!(paused.finish().unwrap().next, "Close");
     let why = "someone else changed the environment of news while its version was to be published";
@@ -241,40 +291,67 @@ async fn an_environment_that_somebody_changes_meanwhile_is_not_released() {
     assert_eq!(world.lambda.routes(&live()).len(), 1, "no traffic moved");
 }
 
-fn golden() -> Vec<GoldenRequest> {
-    let request = |name: &str, label: &str| GoldenRequest {
-        name: name.to_owned(),
-        input: json!({ "text": name }),
-        expect: json!({ "label": label }),
-    };
-    vec![request("elections", "politics"), request("goals", "politics")]
-}
-
-async fn asked(world: &World, answer: Option<Asked>) -> Option<String> {
-    world.lambda.change(|account| {
-        account.answers = answer.into_iter().map(|answer| ("v1".to_owned(), answer)).collect();
-    });
-    golden::run(&world.lambda, &live().function, &"1".parse().unwrap(), &golden()).await.unwrap()
+#[tokio::test]
+async fn golden_requests_go_to_the_version_by_its_number_before_it_has_traffic() {
+    let world = world(model("v2"));
+    assert_eq!(prepared(&world).await, "Shift");
+    let sent = world.lambda.read(|account| account.requests.clone());
+    let inputs = golden();
+    let inputs = inputs.as_array().unwrap().iter();
+    let expected: Vec<_> =
+        inputs.map(|request| ("news:2".to_owned(), request["input"].clone())).collect();
+    assert_eq!(sent, expected);
+    let facts = current(&world).reload.unwrap().facts;
+    assert_eq!((facts.files, facts.golden), (2, 2));
 }
 
 #[tokio::test]
-async fn golden_requests_go_to_the_version_by_its_number_and_show_the_difference() {
-    let world = world(model("v2"));
-    let answer = |label: &str| Some(Asked::Answer(json!({ "label": label, "score": 0.9 })));
-    assert_eq!(asked(&world, answer("politics")).await, None);
-    let sent = world.lambda.read(|account| account.requests.clone());
-    let inputs = golden().into_iter().map(|request| ("news:1".to_owned(), request.input));
-    assert_eq!(sent, inputs.collect::<Vec<_>>());
-    assert_eq!(
-        asked(&world, answer("sport")).await.as_deref(),
-        Some("golden request 1 of 2, `elections`: $.label: expected \"politics\", got \"sport\"")
-    );
-    let failed = Some(Asked::Failed("Unhandled: out of memory".to_owned()));
-    assert_eq!(
-        asked(&world, failed).await.as_deref(),
-        Some("golden request 1 of 2, `elections`: the version failed: Unhandled: out of memory")
-    );
-    world.calls.inject(Fault::of("ask"));
-    let version = "1".parse().unwrap();
-    golden::run(&world.lambda, &live().function, &version, &golden()).await.unwrap_err();
+async fn a_wrong_answer_ends_the_release_with_the_difference() {
+    for (answer, why) in [
+        (
+            Asked::Answer(json!({ "label": "sport", "score": 0.99 })),
+            "$.label: expected \"politics\", got \"sport\"",
+        ),
+        (
+            Asked::Failed("Unhandled: out of memory".to_owned()),
+            "the version failed: Unhandled: out of memory",
+        ),
+    ] {
+        let world = world(model("v2"));
+        world.lambda.change(|account| account.answers.insert("v2".to_owned(), answer));
+        assert_eq!(prepared(&world).await, "Close");
+        let expected = format!("version 2 of news: golden request 1 of 2, `elections`: {why}");
+        assert_eq!(rejection(&world), expected);
+        assert_eq!(world.lambda.routes(&live()).len(), 1, "no traffic moved");
+        assert_eq!(broken_at_rest(&world), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_not_complete_any_more_changes_nothing() {
+    type Spoil = fn(&World);
+    let cases: [(Spoil, &str); 4] = [
+        (|world| world.uploads.delete("news/v2/model.onnx"), "the upload is not complete"),
+        (
+            |world| drop(world.uploads.put("news/v2/model.onnx", b"other weights")),
+            "the upload is not complete",
+        ),
+        (|world| world.uploads.delete("news/v2/manifest.json"), "was deleted after the upload"),
+        (
+            |world| {
+                world.store.change(|items| {
+                    items.targets.values_mut().for_each(|target| target.sources.model = None);
+                })
+            },
+            "the target takes no models any more",
+        ),
+    ];
+    for (spoil, why) in cases {
+        let world = world(model("v2"));
+        spoil(&world);
+        assert_eq!(prepared(&world).await, "Close");
+        assert!(rejection(&world).contains(why), "{}", rejection(&world));
+        assert_eq!((world.calls.count("update_code"), world.calls.count("point_at")), (0, 0));
+        assert_eq!((versions(&world), world.calls.count("ask")), (1, 0));
+    }
 }

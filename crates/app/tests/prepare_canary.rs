@@ -11,9 +11,10 @@ use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{Failure, Fault, Paused, World, at, digest, image, release, target};
 
 async fn prepare(world: &World, seconds: i64) -> Result<StepOutput, StepError> {
-    let World { store, lambda, alarms, metrics, .. } = world;
+    let World { store, lambda, uploads, alarms, metrics, .. } = world;
     let input = StepInput { release_id: "news-1".parse().unwrap(), fence: 1 };
-    prepare_canary::run(store, lambda, (lambda, alarms, metrics), &input, at(seconds)).await
+    prepare_canary::run(store, lambda, (lambda, uploads, alarms, metrics), &input, at(seconds))
+        .await
 }
 
 fn current(world: &World) -> Release {

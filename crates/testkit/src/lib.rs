@@ -20,6 +20,7 @@ pub mod people;
 pub mod registry;
 pub mod sim;
 pub mod store;
+pub mod uploads;
 pub mod watching;
 pub mod world;
 
@@ -34,5 +35,6 @@ pub use mutation::Mutation;
 pub use people::{MemorySlack, MemoryTopic};
 pub use registry::MemoryRegistry;
 pub use store::MemoryStore;
+pub use uploads::MemoryUploads;
 pub use watching::{MemoryAlarms, MemoryMetrics, failing, healthy, silent, slow};
 pub use world::World;

@@ -18,6 +18,7 @@ use crate::people::{MemorySlack, MemoryTopic};
 use crate::registry::MemoryRegistry;
 use crate::store::ArtifactItem;
 use crate::store::MemoryStore;
+use crate::uploads::MemoryUploads;
 use crate::watching::{MemoryAlarms, MemoryMetrics};
 
 /// Everything that use cases reach through ports.
@@ -35,6 +36,8 @@ pub struct World {
     pub alarms: MemoryAlarms,
     /// ECR.
     pub registry: MemoryRegistry,
+    /// The buckets of models.
+    pub uploads: MemoryUploads,
     /// Step Functions.
     pub executions: MemoryExecutions,
     /// The installation's topic.
@@ -53,6 +56,7 @@ impl World {
             metrics: MemoryMetrics::new(&calls),
             alarms: MemoryAlarms::new(&calls),
             registry: MemoryRegistry::new(&calls),
+            uploads: MemoryUploads::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
             slack: MemorySlack::new(&calls),
@@ -89,6 +93,7 @@ impl World {
             metrics: self.metrics.fork(&calls),
             alarms: self.alarms.fork(&calls),
             registry: self.registry.fork(&calls),
+            uploads: self.uploads.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
             slack: self.slack.fork(&calls),

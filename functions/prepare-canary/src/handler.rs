@@ -7,18 +7,20 @@ use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::diagnostic::Failed;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
+use perch_aws::models::Models;
 use perch_aws::store::Table;
 
 pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
     pub(crate) images: Images,
+    pub(crate) models: Models,
     pub(crate) cloudwatch: CloudWatch,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
-        let reads = (&self.images, &self.cloudwatch, &self.cloudwatch);
+        let reads = (&self.images, &self.models, &self.cloudwatch, &self.cloudwatch);
         Ok(prepare_canary::run(&self.store, &self.lambda, reads, &input, Timestamp::now()).await?)
     }
 }

@@ -8,6 +8,7 @@ use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::config::Env;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
+use perch_aws::models::Models;
 use perch_aws::store::Table;
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Error> {
         store: Table::new(&sdk, table),
         lambda: Functions::with_registry(&sdk, registry),
         images: Images::new(&sdk),
+        models: Models::new(&sdk),
         cloudwatch: CloudWatch::new(&sdk),
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

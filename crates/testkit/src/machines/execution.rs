@@ -177,8 +177,8 @@ impl Execution {
 
     /// Runs the function of the state.
     pub(crate) async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
-        let World { store, lambda, metrics, alarms, executions, .. } = world;
-        let checks = (lambda, alarms, metrics);
+        let World { store, lambda, uploads, metrics, alarms, executions, .. } = world;
+        let checks = (lambda, uploads, alarms, metrics);
         Ok(match &self.state {
             State::Prepare(input) => {
                 Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)
