@@ -247,7 +247,7 @@ fn only_those_who_need_a_right_have_it() {
         ("lambda:UpdateFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:GetFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:PublishVersion", vec!["prepare-canary"]),
-        ("lambda:InvokeFunction", vec!["judge-canary"]),
+        ("lambda:InvokeFunction", vec!["judge-canary", "prepare-canary"]),
         (
             "states:StartExecution",
             vec!["close-release", "on-alarm", "on-image-push", "on-package-upload", "reconcile"],
@@ -306,11 +306,13 @@ fn events_go_to_the_own_bus_and_their_writer_reads_nothing() {
 }
 
 #[test]
-fn synthetic_requests_go_to_functions_that_perch_may_release_and_with_a_qualifier() {
+fn own_requests_go_to_functions_that_perch_may_release_and_with_a_qualifier() {
     let template = template();
-    let invoked = allowed(function(&template, "judge-canary"), "lambda:InvokeFunction");
-    let qualified = |arn: &&str| arn.ends_with(":function:${FunctionPattern}:*");
-    assert!(invoked.len() == 1 && invoked.iter().all(qualified), "{invoked:?}");
+    for folder in ["judge-canary", "prepare-canary"] {
+        let invoked = allowed(function(&template, folder), "lambda:InvokeFunction");
+        let qualified = |arn: &&str| arn.ends_with(":function:${FunctionPattern}:*");
+        assert!(invoked.len() == 1 && invoked.iter().all(qualified), "{folder}: {invoked:?}");
+    }
 }
 
 #[test]
