@@ -50,3 +50,15 @@ fn parameter_name(secret: &SecretRef) -> String {
         None => secret.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_of_secret_are_ssm_parameters() {
+        let name = |text: &str| parameter_name(&text.parse().unwrap());
+        assert_eq!(name("ssm:/perch/slack/ml"), "/perch/slack/ml");
+        assert_eq!(name("secretsmanager:perch/slack"), "/aws/reference/secretsmanager/perch/slack");
+    }
+}

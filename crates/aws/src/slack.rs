@@ -69,15 +69,3 @@ impl PostSlack for Slack {
         Err(PortError::Invalid { what, message: format!("Slack answered {status}: {text}") })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_kinds_of_secret_are_ssm_parameters() {
-        let name = |text: &str| parameter_name(&text.parse().unwrap());
-        assert_eq!(name("ssm:/perch/slack/ml"), "/perch/slack/ml");
-        assert_eq!(name("secretsmanager:perch/slack"), "/aws/reference/secretsmanager/perch/slack");
-    }
-}
