@@ -12,9 +12,11 @@ use aws_sdk_sqs::types::{
 };
 use jiff::Timestamp;
 use perch_app::ports::{
-    CallFunction, DeleteLetter, Letter, PortError, Queue, ReceiveLetters, Tidings,
+    CallFunction, DeleteLetter, Letter, PortError, Queue, ReadFleet, ReceiveLetters, Tidings,
 };
-use perch_core::names::FunctionName;
+use perch_app::reload::FleetOutput;
+use perch_core::names::{FunctionName, TargetName};
+use perch_core::reload::Fleet;
 use serde_json::{Value, json};
 
 use crate::error::port_error;
@@ -213,6 +215,42 @@ impl CallFunction for FunctionCalls {
                 message: format!("{function} could not tell it; its log says why"),
             }),
         }
+    }
+}
+
+impl ReadFleet for FunctionCalls {
+    async fn fleet(
+        &self,
+        function: &FunctionName,
+        target: &TargetName,
+    ) -> Result<Fleet, PortError> {
+        let what = format!("the replicas of target {target}");
+        let patient = TimeoutConfig::builder()
+            .operation_attempt_timeout(ANSWER)
+            .operation_timeout(ANSWER)
+            .build();
+        let answer = self
+            .client
+            .invoke()
+            .function_name(function.as_str())
+            .invocation_type(InvocationType::RequestResponse)
+            .payload(Blob::new(json!({ "target": target }).to_string()))
+            .customize()
+            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
+            .send()
+            .await
+            .map_err(|error| port_error(format!("function {function}"), error))?;
+        let text = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let said: Value = serde_json::from_slice(&text).unwrap_or_default();
+        if answer.function_error.is_some() {
+            let why = said["errorMessage"].as_str().unwrap_or("it ended without an answer");
+            return Err(PortError::Invalid { what, message: format!("{function} failed: {why}") });
+        }
+        let found: Result<FleetOutput, _> = serde_json::from_value(said);
+        found.map(|found| found.fleet).map_err(|error| PortError::Invalid {
+            what,
+            message: format!("{function} answered something else: {error}"),
+        })
     }
 }
 

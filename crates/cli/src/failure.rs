@@ -179,8 +179,12 @@ fn order(error: &OrderError) -> Option<u8> {
     match error {
         OrderError::UnknownTarget(_)
         | OrderError::NothingInFlight(_)
-        | OrderError::UnknownVersion { .. } => Some(NOT_FOUND),
-        OrderError::NoGuard { .. } | OrderError::NoFunction(_) => Some(INVALID),
+        | OrderError::UnknownVersion { .. }
+        | OrderError::UnknownModel { .. }
+        | OrderError::NoModelBefore(_) => Some(NOT_FOUND),
+        OrderError::NoGuard { .. } | OrderError::NoFunction(_) | OrderError::NoModels(_) => {
+            Some(INVALID)
+        }
         OrderError::TooLate { .. }
         | OrderError::Stopped { .. }
         | OrderError::Busy { .. }

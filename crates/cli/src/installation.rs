@@ -72,6 +72,11 @@ impl Installation {
         Ok((queues, FunctionCalls::new(&self.sdk)))
     }
 
+    /// The functions of the installation.
+    pub(crate) fn functions(&self) -> FunctionCalls {
+        FunctionCalls::new(&self.sdk)
+    }
+
     /// The stack's state machines.
     pub(crate) async fn executions(&self) -> Result<Executions, PortError> {
         Executions::beside(&self.sdk, &self.store, &self.stack).await

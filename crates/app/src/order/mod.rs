@@ -3,10 +3,12 @@
 mod going_back;
 mod in_flight;
 mod line;
+mod model;
 
 pub use going_back::{Start, go_back_to, start};
 pub use in_flight::{active, continue_now, hold, promote, roll_back};
 pub use line::{resume, stop};
+pub use model::go_back_to_model;
 
 use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::stop::Stop;
@@ -90,6 +92,22 @@ pub enum OrderError {
         "target {0} has no Lambda function: `perch model rollback {0} --to VERSION` goes back to a model"
     )]
     NoFunction(TargetName),
+    /// The target takes no models.
+    #[error("target {0} takes no models: name their bucket under `sources.model`")]
+    NoModels(TargetName),
+    /// No model of the target was promoted yet.
+    #[error("no model of target {0} was promoted yet; name a version with --to")]
+    NoModelBefore(TargetName),
+    /// The model version is not in the bucket.
+    #[error(
+        "model {version} is not in the bucket of target {target}; `perch model list --target {target}` lists those that are"
+    )]
+    UnknownModel {
+        /// The target.
+        target: TargetName,
+        /// The version.
+        version: Version,
+    },
     /// The version does not exist.
     #[error(
         "version {version} of {function} does not exist (any more); \

@@ -31,7 +31,7 @@ pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;
-pub use servers::{FindReplicas, ServeModel, SwitchCache, Switched};
+pub use servers::{FindReplicas, ReadFleet, ServeModel, SwitchCache, Switched};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,

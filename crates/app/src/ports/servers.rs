@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use perch_core::names::{ModelName, Version};
-use perch_core::reload::{ModelFiles, Replica, ReplicaState};
+use perch_core::names::{FunctionName, ModelName, TargetName, Version};
+use perch_core::reload::{Fleet, ModelFiles, Replica, ReplicaState};
 use perch_core::target::{Cache, ModelServers, Replicas};
 use serde_json::Value;
 
@@ -66,6 +66,16 @@ pub trait ServeModel: Sync {
         replica: &Replica,
         version: &Version,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Asks an installation's function that reaches model servers.
+pub trait ReadFleet {
+    /// What the replicas of a target and its cache report now.
+    fn fleet(
+        &self,
+        function: &FunctionName,
+        target: &TargetName,
+    ) -> impl Future<Output = Result<Fleet, PortError>> + Send;
 }
 
 /// What became of a switch of a cache.

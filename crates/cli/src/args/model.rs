@@ -1,10 +1,12 @@
-//! `perch model push|list|show`.
+//! `perch model push|list|show|verify|rollback`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use perch_core::names::{TargetName, Version};
 use perch_core::target::ByteSize;
+
+use super::decisions::Decision;
 
 /// Upload model versions, and look at them
 #[derive(Debug, Args)]
@@ -19,6 +21,38 @@ pub(crate) enum Command {
     Push(Push),
     List(List),
     Show(Show),
+    Verify(Verify),
+    Rollback(Rollback),
+}
+
+/// Read every replica and the cache, and compare them with what was promoted last
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Ends with 0 when all are equal, with 1 when they are not.
+
+Examples:
+  perch model verify news-classifier")]
+pub(crate) struct Verify {
+    /// The target
+    pub(crate) target: TargetName,
+}
+
+/// Bring every replica and the cache back to a model that served before
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --to it is the model before the one that was promoted last. All replicas
+load it at once, without guards and watch. A release in flight is rolled back with
+`perch rollback`.
+
+Examples:
+  perch model rollback news-classifier --reason 'wrong labels'
+  perch model rollback news-classifier --to v1 --reason 'wrong labels'")]
+pub(crate) struct Rollback {
+    #[command(flatten)]
+    pub(crate) decision: Decision,
+    /// The version to go back to
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) to: Option<Version>,
 }
 
 /// Upload a model version; its manifest comes last and starts the release

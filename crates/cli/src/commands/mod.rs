@@ -96,6 +96,10 @@ async fn decided(
             let tags = perch.services().repositories;
             start::start(store, &tags, executions, args, now, console).await?;
         }
+        Command::Model(Model { command: Models::Rollback(args) }) => {
+            let models = perch.models();
+            start::go_back_to_model(store, &models, executions, args, now, console).await?;
+        }
         Command::Stop(args) => line::stop(store, &args.line, now, console).await?,
         Command::Resume(args) => line::resume(store, executions, &args.line, now, console).await?,
         _ => return Ok(false),
@@ -132,6 +136,9 @@ async fn look(
         }
         Command::Model(Model { command: Models::Show(args) }) => {
             model::show(store, &perch.models(), args, console).await?;
+        }
+        Command::Model(Model { command: Models::Verify(args) }) => {
+            return model::verify(store, &perch.functions(), &perch.stack, args, console).await;
         }
         Command::Journal(args) => list::journal(store, args, console).await?,
         Command::DeadLetters(args) => {

@@ -5,16 +5,17 @@ use std::time::Instant;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use perch_app::model_list;
-use perch_app::ports::{LoadArtifact, LoadHead, LoadTarget, PortError, ReadModels as _};
+use perch_app::ports::{LoadArtifact, LoadHead, LoadTarget, PortError, ReadFleet, ReadModels as _};
+use perch_app::reload;
 use perch_aws::models::Models;
 use perch_core::manifest::Found;
 use perch_core::names::{BucketName, Version};
 use perch_core::target::Target;
 use serde::Serialize;
 
-use crate::args::model::{List, Push, Show};
+use crate::args::model::{List, Push, Show, Verify};
 use crate::console::Console;
-use crate::failure::Missing;
+use crate::failure::{self, Missing};
 use crate::render;
 use crate::upload::{Plan, Progress, Sender, Taken, Unfit};
 
@@ -118,4 +119,21 @@ pub(super) async fn show(
     let missing = || Missing::Model(args.version.clone(), target.name.clone());
     let found = found.ok_or_else(missing)?;
     console.show(&found, |look| render::models::model(&found, look))
+}
+
+/// `perch model verify`
+pub(super) async fn verify(
+    store: &(impl LoadTarget + LoadHead),
+    functions: &impl ReadFleet,
+    stack: &str,
+    args: &Verify,
+    console: &mut Console<'_>,
+) -> anyhow::Result<u8> {
+    let target = target(store, &args.target).await?;
+    let function = format!("{stack}-read-replicas").parse()?;
+    let fleet = functions.fleet(&function, &target.name).await?;
+    let head = store.head(&target.name).await?;
+    let verified = reload::verify(head.as_ref(), &fleet, target.cache.is_some());
+    console.show(&verified, |look| render::models::verified(&target.name, &verified, look))?;
+    Ok(if verified.equal { failure::OK } else { failure::ERROR })
 }

@@ -4,14 +4,16 @@ use jiff::Timestamp;
 use perch_app::artifact_name::resolve;
 use perch_app::order::{self, OrderError};
 use perch_app::ports::{
-    KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget, PlanRelease,
-    PortError, ReadAlias, ReadFunction, ResolveTag, StartExecution, WaitForTurn,
+    KeepNote, ListReleases, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
+    PlanRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag, StartExecution,
+    WaitForTurn,
 };
 use perch_core::names::{AlarmName, ReleaseId, Version};
 use perch_core::release::Release;
 
 use super::decide::say;
 use crate::args::decisions::Decision;
+use crate::args::model::Rollback as ModelRollback;
 use crate::args::release::Start;
 use crate::console::Console;
 use crate::failure::Missing;
@@ -87,6 +89,37 @@ pub(super) async fn go_back_to<E: StartExecution>(
         "{} started: all traffic of {} goes to version {version} at once, without guards and \
          watch",
         release.id, release.plan.driver
+    );
+    say(console, &release, &text)
+}
+
+/// `perch model rollback TARGET [--to VERSION] --reason TEXT`
+pub(super) async fn go_back_to_model<E: StartExecution>(
+    store: &(
+         impl LoadTarget
+         + LoadHead
+         + LoadStanding
+         + LoadArtifact
+         + LoadRelease
+         + ListReleases
+         + PlanRelease
+         + WaitForTurn
+         + KeepNote
+     ),
+    models: &impl ReadModels,
+    executions: impl AsyncFnOnce() -> Result<E, PortError>,
+    args: &ModelRollback,
+    now: Timestamp,
+    console: &mut Console<'_>,
+) -> anyhow::Result<()> {
+    let Decision { target, word } = &args.decision;
+    let (to, word) = ((target, args.to.as_ref()), (word.by.as_str(), word.reason.as_str()));
+    let executions = executions().await?;
+    let id = order::go_back_to_model(store, models, &executions, to, word, now).await?;
+    let release = started(store, id).await?;
+    let text = format!(
+        "{} started: every replica goes to {} at once, and the cache with them, without guards and watch",
+        release.id, release.artifact
     );
     say(console, &release, &text)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use comfy_table::{Cell, Color};
 use perch_app::model_list::{ModelInFull, ModelVersion, State};
+use perch_app::reload::Verified;
 use perch_core::names::TargetName;
 use perch_core::target::ByteSize;
 
@@ -119,4 +120,35 @@ fn metrics(metrics: &BTreeMap<String, f64>) -> String {
     }
     let each: Vec<_> = metrics.iter().map(|(name, value)| format!("{name} {value}")).collect();
     each.join(", ")
+}
+
+/// What every replica and the cache have, and whether that is what was promoted last.
+pub(crate) fn verified(target: &TargetName, verified: &Verified, look: Look) -> String {
+    let mut table = table(look);
+    table.set_header(header(["PLACE", "SERVES", "", "ALSO"]));
+    for finding in &verified.findings {
+        let (word, colour) =
+            if finding.right { ("ok", Color::Green) } else { ("WRONG", Color::Red) };
+        table.add_row([
+            Cell::new(&finding.place),
+            Cell::new(finding.found.as_deref().unwrap_or("nothing")),
+            Cell::new(word).fg(colour),
+            Cell::new(&finding.more),
+        ]);
+    }
+    let promoted = match &verified.promoted {
+        Some(version) => format!("Perch promoted model {version}"),
+        None => "Perch promoted no model yet".to_owned(),
+    };
+    let wrong = verified.findings.iter().filter(|finding| !finding.right).count();
+    let end = match (verified.equal, wrong) {
+        (true, _) => "all are equal".to_owned(),
+        (false, 0) => format!("no replica of {target} was found"),
+        (false, wrong) => format!(
+            "{wrong} of {} differ; `perch model rollback {target} --to VERSION --reason TEXT` brings all to \
+             one version",
+            verified.findings.len()
+        ),
+    };
+    format!("{}\n{promoted}; {end}", finish(table))
 }

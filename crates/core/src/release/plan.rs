@@ -155,9 +155,10 @@ impl Plan {
     }
 
     /// The length of a block of evidence in seconds: a minute where the service publishes finer metrics
-    /// itself, else a bucket.
+    /// itself, else a bucket. With looks below a minute, which only a local stack takes, a bucket too.
     pub fn block_seconds(&self) -> u32 {
-        let least = if self.judge.metrics.is_some() { 60 } else { 1 };
+        let minutes = self.judge.interval.as_secs() >= 60;
+        let least = if self.judge.metrics.is_some() && minutes { 60 } else { 1 };
         self.bucket_seconds().max(least)
     }
 
