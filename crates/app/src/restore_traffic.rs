@@ -61,6 +61,10 @@ pub async fn run(
         _ => Ok(None),
     };
     let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
+    let moving = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
+    if let Some(reload) = release.reload.as_mut().filter(|_| of_servers && moving) {
+        reload.racing = true;
+    }
     let mut events = Vec::new();
     events.extend(request(&release, input).map(Event::RollbackRequested));
     match &restored {

@@ -29,6 +29,7 @@ mod prepare_canary;
 mod promote_canary;
 mod publish_events;
 mod reconcile;
+mod reload;
 mod replace;
 mod restore_traffic;
 mod shift_weight;

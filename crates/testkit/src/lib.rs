@@ -10,6 +10,7 @@ pub mod build;
 pub mod bus;
 pub mod calls;
 pub mod executions;
+pub mod fleet;
 pub mod invariants;
 pub mod lambda;
 pub mod letters;
@@ -28,6 +29,7 @@ pub use build::{TargetBuilder, announcement, at, digest, image, release, target}
 pub use bus::MemoryBus;
 pub use calls::{Calls, Failure, Fault, Paused, Schedule, interleave, run};
 pub use executions::MemoryExecutions;
+pub use fleet::MemoryFleet;
 pub use lambda::MemoryLambda;
 pub use letters::{MemoryCalls, MemoryLetters};
 pub use machines::Machines;

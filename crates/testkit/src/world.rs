@@ -13,6 +13,7 @@ use perch_core::target::{Lambda, Target};
 use crate::build::{at, digest, target};
 use crate::calls::Calls;
 use crate::executions::MemoryExecutions;
+use crate::fleet::MemoryFleet;
 use crate::lambda::{MemoryLambda, Published};
 use crate::people::{MemorySlack, MemoryTopic};
 use crate::registry::MemoryRegistry;
@@ -36,6 +37,8 @@ pub struct World {
     pub alarms: MemoryAlarms,
     /// ECR.
     pub registry: MemoryRegistry,
+    /// Model servers and their cache.
+    pub fleet: MemoryFleet,
     /// The buckets of models.
     pub uploads: MemoryUploads,
     /// Step Functions.
@@ -56,6 +59,7 @@ impl World {
             metrics: MemoryMetrics::new(&calls),
             alarms: MemoryAlarms::new(&calls),
             registry: MemoryRegistry::new(&calls),
+            fleet: MemoryFleet::new(&calls),
             uploads: MemoryUploads::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
@@ -93,6 +97,7 @@ impl World {
             metrics: self.metrics.fork(&calls),
             alarms: self.alarms.fork(&calls),
             registry: self.registry.fork(&calls),
+            fleet: self.fleet.fork(&calls),
             uploads: self.uploads.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),

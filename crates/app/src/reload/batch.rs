@@ -7,7 +7,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 use perch_core::reload::{Begun, LeftOut, Reload, Replica};
 
-use super::replica::{Came, Goal};
+use super::replica::{Came, Fence, Goal};
 use crate::ports::{ReadModels, ServeModel};
 
 /// What came of a round.
@@ -27,8 +27,8 @@ pub(super) struct Round {
 
 /// Does the next step of each of these replicas, so many at the same time. One that takes longer than
 /// a replica may counts as failed.
-pub(super) async fn round<S: ServeModel, M: ReadModels>(
-    goal: &Goal<'_, S, M>,
+pub(super) async fn round<S: ServeModel, M: ReadModels, F: Fence>(
+    goal: &Goal<'_, S, M, F>,
     replicas: &[&Replica],
     reload: &Reload,
     now: Timestamp,

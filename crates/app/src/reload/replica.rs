@@ -1,20 +1,23 @@
 //! The next step of one replica towards a version.
 
+use std::future::Future;
+
 use perch_core::manifest::difference;
 use perch_core::names::Version;
+use perch_core::release::Release;
 use perch_core::reload::{Begun, Replica, ReplicaState, Toward, toward};
 use perch_core::target::ModelServers;
 
 use super::fleet::told;
 use super::model::Model;
-use crate::ports::{PortError, ReadModels, ServeModel};
+use crate::ports::{LoadHead, PortError, ReadModels, ServeModel};
 
 /// How often a replica is told to load a model before it counts as unable to. A network error while
 /// loading is no reason to keep the old model for ever, and a broken model fails every time.
 const ATTEMPTS: u32 = 3;
 
 /// Where a replica is to go.
-pub(super) struct Goal<'a, S, M> {
+pub(super) struct Goal<'a, S, M, F> {
     pub(super) port: &'a S,
     pub(super) servers: &'a ModelServers,
     pub(super) version: &'a Version,
@@ -22,8 +25,29 @@ pub(super) struct Goal<'a, S, M> {
     pub(super) bytes: u64,
     /// The model's files and golden requests, where it has to be loaded.
     pub(super) model: &'a Model<'a, M>,
+    /// Looked at right before a replica is told to serve the version.
+    pub(super) fence: &'a F,
     /// Versions that a replica may serve: another one means that someone else changed it.
     pub(super) known: &'a [Version],
+}
+
+/// Whether the execution still holds its target.
+pub(super) trait Fence: Sync {
+    /// Looks at the head.
+    fn holds(&self) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
+/// The fence of a release, in the table.
+pub(super) struct Held<'a, L> {
+    pub(super) store: &'a L,
+    pub(super) release: &'a Release,
+}
+
+impl<L: LoadHead + Sync> Fence for Held<'_, L> {
+    async fn holds(&self) -> Result<bool, PortError> {
+        let head = self.store.head(&self.release.target).await?;
+        Ok(head.is_some_and(|head| head.fence == self.release.fence))
+    }
 }
 
 /// What came of a step.
@@ -41,7 +65,7 @@ pub(super) enum Came {
     Golden(Vec<String>),
 }
 
-impl<S: ServeModel, M: ReadModels> Goal<'_, S, M> {
+impl<S: ServeModel, M: ReadModels, F: Fence> Goal<'_, S, M, F> {
     /// Does the next step; a server that has the model at once goes all the way.
     pub(super) async fn step(&self, replica: &Replica, begun: Option<Begun>) -> Came {
         let under_way = |error: &PortError| Came::OnTheWay { told: false, why: Some(told(error)) };
@@ -117,6 +141,9 @@ impl<S: ServeModel, M: ReadModels> Goal<'_, S, M> {
         }
         if !differences.is_empty() {
             return Ok(Some(Came::Golden(differences)));
+        }
+        if !self.fence.holds().await? {
+            return Ok(Some(Came::OnTheWay { told: false, why: None }));
         }
         self.port.activate(self.servers, replica, self.version).await?;
         Ok(None)

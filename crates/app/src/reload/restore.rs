@@ -4,6 +4,7 @@
 //! anew. What can't be brought back ends the release as Stuck, which pages.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use perch_core::decide::{Event, Next, resume};
@@ -17,7 +18,7 @@ use perch_core::target::ModelServers;
 use super::batch::{Round, pause, round};
 use super::cache::point;
 use super::model::Model;
-use super::replica::Goal;
+use super::replica::{Goal, Held};
 use super::{Reach, tidy};
 use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadStanding, PortError, ReadModels, ServeModel,
@@ -25,13 +26,20 @@ use crate::ports::{
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle_all};
 
+/// How long a round that was under way when the fence was taken may still act: the time-out of its
+/// function (30 s) and a margin. Model servers have no lock that refuses it.
+const ROUND: Duration = Duration::from_secs(40);
+
+/// Seconds between two looks in that time. Traffic is back by then.
+const SETTLING: u64 = 5;
+
 /// Does the next round of a rollback.
 ///
 /// # Errors
 /// [`StepError::NotAsSet`] when a replica can't be brought back in time; the state machine ends the
 /// release as Stuck then. [`StepError`] when a port failed; a repeated call goes on.
 pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
-    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease + Sync),
     reach: Reach<'_, S, C, M>,
     input: &StepInput,
     now: Timestamp,
@@ -52,7 +60,7 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     let reload = release.reload.clone().ok_or_else(|| missing(&release, "model"))?;
     let restoring = Restoring { release: &release, servers: &servers, snapshot, reload: &reload };
     let (came, cache) = futures_util::future::join(
-        restoring.replicas(reach, &ledger.baseline, now),
+        restoring.replicas(store, reach, &ledger.baseline, now),
         restoring.cache(reach.cache, &ledger.baseline),
     )
     .await;
@@ -68,11 +76,17 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
             found: failed.serves.as_ref().map_or("nothing".to_owned(), ToString::to_string),
         });
     }
-    let is_done = came.begun.is_empty();
+    let settles_at = reload.settles_at.or_else(|| {
+        let end = now.saturating_add(ROUND).unwrap_or(now);
+        reload.racing.then_some(end)
+    });
+    let settled = settles_at.is_none_or(|end| now >= end);
+    let is_back = came.begun.is_empty();
+    let is_done = is_back && settled;
     match cache {
         Ok(event) => events.extend(event),
         // The replicas go on; the cache is tried again with the next round.
-        Err(error) if !is_done => tracing::warn!(%error, "The cache was not switched back yet"),
+        Err(error) if !is_back => tracing::warn!(%error, "The cache was not switched back yet"),
         Err(error) => return Err(error.into()),
     }
     if is_done {
@@ -85,9 +99,10 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
         events.push(Event::TrafficRestored);
         return settle_all(store, input, release, &events, now).await;
     }
-    let next = Next::Restore { after_seconds: pause(&came.begun, now) };
+    let pause = if is_back { SETTLING } else { pause(&came.begun, now) };
+    let next = Next::Restore { after_seconds: pause };
     if let Some(reload) = &mut release.reload {
-        reload.begun = came.begun;
+        (reload.begun, reload.settles_at) = (came.begun, settles_at);
     }
     if events.is_empty() {
         return keep(store, input, release, next, now).await;
@@ -107,6 +122,7 @@ impl Restoring<'_> {
     /// All replicas at once, those that went over last first: callers wait.
     async fn replicas<S: ServeModel, C: SwitchCache, M: ReadModels>(
         &self,
+        store: &(impl LoadHead + Sync),
         reach: Reach<'_, S, C, M>,
         baseline: &Version,
         now: Timestamp,
@@ -128,6 +144,7 @@ impl Restoring<'_> {
             // It served there before, beside another model.
             bytes: 0,
             model: &model,
+            fence: &Held { store, release: self.release },
             known: &known,
         };
         round(&goal, &backwards, self.reload, now).await

@@ -13,7 +13,7 @@ use perch_core::weight::Weight;
 use super::batch::{Round, pause, round};
 use super::cache::point;
 use super::model::Model;
-use super::replica::Goal;
+use super::replica::{Goal, Held};
 use super::{Reach, tidy};
 use crate::move_alias::way;
 use crate::ports::{
@@ -30,7 +30,7 @@ const HELD: u64 = 30;
 /// # Errors
 /// [`StepError`] when a port failed; a repeated call goes on where this one ended.
 pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
-    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
+    store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease + Sync),
     reach: Reach<'_, S, C, M>,
     input: &StepInput,
     now: Timestamp,
@@ -71,6 +71,7 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
             version: &part.canary,
             bytes: part.reload.facts.bytes,
             model: &model,
+            fence: &Held { store, release: &release },
             known: &known,
         };
         round(&goal, &under_way, part.reload, now).await

@@ -27,6 +27,13 @@ pub struct Reload {
     /// Whether the cache was switched, or found out of reach where that is no reason to stop.
     #[serde(default)]
     pub cache_settled: bool,
+    /// Whether a round may have been under way when the rollback took the fence: it could still tell a
+    /// replica to go over.
+    #[serde(default)]
+    pub racing: bool,
+    /// Until when replicas are read again for that reason.
+    #[serde(default)]
+    pub settles_at: Option<Timestamp>,
 }
 
 /// A replica that is under way.
@@ -48,6 +55,8 @@ impl Reload {
             done: Vec::new(),
             left_out: Vec::new(),
             cache_settled: false,
+            racing: false,
+            settles_at: None,
         }
     }
 

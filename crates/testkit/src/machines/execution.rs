@@ -40,6 +40,8 @@ pub enum State {
     StartRollback(RollbackInput),
     /// rollback: `RestoreTraffic`
     Restore(RollbackInput),
+    /// rollback: `RestoreReplicas`
+    RestoreReplicas(StepInput),
     /// rollback: `StopCanaryDeploy`
     StopCanaryDeploy(CloseInput),
     /// Both: `CloseRelease`
@@ -67,6 +69,7 @@ impl State {
             State::StartRollback(_) => "RollBack",
             State::Restore(_) => "RestoreTraffic",
             State::StopCanaryDeploy(_) => "StopCanaryDeploy",
+            State::RestoreReplicas(_) => "RestoreReplicas",
             State::Close(_) => "CloseRelease",
             State::RecordStuck(_) => "RecordStuck",
             State::Ended => "Ended",
@@ -114,7 +117,8 @@ impl Execution {
             State::Prepare(input)
             | State::Shift(input)
             | State::Judge(input)
-            | State::Promote(input) => Some(input.release_id.clone()),
+            | State::Promote(input)
+            | State::RestoreReplicas(input) => Some(input.release_id.clone()),
             State::StartRollback(input) | State::Restore(input) => Some(input.release_id.clone()),
             State::StopCanaryDeploy(input) | State::Close(input) | State::RecordStuck(input) => {
                 Some(input.release_id.clone())
@@ -177,6 +181,10 @@ impl Execution {
 
     /// Runs the function of the state.
     pub(crate) async fn invoke(&self, world: &World, now: Timestamp) -> Result<Answer, StepError> {
+        let restores = matches!(self.state, State::RestoreReplicas(_));
+        if self.machine == Machine::ModelReload || restores {
+            return self.invoke_reload(world, now).await;
+        }
         let World { store, lambda, uploads, metrics, alarms, executions, .. } = world;
         let checks = (lambda, uploads, alarms, metrics);
         Ok(match &self.state {
@@ -201,6 +209,7 @@ impl Execution {
             State::Restore(input) => {
                 Answer::Step(restore_traffic::run(store, lambda, input, now).await?)
             }
+            State::RestoreReplicas(_) => unreachable!("it is a step of model servers"),
             State::StopCanaryDeploy(input) => Answer::Stop(input.clone()),
             State::Close(input) | State::RecordStuck(input) => {
                 close_release::run(store, executions, input, now).await?;

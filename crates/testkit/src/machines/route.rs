@@ -50,7 +50,7 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
             "Unavailable" | "Conflict" => retry(6, 1.0, 2.0, 20.0),
             _ => NEVER,
         },
-        State::Restore(_) => match error {
+        State::Restore(_) | State::RestoreReplicas(_) => match error {
             "Illegal" | "Invalid" => NEVER,
             _ => retry(20, 1.0, 1.5, 60.0),
         },
@@ -76,6 +76,10 @@ pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> Stat
             let release_id = input.release_id.clone();
             State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
         }
+        State::RestoreReplicas(input) => {
+            let release_id = input.release_id.clone();
+            State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
+        }
         State::StopCanaryDeploy(input) => State::Close(input.clone()),
         State::StartRollback(_) | State::Close(_) | State::RecordStuck(_) => State::Failed(text),
         State::Ended | State::Stuck | State::Stopped | State::Failed(_) => state.clone(),
@@ -91,8 +95,17 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
         Answer::Started | Answer::Closed => return (State::Ended, 0),
     };
     let StepOutput { release_id, fence, .. } = output.clone();
-    if matches!(state, State::Restore(_)) && output.next == Next::End.name() {
+    if matches!(state, State::Restore(_) | State::RestoreReplicas(_))
+        && output.next == Next::End.name()
+    {
         return (State::Ended, 0);
+    }
+    if output.next == "Restore" {
+        let step = StepInput { release_id, fence };
+        return (State::RestoreReplicas(step), i64::try_from(output.wait_seconds).unwrap());
+    }
+    if matches!(state, State::RestoreReplicas(_)) {
+        return (State::Close(CloseInput { release_id, fence, failure: None }), 0);
     }
     if matches!(state, State::Restore(_)) {
         return (State::StopCanaryDeploy(CloseInput { release_id, fence, failure: None }), 0);

@@ -203,6 +203,7 @@ fn name(state: &State) -> &'static str {
         State::Promote(_) => "PromoteCanary",
         State::StartRollback(_) => "RollBack",
         State::Restore(_) => "RestoreTraffic",
+        State::RestoreReplicas(_) => "RestoreReplicas",
         State::StopCanaryDeploy(_) => "StopCanaryDeploy",
         State::Close(_) => "CloseRelease",
         State::RecordStuck(_) => "RecordStuck",
