@@ -9,6 +9,7 @@
 )]
 
 mod announce;
+mod announce_model;
 mod apply_target;
 mod by_hand;
 mod close_release;

@@ -15,6 +15,7 @@ use crate::calls::Calls;
 use crate::executions::MemoryExecutions;
 use crate::fleet::MemoryFleet;
 use crate::lambda::{MemoryLambda, Published};
+use crate::models::MemoryModels;
 use crate::people::{MemorySlack, MemoryTopic};
 use crate::registry::MemoryRegistry;
 use crate::store::ArtifactItem;
@@ -41,6 +42,8 @@ pub struct World {
     pub fleet: MemoryFleet,
     /// The buckets of models.
     pub uploads: MemoryUploads,
+    /// Buckets with every version of every object.
+    pub models: MemoryModels,
     /// Step Functions.
     pub executions: MemoryExecutions,
     /// The installation's topic.
@@ -61,6 +64,7 @@ impl World {
             registry: MemoryRegistry::new(&calls),
             fleet: MemoryFleet::new(&calls),
             uploads: MemoryUploads::new(&calls),
+            models: MemoryModels::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
             slack: MemorySlack::new(&calls),
@@ -99,6 +103,7 @@ impl World {
             registry: self.registry.fork(&calls),
             fleet: self.fleet.fork(&calls),
             uploads: self.uploads.fork(&calls),
+            models: self.models.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
             slack: self.slack.fork(&calls),

@@ -114,6 +114,22 @@ impl TargetBuilder {
         self
     }
 
+    /// Takes models of bucket `models` under `models/news`, as this JSON says more, on three servers,
+    /// instead of images.
+    pub fn taking_models(mut self, more: serde_json::Value) -> Self {
+        let mut source = serde_json::json!({ "bucket": "models", "prefix": "models/news" });
+        source.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        let replicas = ["http://a:1", "http://b:1", "http://c:1"];
+        let servers = serde_json::json!({
+            "protocol": "perch", "model": "news", "replicas": { "static": replicas },
+        });
+        let model = serde_json::from_value(source).unwrap();
+        self.0.sources = Sources { image: None, package: None, model: Some(model) };
+        let model_servers = serde_json::from_value(servers).unwrap();
+        self.0.service = Service { lambda: None, model_servers };
+        self
+    }
+
     /// Tells Slack through the webhook under this reference.
     pub fn telling_slack(mut self, webhook: &str) -> Self {
         self.0.notify = Notify { slack: Some(Slack { webhook: webhook.parse().unwrap() }) };
