@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use perch_app::announce::{self, Announcement, Answer};
+use perch_app::announce_model::{self, Uploaded};
 use perch_app::close_release::CloseInput;
 use perch_app::on_alarm::{self, Alarm};
 use perch_app::restore_traffic::RollbackInput;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 #[derive(Debug, PartialEq)]
 enum Meaning {
     Push(Announcement),
+    Upload(Uploaded),
     Alarm(Alarm),
     Nothing,
     Refused(String),
@@ -42,6 +44,10 @@ fn package(event: &Value) -> Meaning {
     events::package_of(&delivered(event)).map_or_else(refused, Meaning::Push)
 }
 
+fn model(event: &Value) -> Meaning {
+    events::model_of(&delivered(event)).map_or_else(refused, Meaning::Upload)
+}
+
 fn alarm(event: &Value) -> Meaning {
     let found = events::alarm_of(&delivered(event));
     found.map_or_else(refused, |alarm| alarm.map_or(Meaning::Nothing, Meaning::Alarm))
@@ -51,7 +57,10 @@ fn alarm(event: &Value) -> Meaning {
 fn meaning(event: &Value) -> Meaning {
     match event["source"].as_str() {
         Some("aws.ecr") => image(event),
-        Some("aws.s3") => package(event),
+        Some("aws.s3") => match event["detail"]["object"]["key"].as_str() {
+            Some(key) if key.ends_with("/manifest.json") => model(event),
+            _ => package(event),
+        },
         Some("aws.cloudwatch") => alarm(event),
         other => panic!("nobody takes events of {other:?}"),
     }
@@ -157,6 +166,8 @@ fn bad_events_come_to_what_they_should() {
         ("image-push-unknown-repository.json", Understood),
         ("image-push-untagged.json", Understood),
         ("image-storage-class.json", Nothing),
+        ("model-upload-no-bucket.json", Refused("missing field `bucket`")),
+        ("model-upload-unversioned.json", Understood),
         ("package-upload-unversioned.json", Refused("`object.version-id`")),
     ];
     let listed: Vec<&str> = expected.iter().map(|(name, _)| *name).collect();
@@ -164,9 +175,8 @@ fn bad_events_come_to_what_they_should() {
     for (name, expected) in expected {
         let found = meaning(&json(Path::new("events/bad").join(name)));
         let fine = match (&expected, &found) {
-            (Understood, Meaning::Push(_) | Meaning::Alarm(_)) | (Nothing, Meaning::Nothing) => {
-                true
-            }
+            (Understood, Meaning::Push(_) | Meaning::Upload(_) | Meaning::Alarm(_))
+            | (Nothing, Meaning::Nothing) => true,
             (Refused(part), Meaning::Refused(text)) => text.contains(part),
             _ => false,
         };
@@ -219,6 +229,36 @@ async fn an_upload_starts_a_release_of_the_target_that_takes_packages() {
     let answers = announced("events/on-package-upload.json").await;
     let [Answer::Started(id)] = answers.as_slice() else { panic!("{answers:?}") };
     assert!(id.as_str().starts_with("news-classifier-zip-20260302-091511-"), "{id}");
+}
+
+/// What an upload leads to where the target of `events/target-model.yaml` takes it and the bucket has
+/// `text` as its manifest.
+async fn uploaded(path: &str, text: &str) -> Vec<Answer> {
+    let world = World::empty();
+    world.add(&serde_json::from_value(yaml("events/target-model.yaml")).unwrap());
+    let Meaning::Upload(told) = meaning(&json(path)) else { panic!("{path}") };
+    let written = world.models.announce(&told.key, text);
+    let upload = Uploaded { object: told.object.as_ref().and(written.object), ..told };
+    let World { store, models, executions, .. } = &world;
+    let now = upload.at;
+    let answers = announce_model::run(store, models, executions, &upload, now).await.unwrap();
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+#[tokio::test]
+async fn a_model_upload_is_checked_for_the_target_that_takes_it() {
+    let file = r#"{"path": "model.onnx", "size": 1, "sha256": "SUM", "versionId": "a"}"#;
+    let manifest = r#"{"schemaVersion": 1, "model": "news", "version": "v2", "files": [FILE],
+        "metrics": {"accuracy": 0.93}, "createdBy": "ada", "createdAt": "2026-03-02T09:15:00Z"}"#;
+    let text = manifest.replace("FILE", file).replace("SUM", &"0".repeat(64));
+    for (path, why) in [
+        ("events/on-model-upload.json", "1 of 1 files: model.onnx: is not there"),
+        ("events/bad/model-upload-unversioned.json", "keeps no versions of its objects"),
+    ] {
+        let answers = uploaded(path, &text).await;
+        let [Answer::Ignored(text)] = answers.as_slice() else { panic!("{path}: {answers:?}") };
+        assert!(text.contains(why), "{path}: {text}");
+    }
 }
 
 #[tokio::test]

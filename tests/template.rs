@@ -166,6 +166,7 @@ fn rules_deliver_what_the_functions_take() {
     for (folder, source, kind) in [
         ("on-image-push", "aws.ecr", "ECR Image Action"),
         ("on-package-upload", "aws.s3", "Object Created"),
+        ("on-model-upload", "aws.s3", "Object Created"),
         ("on-alarm", "aws.cloudwatch", "CloudWatch Alarm State Change"),
     ] {
         let events = values(&function(&template, folder)["Events"]);
@@ -250,7 +251,14 @@ fn only_those_who_need_a_right_have_it() {
         ("lambda:InvokeFunction", vec!["judge-canary", "prepare-canary"]),
         (
             "states:StartExecution",
-            vec!["close-release", "on-alarm", "on-image-push", "on-package-upload", "reconcile"],
+            vec![
+                "close-release",
+                "on-alarm",
+                "on-image-push",
+                "on-model-upload",
+                "on-package-upload",
+                "reconcile",
+            ],
         ),
         (
             "lambda:GetAlias",
@@ -273,9 +281,20 @@ fn only_those_who_need_a_right_have_it() {
         // Who plans releases sees to it that no stop stands.
         (
             "dynamodb:ConditionCheckItem",
-            vec!["close-release", "on-image-push", "on-package-upload", "reconcile"],
+            vec![
+                "close-release",
+                "on-image-push",
+                "on-model-upload",
+                "on-package-upload",
+                "reconcile",
+            ],
         ),
-        ("dynamodb:Query", vec!["on-alarm", "on-image-push", "on-package-upload", "reconcile"]),
+        (
+            "dynamodb:Query",
+            vec!["on-alarm", "on-image-push", "on-model-upload", "on-package-upload", "reconcile"],
+        ),
+        ("kms:Verify", vec!["on-model-upload"]),
+        ("s3:ListBucketVersions", vec!["on-model-upload"]),
         ("dynamodb:DeleteItem", vec![]),
         ("cloudwatch:GetMetricData", vec!["judge-canary", "prepare-canary"]),
         ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
@@ -330,6 +349,7 @@ fn who_starts_a_release_may_also_roll_one_back() {
             "close-release" | "on-image-push" | "on-package-upload" | "reconcile" => {
                 &["canary-deploy", "rollback"]
             }
+            "on-model-upload" => &["canary-deploy", "model-reload", "rollback"],
             "on-alarm" => &["rollback"],
             _ => &[],
         };

@@ -6,6 +6,7 @@ use perch_app::announce::Answer;
 use perch_app::announce_model::{self, AnnounceError, Uploaded};
 use perch_app::check_model::{golden, model_files};
 use perch_app::model_list::{self, State};
+use perch_app::ports::{ObjectId, ReadModels as _};
 use perch_core::artifact::Artifact;
 use perch_core::head::Serving;
 use perch_core::manifest::{SigningKey, signed_bytes};
@@ -45,7 +46,10 @@ async fn refused(world: &World, uploaded: &Uploaded, why: &str) {
     let before = world.head(&news());
     for _ in 0..2 {
         let answers = announce(world, uploaded).await;
-        assert!(matches!(&answers[..], [Answer::Ignored(text)] if text.contains(why)), "{answers:?}");
+        assert!(
+            matches!(&answers[..], [Answer::Ignored(text)] if text.contains(why)),
+            "{answers:?}"
+        );
     }
     let notes = notes(world);
     assert_eq!((notes.len(), &notes[0].0), (1, &Some(news())), "the same event is the same note");
@@ -62,13 +66,19 @@ async fn a_complete_upload_starts_a_release() {
     let artifact = world.release(id).artifact;
     assert_eq!(artifact.identity(), "s3://models/models/news/v2");
     let Artifact::Model { key, object, version, .. } = &artifact else { panic!("{artifact}") };
-    assert_eq!((key.as_str(), Some(object), version.as_str()), (KEY, uploaded.object.as_ref(), "v2"));
+    assert_eq!(
+        (key.as_str(), Some(object), version.as_str()),
+        (KEY, uploaded.object.as_ref(), "v2")
+    );
     assert_eq!(notes(&world), []);
     assert_eq!(world.calls.count("digest"), 0, "nothing is downloaded");
     assert_eq!(world.calls.count("content"), 1, "but the manifest");
     let files = model_files(&world.models, &artifact).await.unwrap().unwrap();
     assert_eq!((files.source.as_str(), files.bytes), ("s3://models/models/news/v2/", 19));
-    assert_eq!(files.files[0].url, "https://models/models/news/v2/1/model.onnx?versionId=object0001");
+    assert_eq!(
+        files.files[0].url,
+        "https://models/models/news/v2/1/model.onnx?versionId=object0001"
+    );
 }
 
 #[tokio::test]
@@ -77,10 +87,16 @@ async fn a_repeated_event_has_no_second_effect() {
     let uploaded = world.models.push("v2", &FILES, json!({}));
     let first = announce(&world, &uploaded).await;
     world.models.erase("models/news/v2/labels.txt");
-    assert_eq!(announce(&world, &uploaded).await, first, "what came to the bucket since is not its affair");
+    assert_eq!(
+        announce(&world, &uploaded).await,
+        first,
+        "what came to the bucket since is not its affair"
+    );
     let again = Uploaded { event: "event-again".to_owned(), ..uploaded };
     let answers = announce(&world, &again).await;
-    assert!(matches!(&answers[..], [Answer::Ignored(why)] if why.contains("had its release already")));
+    assert!(
+        matches!(&answers[..], [Answer::Ignored(why)] if why.contains("had its release already"))
+    );
     assert_eq!(world.executions.started().len(), 1);
     assert_eq!(world.store.read(|items| items.releases.len()), 1);
 }
@@ -91,8 +107,8 @@ async fn half_an_upload_is_not_released() {
         let world = world(json!({}));
         let uploaded = world.models.push("v2", &FILES, json!({}));
         world.models.erase(lost);
-        let why = format!("not complete: 1 of 2 files: {} is not there", &lost["models/news/v2/".len()..])
-            .replace(" is not there", ": is not there");
+        let path = &lost["models/news/v2/".len()..];
+        let why = format!("not complete: 1 of 2 files: {path}: is not there");
         refused(&world, &uploaded, &why).await;
     }
 }
@@ -100,9 +116,10 @@ async fn half_an_upload_is_not_released() {
 #[tokio::test]
 async fn a_manifest_before_its_objects_waits_for_nothing_and_breaks_nothing() {
     let world = world(json!({}));
-    // The next three objects: their version ids are known before they are written.
+    // Version ids are in their order here, so that of a later object is known.
     let sha256 = "2bf2bb7bc9f9c1d7e8b5e7f7f7a9c9b4d1c1a0d0e0f0a0b0c0d0e0f0a0b0c0d0";
-    let files = json!([{ "path": "m.bin", "size": 3, "sha256": sha256, "versionId": "object0002" }]);
+    let files =
+        json!([{ "path": "m.bin", "size": 3, "sha256": sha256, "versionId": "object0002" }]);
     let uploaded = world.models.push("v2", &[], json!({ "files": files }));
     refused(&world, &uploaded, "1 of 1 files: m.bin: is not there").await;
     world.models.put("models/news/v2/m.bin", "abc");
@@ -119,7 +136,10 @@ async fn a_manifest_written_twice_is_not_released() {
     for uploaded in [&second, &first] {
         let answers = announce(&world, uploaded).await;
         let text = format!("{answers:?}");
-        assert!(text.contains("was written more than once; the name of a version is given once"), "{text}");
+        assert!(
+            text.contains("was written more than once; the name of a version is given once"),
+            "{text}"
+        );
     }
     assert!(world.store.read(|items| items.releases.is_empty()));
 }
@@ -130,7 +150,9 @@ async fn a_manifest_overwritten_after_its_release_began_changes_nothing() {
     announce(&world, &world.models.push("v2", &FILES, json!({}))).await;
     let second = world.models.push("v2", &FILES, json!({ "metrics": { "accuracy": 1.0 } }));
     let answers = announce(&world, &second).await;
-    assert!(matches!(&answers[..], [Answer::Ignored(why)] if why.contains("had its release already")));
+    assert!(
+        matches!(&answers[..], [Answer::Ignored(why)] if why.contains("had its release already"))
+    );
     assert_eq!(world.store.read(|items| items.releases.len()), 1);
 }
 
@@ -143,7 +165,8 @@ async fn an_object_deleted_or_overwritten_after_the_manifest_is_noticed() {
     let changed = world(json!({}));
     let uploaded = changed.models.push("v2", &FILES, json!({}));
     changed.models.put("models/news/v2/labels.txt", "sport\n");
-    refused(&changed, &uploaded, "labels.txt: was overwritten: version object0002 was uploaded").await;
+    refused(&changed, &uploaded, "labels.txt: was overwritten: version object0002 was uploaded")
+        .await;
     let gone = world(json!({}));
     let uploaded = gone.models.push("v2", &FILES, json!({}));
     gone.models.delete(KEY);
@@ -171,17 +194,17 @@ async fn content_that_is_not_what_was_uploaded_is_refused() {
     ] {
         let world = world(json!({}));
         let draft = world.models.push("draft", &FILES, json!({}));
-        let object = perch_app::ports::ObjectId {
+        let object = ObjectId {
             bucket: &draft.bucket,
             key: &draft.key,
             version: draft.object.as_ref().unwrap(),
         };
-        use perch_app::ports::ReadModels as _;
         let text = world.models.content(object, 9999).await.unwrap();
         let mut files = serde_json::from_slice::<Value>(&text).unwrap()["files"].clone();
         for (path, content) in FILES {
             let id = world.models.put(&format!("models/news/v2/{path}"), content);
-            let file = files.as_array_mut().unwrap().iter_mut().find(|f| f["path"] == path).unwrap();
+            let file =
+                files.as_array_mut().unwrap().iter_mut().find(|f| f["path"] == path).unwrap();
             file["versionId"] = json!(id);
         }
         files[1][field] = value;
@@ -196,12 +219,8 @@ async fn a_file_without_a_sum_in_s3_is_read_piece_by_piece() {
         let world = world(json!({}));
         let mut uploaded = world.models.push("draft", &FILES[..1], json!({}));
         let id = world.models.put_without_sum("models/news/v2/m.bin", content);
-        let sum = "9e9bbc21c4e6ea2b5a4e8a8d0f5e2b3b"; // replaced below
-        let _ = sum;
-        let sha256 = model_files(&world.models, &artifact_of(&uploaded)).await.unwrap().unwrap().files
-            [0]
-        .sha256
-        .clone();
+        let draft = model_files(&world.models, &artifact_of(&uploaded)).await.unwrap().unwrap();
+        let sha256 = &draft.files[0].sha256;
         let files = json!([{ "path": "m.bin", "size": 7, "sha256": sha256, "versionId": id }]);
         uploaded = world.models.push("v2", &[], json!({ "files": files }));
         world.calls.clear();
@@ -223,13 +242,21 @@ fn artifact_of(uploaded: &Uploaded) -> Artifact {
 #[tokio::test]
 async fn rules_of_the_target_are_held() {
     for (rules, manifest, why) in [
-        (json!({ "maxBytes": "18B" }), json!({}), "too large: its 2 files have 19 B, above the target's 18 B"),
+        (
+            json!({ "maxBytes": "18B" }),
+            json!({}),
+            "too large: its 2 files have 19 B, above the target's 18 B",
+        ),
         (
             json!({ "require": ["accuracy >= 0.9"] }),
             json!({ "metrics": { "accuracy": 0.89 } }),
             "`accuracy >= 0.9`: accuracy is 0.89, the limit is 0.9",
         ),
-        (json!({ "require": ["accuracy >= baseline"] }), json!({}), "the manifest has no metric `accuracy`"),
+        (
+            json!({ "require": ["accuracy >= baseline"] }),
+            json!({}),
+            "the manifest has no metric `accuracy`",
+        ),
         (json!({}), json!({ "version": "v3" }), "`version` is v3, expected v2"),
         (json!({}), json!({ "golden": "labels.txt" }), "golden requests: "),
     ] {
@@ -283,7 +310,8 @@ async fn metrics_are_held_against_those_of_the_model_that_serves() {
     let lost = serving(rules, json!({ "accuracy": 0.92 })).await;
     lost.models.delete("models/news/v1/manifest.json");
     let uploaded = lost.models.push("v2", &FILES, json!({ "metrics": { "accuracy": 1 } }));
-    refused(&lost, &uploaded, "the manifest of the baseline v1 can't be read: it was deleted").await;
+    refused(&lost, &uploaded, "the manifest of the baseline v1 can't be read: it was deleted")
+        .await;
 }
 
 const PRIVATE: &str = include_str!("../../core/src/manifest/tests/key.pem");
@@ -297,8 +325,7 @@ async fn only_a_signature_of_the_targets_key_is_taken() {
     let signed = |world: &World, sign: &dyn Fn(&[u8]) -> Value| {
         let draft = world.models.push("v2", &FILES, json!({}));
         let object = draft.object.clone().unwrap();
-        let id = perch_app::ports::ObjectId { bucket: &draft.bucket, key: KEY, version: &object };
-        use perch_app::ports::ReadModels as _;
+        let id = ObjectId { bucket: &draft.bucket, key: KEY, version: &object };
         let text = run(world.models.content(id, 9999)).unwrap();
         let mut manifest: Value = serde_json::from_slice(&text).unwrap();
         manifest["signature"] = sign(&signed_bytes(&text).unwrap());
@@ -306,9 +333,7 @@ async fn only_a_signature_of_the_targets_key_is_taken() {
         world.models.announce(KEY, manifest.to_string())
     };
     let ed25519 = |bytes: &[u8]| serde_json::to_value(key.sign(bytes)).unwrap();
-    let by_kms = |bytes: &[u8]| {
-        json!({ "algorithm": "ecdsa-sha256", "value": MemoryModels::signature(kms, bytes) })
-    };
+    let by_kms = |bytes: &[u8]| json!({ "algorithm": "ecdsa-sha256", "value": MemoryModels::signature(kms, bytes) });
     let forged = |_: &[u8]| serde_json::to_value(key.sign(b"something else")).unwrap();
     for (rule, sign, why) in [
         (&ours, &ed25519 as &dyn Fn(&[u8]) -> Value, None),
@@ -338,30 +363,42 @@ async fn a_manifest_that_can_not_be_read_is_for_the_dead_letter_queue() {
     let World { store, models, executions, .. } = &world;
     let uploaded = models.announce(KEY, "{\"schemaVersion\": 1, ");
     let error = announce_model::run(store, models, executions, &uploaded, at(1)).await.unwrap_err();
-    assert!(matches!(&error, AnnounceError::Unreadable { place, .. } if place.ends_with("v2/manifest.json")));
+    assert!(
+        matches!(&error, AnnounceError::Unreadable { place, .. } if place.ends_with("v2/manifest.json"))
+    );
     assert!(notes(&world)[0].1.contains("manifest.json: "), "people are told, too");
     assert_eq!(executions.started(), []);
 }
 
 #[tokio::test]
 async fn models_elsewhere_concern_no_target() {
-    for key in ["models/newspaper/v2/manifest.json", "models/news/manifest.json", "v2/manifest.json"] {
+    for key in
+        ["models/newspaper/v2/manifest.json", "models/news/manifest.json", "v2/manifest.json"]
+    {
         let world = world(json!({}));
         let uploaded = world.models.announce(key, "{}");
         let answers = announce(&world, &uploaded).await;
-        assert!(matches!(&answers[..], [Answer::Ignored(why)] if why.contains("no target takes models")));
+        assert!(
+            matches!(&answers[..], [Answer::Ignored(why)] if why.contains("no target takes models"))
+        );
         assert_eq!(notes(&world)[0].0, None);
     }
     let world = world(json!({}));
     let odd = world.models.announce("models/news/-v2/manifest.json", "{}");
     let answers = announce(&world, &odd).await;
-    assert!(matches!(&answers[..], [Answer::Ignored(why)] if why.contains("`-v2` is not a version")));
+    assert!(
+        matches!(&answers[..], [Answer::Ignored(why)] if why.contains("`-v2` is not a version"))
+    );
 }
 
 #[tokio::test]
 async fn events_out_of_order_leave_the_newest_model() {
     let world = World::with(
-        &target().taking_models(json!({})).guarded_by(&[]).while_releasing(WhileReleasing::Queue).build(),
+        &target()
+            .taking_models(json!({}))
+            .guarded_by(&[])
+            .while_releasing(WhileReleasing::Queue)
+            .build(),
     );
     let (v2, v3) =
         (world.models.push("v2", &FILES, json!({})), world.models.push("v3", &FILES, json!({})));
@@ -448,7 +485,8 @@ async fn the_list_says_what_became_of_each_version() {
     let found = model_list::list(store, models, &news(), &source).await.unwrap();
     let mut found: Vec<_> = found.into_iter().map(|m| (m.version, m.state)).collect();
     found.sort_by(|one, other| one.0.cmp(&other.0));
-    let expected = [State::Serving, State::Releasing, State::Uploaded, State::Incomplete, State::Unreadable];
+    let expected =
+        [State::Serving, State::Releasing, State::Uploaded, State::Incomplete, State::Unreadable];
     assert_eq!(found.iter().map(|(_, state)| *state).collect::<Vec<_>>(), expected);
     let show = |version: &str| {
         let version = version.parse().unwrap();

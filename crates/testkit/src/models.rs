@@ -143,7 +143,8 @@ impl MemoryModels {
         let of_key = (object.bucket.to_string(), object.key.to_owned());
         let state = self.state();
         let versions = state.objects.get(&of_key).into_iter().flatten();
-        let found = versions.filter(|kept| kept.id == object.version).find_map(|o| o.content.clone());
+        let found =
+            versions.filter(|kept| kept.id == object.version).find_map(|o| o.content.clone());
         found.ok_or_else(|| PortError::NotFound { what: format!("{object:?}") })
     }
 }
@@ -218,7 +219,9 @@ impl ReadModels for MemoryModels {
             of == bucket.as_str() && versions.last().is_some_and(|last| last.content.is_some())
         });
         let names: BTreeSet<String> = there
-            .filter_map(|((_, key), _)| Some(key.strip_prefix(prefix)?.split_once('/')?.0.to_owned()))
+            .filter_map(|((_, key), _)| {
+                Some(key.strip_prefix(prefix)?.split_once('/')?.0.to_owned())
+            })
             .collect();
         Ok(names.into_iter().collect())
     }
