@@ -200,15 +200,19 @@ pub(crate) struct Journal {
     pub(crate) limit: u16,
 }
 
-/// Print the JSON Schema of target files
+/// Print the JSON Schema of target files, or of model manifests
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   perch schema > target.v1.json
+  perch schema --manifest > manifest.v1.json
 
 An editor completes a target file that begins with
   # yaml-language-server: $schema=target.v1.json")]
 pub(crate) struct Schema {
+    /// Print that of the manifests of models
+    #[arg(long)]
+    pub(crate) manifest: bool,
     /// Print docs/target-file.md instead
     #[arg(long, hide = true)]
     pub(crate) markdown: bool,

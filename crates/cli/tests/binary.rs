@@ -45,6 +45,11 @@ fn every_help_text_is_reviewed() {
     for command in ["apply", "targets", "releases", "release", "watch"] {
         all += &format!("\n--- {command}\n{}", stdout(&perch(&[command, "--help"], "")));
     }
+    all += &format!("\n--- model\n{}", stdout(&perch(&["model", "--help"], "")));
+    for command in ["push", "list", "show"] {
+        let help = stdout(&perch(&["model", command, "--help"], ""));
+        all += &format!("\n--- model {command}\n{help}");
+    }
     all += &format!("\n--- dead-letters\n{}", stdout(&perch(&["dead-letters", "--help"], "")));
     for command in ["list", "show", "redrive"] {
         let help = stdout(&perch(&["dead-letters", command, "--help"], ""));

@@ -10,6 +10,9 @@ use crate::reference;
 pub(super) fn run(command: &Command, console: &mut Console<'_>) -> anyhow::Result<bool> {
     match command {
         Command::Schema(args) if args.markdown => console.line(reference::markdown().trim_end())?,
+        Command::Schema(args) if args.manifest => {
+            console.line(&serde_json::to_string_pretty(&reference::manifest_schema())?)?;
+        }
         Command::Schema(_) => console.line(&serde_json::to_string_pretty(&reference::schema())?)?,
         Command::Completions(args) => {
             let mut script = Vec::new();

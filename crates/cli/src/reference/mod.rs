@@ -7,6 +7,7 @@ mod tests;
 
 pub(crate) use markdown::markdown;
 
+use perch_core::manifest::Manifest;
 use perch_core::target::Target;
 use serde_json::Value;
 
@@ -20,6 +21,16 @@ pub(crate) fn schema() -> Value {
     if let Some(Value::Array(presets)) = schema.pointer_mut("/$defs/Preset/oneOf") {
         presets.extend(presets.clone().into_iter().map(in_codedeploy));
     }
+    schema
+}
+
+/// The JSON Schema of the manifest of a model version.
+pub(crate) fn manifest_schema() -> Value {
+    let mut schema = schemars::schema_for!(Manifest).to_value();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.insert("title".into(), "Perch model manifest, version 1".into());
+    }
+    tidy(&mut schema);
     schema
 }
 

@@ -27,6 +27,38 @@ fn the_published_schema_is_the_generated_one() {
 }
 
 #[test]
+fn the_published_schema_of_manifests_is_the_generated_one() {
+    let generated = serde_json::to_string_pretty(&manifest_schema()).unwrap() + "\n";
+    assert!(
+        published("schemas/manifest.v1.json") == generated,
+        "regenerate: perch schema --manifest > schemas/manifest.v1.json"
+    );
+}
+
+/// The example of docs/models.md.
+#[test]
+fn the_example_of_a_manifest_is_one_and_fits_the_schema() {
+    let page = published("docs/models.md");
+    let (_, rest) = page.split_once("```json\n{\n  \"schemaVersion\"").unwrap();
+    let text = format!("{{\n  \"schemaVersion\"{}", rest.split_once("```").unwrap().0);
+    perch_core::manifest::Manifest::read(text.as_bytes()).unwrap();
+    let validator = jsonschema::validator_for(&manifest_schema()).unwrap();
+    let mut example: Value = serde_json::from_str(&text).unwrap();
+    assert!(validator.is_valid(&example));
+    for (pointer, wrong) in [
+        ("/schemaVersion", Value::from(2)),
+        ("/files/0/path", "../model.onnx".into()),
+        ("/files/0/path", "manifest.json".into()),
+        ("/files/0/sha256", "ABC".into()),
+        ("/files", Value::Array(vec![])),
+    ] {
+        let right = std::mem::replace(example.pointer_mut(pointer).unwrap(), wrong);
+        assert!(!validator.is_valid(&example), "{pointer}");
+        *example.pointer_mut(pointer).unwrap() = right;
+    }
+}
+
+#[test]
 fn the_published_reference_is_the_generated_one() {
     assert!(
         published("docs/target-file.md") == markdown(),

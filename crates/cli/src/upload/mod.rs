@@ -6,6 +6,8 @@ mod plan;
 mod progress;
 mod send;
 mod sums;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use folder::{Folder, Local};
 pub(crate) use plan::Plan;
