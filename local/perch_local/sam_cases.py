@@ -6,7 +6,7 @@ import time
 
 import boto3
 
-from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
+from perch_local.sam_world import ALIAS, FUNCTION, MODEL_TARGET, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
 REQUESTS = 160
 
@@ -75,6 +75,28 @@ class OnPackageUpload:
         expect(world.record(release)["artifact"]["kind"] == "package", "the release is not of a package")
         expect("ReleasePlanned" in world.journal(release), "the journal has no ReleasePlanned")
         return f"release {release}, execution {execution(world, release)}, ended {world.ended(release)}"
+
+
+@case("on-model-upload")
+class OnModelUpload:
+    """An upload is checked. The bucket has no such manifest, so the event leaves a note."""
+
+    @staticmethod
+    def prepare(world):
+        """Have the bucket there, with versions."""
+        world.spec(MODEL_TARGET)
+        s3, bucket = boto3.client("s3"), event("on-model-upload")["detail"]["bucket"]["name"]
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    @staticmethod
+    def check(world, _, answer):
+        """The note at the target."""
+        told = event("on-model-upload")
+        when = told["time"].replace("Z", ".000Z")
+        note = world.item(f"TARGET#{MODEL_TARGET}", f"NOTE#{when}#{told['id']}")
+        expect(note and "was deleted after the upload" in note["text"], f"no note says that the manifest is gone: {note}")
+        return f"note: {cut(note['text'], 60)}"
 
 
 @case("on-alarm")

@@ -21,7 +21,9 @@ EVENTS = ROOT / "events"
 SAMPLE = ROOT / "examples" / "news-classifier"
 TARGET = FUNCTION = "news-classifier"
 ZIP_TARGET = "news-classifier-zip"
-TARGET_FILES = {TARGET: "examples/news-classifier/target.demo.yaml", ZIP_TARGET: "events/target-zip.yaml"}
+MODEL_TARGET = "news-model"
+TARGET_FILES = {TARGET: "examples/news-classifier/target.demo.yaml", ZIP_TARGET: "events/target-zip.yaml",
+                MODEL_TARGET: "events/target-model.yaml"}
 ALIAS, TABLE = "live", "perch"
 IDLE_WITHIN = 60.0
 # What a head keeps when it forgets a release: the rest would speak against the events, which are from March.

@@ -96,11 +96,14 @@ def test_the_release_of_the_steps_is_the_one_of_the_push():
 
 
 def test_the_targets_take_the_events():
-    image, package = (yaml.safe_load((ROOT / file).read_text()) for file in TARGET_FILES.values())
+    image, package, model = (yaml.safe_load((ROOT / file).read_text()) for file in TARGET_FILES.values())
     assert event("on-image-push")["detail"]["repository-name"] == image["sources"]["image"]["repository"]
     assert event("on-alarm")["detail"]["alarmName"] in image["guards"]
     detail = event("on-package-upload")["detail"]
     assert detail["bucket"]["name"] == package["sources"]["package"]["bucket"]
+    detail, source = event("on-model-upload")["detail"], model["sources"]["model"]
+    assert detail["bucket"]["name"] == source["bucket"]
+    assert detail["object"]["key"] == f"{source['prefix']}/v2/manifest.json"
 
 
 def test_what_people_are_told_is_keyed_as_the_table_keys_it():

@@ -13,6 +13,7 @@ mod lambda;
 mod lambda_model;
 mod letters;
 mod lifecycle;
+mod models;
 mod records;
 mod requests;
 mod samples;

@@ -117,6 +117,24 @@ impl Recorded {
         sent
     }
 
+    /// A header of a request, by its number from 0.
+    pub(crate) fn header(&self, number: usize, name: &str) -> Option<String> {
+        let request = self.http.actual_requests().nth(number).unwrap();
+        request.headers().get(name).map(str::to_owned)
+    }
+
+    /// Method, path and query of each request, without what only the SDK wants to know.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let requests = self.http.actual_requests();
+        let paths = requests.map(|request| {
+            let path = request.uri().split_once("amazonaws.com").map_or("", |(_, path)| path);
+            let path = path.replace("?x-id=", "&x-id=");
+            let (path, _) = path.split_once("&x-id=").unwrap_or((&path, ""));
+            format!("{} {path}", request.method())
+        });
+        paths.collect()
+    }
+
     /// The operation and body of the only request.
     pub(crate) fn only(&self) -> (String, Value) {
         let mut requests = self.requests();

@@ -50,12 +50,9 @@ fn target(source: serde_json::Value) -> Target {
 fn a_file_and_its_parts_are_summed_in_one_reading() {
     let file = folder("sums", &[("a", "0123456789")]).join("a");
     let sum = |text: &[u8]| perch_core::manifest::Sha256::new(sha2::Sha256::digest(text).into());
-    for (wish, parts) in [
-        (4, vec!["0123", "4567", "89"]),
-        (5, vec!["01234", "56789"]),
-        (10, vec![]),
-        (64, vec![]),
-    ] {
+    for (wish, parts) in
+        [(4, vec!["0123", "4567", "89"]), (5, vec!["01234", "56789"]), (10, vec![]), (64, vec![])]
+    {
         let sums = Sums::of(&file, 10, wish).unwrap();
         assert_eq!(sums.whole, sum(b"0123456789"), "{wish}");
         let expected: Vec<_> = parts.iter().map(|part| sum(part.as_bytes())).collect();
@@ -74,13 +71,16 @@ fn a_file_and_its_parts_are_summed_in_one_reading() {
 
 #[test]
 fn a_folder_is_read_with_its_metrics_and_golden_requests() {
-    let place = folder("whole", &[
-        ("1/model.onnx", "weights"),
-        ("metrics.json", r#"{"accuracy": 0.93, "note": "x"}"#),
-        ("golden.json", r#"[{"name": "a", "input": 1, "expect": 2}]"#),
-        (".git/config", "hidden"),
-        (".DS_Store", "hidden"),
-    ]);
+    let place = folder(
+        "whole",
+        &[
+            ("1/model.onnx", "weights"),
+            ("metrics.json", r#"{"accuracy": 0.93, "note": "x"}"#),
+            ("golden.json", r#"[{"name": "a", "input": 1, "expect": 2}]"#),
+            (".git/config", "hidden"),
+            (".DS_Store", "hidden"),
+        ],
+    );
     let found = Folder::read(&place).unwrap();
     let paths: Vec<_> = found.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["1/model.onnx", "golden.json", "metrics.json"]);
@@ -116,7 +116,11 @@ fn what_breaks_a_rule_of_the_target_is_said_before_the_first_byte() {
             "accuracy is 0.8, the limit is 0.9",
         ),
         (ours.clone(), vec![], "give `--sign KEYFILE`"),
-        (serde_json::json!({ "signature": { "kms": kms } }), vec![], "which `perch model push` can't make"),
+        (
+            serde_json::json!({ "signature": { "kms": kms } }),
+            vec![],
+            "which `perch model push` can't make",
+        ),
         (serde_json::json!({ "upload": "file", "keys": ["*"] }), vec![], "takes plain files"),
     ] {
         let (args, target) = (push(&place, &more), target(source));
@@ -129,7 +133,8 @@ fn what_breaks_a_rule_of_the_target_is_said_before_the_first_byte() {
 
 #[test]
 fn the_manifest_says_what_was_given_and_is_signed() {
-    let place = folder("manifest-of", &[("model.onnx", "weights"), ("metrics.json", r#"{"f1": 0.5}"#)]);
+    let place =
+        folder("manifest-of", &[("model.onnx", "weights"), ("metrics.json", r#"{"f1": 0.5}"#)]);
     let key = folder("key-of", &[("key.pem", KEY)]).join("key.pem");
     let more = ["--metric", "accuracy=0.93", "--training", "s3://data/1", "--framework", "onnx"];
     let sign = ["--sign", key.to_str().unwrap()];
@@ -137,18 +142,26 @@ fn the_manifest_says_what_was_given_and_is_signed() {
     let target = target(serde_json::json!({}));
     let plan = Plan::of(&args, &target).unwrap();
     assert_eq!(plan.bytes(), 18);
-    let files: Vec<ManifestFile> = plan.folder.files.iter().map(|local| ManifestFile {
-        path: local.path.clone(),
-        size: local.size,
-        sha256: perch_core::manifest::Sha256::new([1; 32]),
-        version_id: "a".to_owned(),
-        multipart: None,
-    }).collect();
+    let files: Vec<ManifestFile> = plan
+        .folder
+        .files
+        .iter()
+        .map(|local| ManifestFile {
+            path: local.path.clone(),
+            size: local.size,
+            sha256: perch_core::manifest::Sha256::new([1; 32]),
+            version_id: "a".to_owned(),
+            multipart: None,
+        })
+        .collect();
     let (manifest, text) = plan.manifest(files, jiff::Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(Manifest::read(&text).unwrap(), manifest);
     assert_eq!((manifest.model.as_str(), manifest.version.as_str()), ("classifier", "v2"));
     assert_eq!(manifest.metrics.len(), 2);
-    assert_eq!((manifest.created_by.as_str(), manifest.framework.as_deref()), ("ada", Some("onnx")));
+    assert_eq!(
+        (manifest.created_by.as_str(), manifest.framework.as_deref()),
+        ("ada", Some("onnx"))
+    );
     let signed = perch_core::manifest::signed_bytes(&text).unwrap();
     let public: perch_core::manifest::PublicKey = PUBLIC.parse().unwrap();
     public.verify(&signed, manifest.signature.as_ref().unwrap()).unwrap();
