@@ -41,12 +41,12 @@ pub enum Refusal {
     /// The manifest can't be read.
     #[error(transparent)]
     Manifest(#[from] InvalidManifest),
-    /// The manifest is that of another version or model.
+    /// The manifest is that of another version.
     #[error("manifest.json: `{field}` is {found}, expected {expected}")]
     Elsewhere {
         /// The field.
         field: &'static str,
-        /// What the folder or the target says.
+        /// What the folder says.
         expected: String,
         /// What the manifest says.
         found: String,

@@ -53,8 +53,11 @@ pub(super) async fn push(
     let target = target(store, &args.target).await?;
     let plan = Plan::of(args, &target)?;
     let bucket = &plan.source.bucket;
-    if !models.is_versioned(bucket).await? {
-        return Err(Unfit::NotVersioned(bucket.clone()).into());
+    match models.is_versioned(bucket).await {
+        Ok(true) => {}
+        Ok(false) => return Err(Unfit::NotVersioned(bucket.clone()).into()),
+        Err(PortError::NotFound { .. }) => return Err(Unfit::NoBucket(bucket.clone()).into()),
+        Err(error) => return Err(error.into()),
     }
     let key = plan.source.key(args.version.as_str(), "manifest.json");
     let taken =

@@ -35,6 +35,10 @@ pub(crate) enum Unfit {
          --versioning-configuration Status=Enabled`"
     )]
     NotVersioned(BucketName),
+    #[error(
+        "bucket {0} does not exist in this account and region; docs/models.md says how it is made"
+    )]
+    NoBucket(BucketName),
     #[error("{} has no files", .0.display())]
     Empty(PathBuf),
     #[error("{} is not text", .0.display())]
