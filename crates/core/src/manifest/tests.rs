@@ -21,7 +21,9 @@ fn manifest(changes: &[(&str, Value)]) -> Value {
         match json.pointer_mut(parent).unwrap() {
             Value::Object(fields) => drop(fields.insert(name.to_owned(), value.clone())),
             Value::Array(items) => items[name.parse::<usize>().unwrap()] = value.clone(),
-            other => panic!("{other}"),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                panic!("{parent}")
+            }
         }
     }
     json
