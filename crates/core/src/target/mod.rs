@@ -5,6 +5,7 @@ mod check;
 mod evidence_check;
 mod evidence_rule;
 mod judge_rule;
+mod model_source;
 mod models;
 mod models_check;
 mod policy;
@@ -19,9 +20,10 @@ pub use evidence_rule::{
     CustomSignal, LowTraffic, Overrides, OwnMetrics, PercentileMetrics, Strictness, Synthetic,
 };
 pub use judge_rule::{ErrorRule, JudgeRule, LatencyRule, NoData, Quantile, Rule};
+pub use model_source::{ModelSource, Upload};
 pub use models::{
-    Cache, CloudMapService, Complete, EcsTasks, ModelRelease, ModelServers, ModelSource,
-    OnCacheFailure, Protocol, Redis, Replicas, Upload, Webhook,
+    Cache, CloudMapService, Complete, EcsTasks, ModelRelease, ModelServers, OnCacheFailure,
+    Protocol, Redis, Replicas, Webhook,
 };
 pub use policy::{AlarmAtStart, WhileReleasing};
 pub use preset::Preset;
