@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Server, number};
-use crate::http::invalid;
+use crate::http::{invalid, not_yet};
 
 /// What decides which version answers callers that name none.
 pub(super) enum Kind {
@@ -79,11 +79,28 @@ impl Server<'_> {
     }
 
     /// Has the ensemble's one step use a version.
-    pub(super) async fn load_alias(&self, kind: &Kind, version: u64) -> Result<(), PortError> {
-        let Kind::Alias { config, .. } = kind else { return Ok(()) };
-        let mut config = config.clone();
+    ///
+    /// To load an ensemble Triton looks at the folder of the model behind it, and where a file changed
+    /// (an upload of the next version is enough) it loads that model anew by the policy in that folder,
+    /// without the versions that Perch had it load; an ensemble whose version is gone ends. So those are
+    /// loaded first, which takes no time where nothing changed, and the ensemble is put back on failure.
+    pub(super) async fn load_alias(
+        &self,
+        kind: &Kind,
+        versions: &[Version],
+        version: u64,
+    ) -> Result<(), PortError> {
+        let Kind::Alias { config: former, .. } = kind else { return Ok(()) };
+        self.load_versions(kind, versions).await?;
+        let mut config = former.clone();
         config["ensemble_scheduling"]["step"][0]["model_version"] = json!(version);
-        self.load(&self.model, Some(&config)).await
+        let loaded = self.load(&self.model, Some(&config)).await;
+        if let Err(error) = loaded {
+            self.load_versions(kind, versions).await?;
+            self.load(&self.model, Some(former)).await?;
+            return Err(not_yet(&self.what, format!("the ensemble was put back: {error}")));
+        }
+        Ok(())
     }
 
     /// A model's configuration; `None` where the server has none to give.

@@ -100,7 +100,10 @@ impl<'a> Server<'a> {
             return Ok(());
         }
         match &kind {
-            Kind::Alias { .. } => self.load_alias(&kind, number(&self.what, version)?).await,
+            Kind::Alias { .. } => {
+                let number = number(&self.what, version)?;
+                self.load_alias(&kind, &ready(&state), number).await
+            }
             Kind::Policy { .. } => {
                 // The newest answers: what is newer goes, after the requests that it has.
                 let number = number(&self.what, version)?;
@@ -108,20 +111,13 @@ impl<'a> Server<'a> {
                 let versions: Vec<_> = ready(&state).into_iter().filter(older).collect();
                 self.load_versions(&kind, &versions).await
             }
-            Kind::Folders => {
-                self.load_versions(&kind, &[]).await?;
-                match self.state_of(&kind).await?.active {
-                    Some(active) if active == *version => Ok(()),
-                    Some(active) => Err(invalid(
-                        &self.what,
-                        format!(
-                            "the server answers with the newest version in its repository, {active}: \
-                             remove it there for {version} to answer, or have callers name the version"
-                        ),
-                    )),
-                    None => Err(not_yet(&self.what, "no version answers")),
-                }
-            }
+            Kind::Folders => Err(invalid(
+                &self.what,
+                format!(
+                    "the server answers with the newest version in its repository: for {version} to \
+                     answer, remove the newer folder and load the model, or have callers name the version"
+                ),
+            )),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The model repository extension: what the server has, and loading.
 
 use perch_app::ports::PortError;
+use perch_core::names::Version;
 use perch_core::reload::{Load, Loaded};
 use reqwest::Method;
 use serde::Deserialize;
@@ -19,6 +20,13 @@ struct Entry {
     state: Option<String>,
     #[serde(default)]
     reason: Option<String>,
+}
+
+/// What a model says of itself; `MLServer` leaves the versions out.
+#[derive(Debug, Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    versions: Vec<String>,
 }
 
 impl Server<'_> {
@@ -44,7 +52,22 @@ impl Server<'_> {
             };
             loaded.extend(load.map(|load| Loaded { version, load }));
         }
+        for version in self.answering(model).await? {
+            if loaded.iter().all(|loaded| loaded.version != version) {
+                loaded.push(Loaded { version, load: Load::Ready });
+            }
+        }
         Ok(loaded)
+    }
+
+    /// The versions that answer. While storage can't be read, Triton's index lacks those too.
+    async fn answering(&self, model: &str) -> Result<Vec<Version>, PortError> {
+        let answer = self.ask(Method::GET, &format!("/models/{model}"), None).await?;
+        if !answer.status.is_success() {
+            return Ok(Vec::new());
+        }
+        let metadata: Metadata = answer.json()?;
+        metadata.versions.iter().map(|version| self.version(version)).collect()
     }
 
     async fn ready(&self, model: &str, version: &str) -> Result<Option<Load>, PortError> {

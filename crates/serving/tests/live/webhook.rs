@@ -15,8 +15,10 @@ use crate::redis_server::RedisServer;
 use crate::world::{Secrets, cache, later, refused};
 
 /// Every request that came: its token and its body; and the statuses to answer with, the last for ever.
+type Calls = (Vec<(String, Value)>, Vec<u16>);
+
 #[derive(Clone)]
-struct Service(Arc<Mutex<(Vec<(String, Value)>, Vec<u16>)>>);
+struct Service(Arc<Mutex<Calls>>);
 
 impl Service {
     async fn start(statuses: &[u16]) -> (Self, String) {
