@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod cache;
+mod grpc;
 mod http;
 mod open_inference;
 mod perch;

@@ -6,6 +6,7 @@ use perch_core::reload::{ModelFiles, Replica, ReplicaState};
 use perch_core::target::{ModelServers, Protocol};
 use serde_json::Value;
 
+use crate::grpc::Channels;
 use crate::http::Http;
 use crate::open_inference;
 use crate::perch;
@@ -15,7 +16,7 @@ use crate::tensorflow;
 #[derive(Debug, Clone)]
 pub struct Servers {
     http: Http,
-    channels: tensorflow::Channels,
+    channels: Channels,
 }
 
 /// One model on one server, in the server's protocol.
@@ -31,14 +32,15 @@ impl Servers {
     /// # Errors
     /// When the TLS library can't be set up.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self { http: Http::new()?, channels: tensorflow::Channels::default() })
+        Ok(Self { http: Http::new()?, channels: Channels::default() })
     }
 
     fn driver(&self, servers: &ModelServers, replica: &Replica) -> Driver<'_> {
         match servers.protocol {
             Protocol::Perch => Driver::Perch(perch::Server::new(&self.http, servers, replica)),
             Protocol::OpenInference => {
-                Driver::OpenInference(open_inference::Server::new(&self.http, servers, replica))
+                let (channels, http) = (&self.channels, &self.http);
+                Driver::OpenInference(open_inference::Server::new(channels, http, servers, replica))
             }
             Protocol::TensorflowServing => {
                 let (channels, http) = (&self.channels, &self.http);

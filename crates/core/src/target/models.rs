@@ -34,6 +34,9 @@ pub struct ModelServers {
     /// How long a replica may take to answer one request.
     #[serde(default = "five_seconds")]
     pub request_timeout: Span,
+    /// The port of Triton's gRPC API, for loading: a load by HTTP holds up callers that are connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_port: Option<u16>,
     /// What TensorFlow Serving serves; with `protocol: tensorflow-serving` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tensorflow: Option<Tensorflow>,

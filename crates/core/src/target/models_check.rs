@@ -62,6 +62,12 @@ pub(super) fn model_problems(target: &Target) -> Vec<(&'static str, String)> {
         }
     }
     let Some(servers) = &service.model_servers else { return found };
+    if servers.grpc_port.is_some() && servers.protocol != Protocol::OpenInference {
+        problem(
+            "service.modelServers.grpcPort",
+            "`grpcPort` is for `protocol: open-inference`: remove it",
+        );
+    }
     match (servers.protocol, &servers.tensorflow) {
         (Protocol::TensorflowServing, None) => problem(
             "service.modelServers.tensorflow",

@@ -6,6 +6,7 @@
 //! version policy, or the folders that `MLServer` finds.
 
 mod config;
+mod load;
 mod repository;
 
 use std::time::Duration;
@@ -14,16 +15,20 @@ use perch_app::ports::PortError;
 use perch_core::names::Version;
 use perch_core::reload::{Load, Loaded, Replica, ReplicaState};
 use perch_core::target::ModelServers;
-use reqwest::Method;
+use reqwest::{Method, Url};
 use serde_json::Value;
 
+use crate::grpc::Channels;
 use crate::http::{Answer, Ask, Http, invalid, not_yet, timed_out};
 use config::Kind;
 
 /// One model on one server.
 pub(crate) struct Server<'a> {
+    channels: &'a Channels,
     http: &'a Http,
     what: String,
+    /// Where it takes loads by gRPC, if that is known.
+    grpc: Option<String>,
     /// The name that callers use.
     model: String,
     url: String,
@@ -31,9 +36,16 @@ pub(crate) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    pub(crate) fn new(http: &'a Http, servers: &ModelServers, replica: &Replica) -> Self {
+    pub(crate) fn new(
+        channels: &'a Channels,
+        http: &'a Http,
+        servers: &ModelServers,
+        replica: &Replica,
+    ) -> Self {
         Self {
+            channels,
             http,
+            grpc: servers.grpc_port.and_then(|port| with_port(&replica.url, port)),
             what: format!("model {} on {}", servers.model, replica.name),
             model: servers.model.to_string(),
             url: format!("{}/v2", replica.url),
@@ -193,6 +205,13 @@ fn compare(a: &Version, b: &Version) -> std::cmp::Ordering {
         (Ok(a), Ok(b)) => a.cmp(&b),
         _ => a.as_str().cmp(b.as_str()),
     }
+}
+
+/// The same host at another port.
+fn with_port(url: &str, port: u16) -> Option<String> {
+    let mut url = Url::parse(url).ok()?;
+    url.set_port(Some(port)).ok()?;
+    Some(url.into())
 }
 
 /// The whole number that Triton's folders are named by.

@@ -5,7 +5,7 @@ use perch_core::names::Version;
 use perch_core::reload::{Load, Loaded};
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Server;
 use super::config::Kind;
@@ -78,15 +78,5 @@ impl Server<'_> {
             404 => Ok(None),
             _ => answer.expect(&[200]).map(|_| Some(Load::Ready)),
         }
-    }
-
-    /// Loads a model, with a configuration in place of the one in its folder.
-    pub(super) async fn load(&self, model: &str, config: Option<&Value>) -> Result<(), PortError> {
-        let body = match config {
-            Some(config) => json!({ "parameters": { "config": config.to_string() } }),
-            None => json!({}),
-        };
-        let path = format!("/repository/models/{model}/load");
-        self.ask(Method::POST, &path, Some(&body)).await?.expect(&[200]).map(drop)
     }
 }

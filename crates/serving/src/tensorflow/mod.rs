@@ -3,7 +3,6 @@
 //! A change of its configuration replaces all that the server serves; what it is to serve besides the
 //! model's versions stands in the target file. The label `stable` names the version that answers.
 
-mod channels;
 pub mod messages;
 
 use std::collections::HashMap;
@@ -17,9 +16,8 @@ use reqwest::{Method, Url};
 use serde_json::Value;
 use tonic::Code;
 
+use crate::grpc::{Call, Channels, port_error};
 use crate::http::{Ask, Http, invalid, not_yet};
-pub(crate) use channels::Channels;
-use channels::{Call, GET_METADATA, GET_STATUS, RELOAD, port_error};
 use messages::{
     GetModelMetadataRequest, GetModelMetadataResponse, GetModelStatusRequest,
     GetModelStatusResponse, ModelConfig, ModelConfigList, ModelServerConfig, ModelSpec,
@@ -27,6 +25,9 @@ use messages::{
     VersionPolicy,
 };
 
+const GET_STATUS: Call = Call("/tensorflow.serving.ModelService/GetModelStatus");
+const RELOAD: Call = Call("/tensorflow.serving.ModelService/HandleReloadConfigRequest");
+const GET_METADATA: Call = Call("/tensorflow.serving.PredictionService/GetModelMetadata");
 /// The label of the version that answers callers.
 const STABLE: &str = "stable";
 

@@ -47,6 +47,7 @@ ensemble_scheduling { step [ {
 struct Triton {
     folder: TempDir,
     port: u16,
+    grpc: u16,
     versions: &'static str,
     http: reqwest::Client,
     child: Child,
@@ -66,14 +67,15 @@ impl Triton {
             fs::create_dir_all(folder.path().join("news/1")).unwrap();
             fs::write(folder.path().join("news/config.pbtxt"), format!("{STEP}{TENSORS}")).unwrap();
         }
-        let port = free_port();
+        let (port, grpc) = (free_port(), free_port());
         let child = Child::start(&binary(), |start| {
             let triton = root().join(".venv-servers/triton");
             start.arg(format!("--model-repository={}", folder.path().display()));
             start.arg(format!("--backend-directory={}", triton.join("backends").display()));
             start.args([
                 "--model-control-mode=explicit",
-                "--allow-grpc=false",
+                "--grpc-address=127.0.0.1",
+                &format!("--grpc-port={grpc}"),
                 "--allow-metrics=false",
             ]);
             start.args(["--http-address=127.0.0.1".to_owned(), format!("--http-port={port}")]);
@@ -81,7 +83,7 @@ impl Triton {
             let path = format!("{}:/usr/bin:/bin", root().join(".venv-servers/bin").display());
             start.env("PATH", path);
         });
-        let mut triton = Self { folder, port, versions, http: reqwest::Client::new(), child };
+        let mut triton = Self { folder, port, grpc, versions, http: reqwest::Client::new(), child };
         triton.put(1, json!({}));
         let ready = format!("http://127.0.0.1:{port}/v2/health/ready");
         eventually("triton answers", || async { triton.http.get(&ready).send().await.ok() }).await;
@@ -107,7 +109,14 @@ impl Triton {
         self.folder.path().join(self.versions).join(version.to_string())
     }
 
+    /// Loading by gRPC.
     fn one(&self, timeout: &str) -> One {
+        let mut one = self.by_http(timeout);
+        one.servers.grpc_port = Some(self.grpc);
+        one
+    }
+
+    fn by_http(&self, timeout: &str) -> One {
         One::new(servers("open-inference", "news", timeout), self.port)
     }
 
@@ -208,7 +217,7 @@ async fn without_an_ensemble_callers_that_name_no_version_get_the_newest() {
 async fn a_failed_load_keeps_the_old_model_and_a_later_one_works() {
     for alias in [true, false] {
         let triton = Triton::start(alias).await;
-        let one = triton.one("30s");
+        let one = if alias { triton.by_http("30s") } else { triton.one("30s") };
         triton.put(2, json!({ "fails": "half an upload" }));
         let text = refused(one.stage(&model("2")).await);
         assert!(text.contains("half an upload"), "{text}");
@@ -225,6 +234,34 @@ async fn a_failed_load_keeps_the_old_model_and_a_later_one_works() {
         one.activate("2").await.unwrap();
         assert_eq!(triton.answers().await, Ok(2.0));
     }
+}
+
+/// How long a caller waited whose connection was open before the load.
+async fn waited(one: &One, triton: &Triton) -> Duration {
+    triton.put(2, json!({ "loads": 3 }));
+    assert_eq!(triton.answers().await, Ok(1.0));
+    let wanted = model("2");
+    let load = one.stage(&wanted);
+    let asked = async {
+        eventually("the load begins", || async {
+            let state = triton.one("5s").state().await.unwrap();
+            state.load_of(&crate::world::v("2")).map(|_| ())
+        })
+        .await;
+        let began = Instant::now();
+        assert_eq!(triton.answers().await, Ok(1.0));
+        began.elapsed()
+    };
+    let (_, waited) = tokio::join!(load, asked);
+    waited
+}
+
+#[tokio::test]
+async fn loading_by_grpc_holds_up_no_connected_caller() {
+    let triton = Triton::start(true).await;
+    let waited = waited(&triton.one("30s"), &triton).await;
+    println!("a caller waited {waited:?} while a model loaded by gRPC");
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
 }
 
 #[tokio::test]

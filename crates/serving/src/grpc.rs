@@ -18,12 +18,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// A method of a published service.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Call(&'static str);
-
-pub(super) const GET_STATUS: Call = Call("/tensorflow.serving.ModelService/GetModelStatus");
-pub(super) const RELOAD: Call = Call("/tensorflow.serving.ModelService/HandleReloadConfigRequest");
-pub(super) const GET_METADATA: Call =
-    Call("/tensorflow.serving.PredictionService/GetModelMetadata");
+pub(crate) struct Call(pub(crate) &'static str);
 
 /// A connection per server. One that broke is made anew by the next call.
 #[derive(Debug, Clone, Default)]
@@ -31,7 +26,7 @@ pub(crate) struct Channels(Arc<Mutex<HashMap<String, Channel>>>);
 
 impl Channels {
     /// One call, answered in time or not at all.
-    pub(super) async fn call<Q, A>(
+    pub(crate) async fn call<Q, A>(
         &self,
         server: &str,
         call: Call,
@@ -80,7 +75,7 @@ fn connect(server: &str) -> Result<Channel, tonic::transport::Error> {
 }
 
 /// What a status means to the caller.
-pub(super) fn port_error(what: &str, status: Status) -> PortError {
+pub(crate) fn port_error(what: &str, status: Status) -> PortError {
     match status.code() {
         Code::PermissionDenied | Code::Unauthenticated => {
             PortError::Denied { what: what.to_owned(), message: status.message().to_owned() }
