@@ -57,14 +57,9 @@ def play(stage: Stage, parts: list[str]) -> list[Result]:
     if "images" in parts:
         stage.call_alias()
         for number, act in enumerate(demo_images.ACTS, 1):
-            # The history of the model servers grows while the last act of images goes on.
-            if "models" in parts and number == len(demo_images.ACTS):
-                stage.call_front()
             results.append(demo_images.play(stage, number, act))
     if "models" in parts:
-        if not results:
-            stage.call_front()
-        stage.look_at_front()
+        stage.call_front()
         for number, act in enumerate(demo_models.ACTS, len(results) + 1):
             results.append(demo_models.play(stage, number, act))
     return results

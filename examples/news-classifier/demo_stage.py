@@ -29,9 +29,8 @@ REPORTS = ROOT / "target" / "demo"
 Answer = TypeVar("Answer")
 RATE, FRONT_RATE = 40.0, 100.0
 ACT_WITHIN = 240.0
-HISTORY = 1200
-# Seconds until a printed line is a metric.
-SETTLED = 3.0
+# Seconds of requests before the first release.
+HISTORY = 30.0
 # Journal entries that the next one completes within a second.
 UNSHOWN = {"CodeSet", "PromotionDecided", "RollbackDecided"}
 
@@ -114,8 +113,6 @@ class Stage:
         self.load: LoadGenerator
         self.reports: list[Path] = []
         self._loads: list[LoadGenerator] = []
-        self._front_load: LoadGenerator
-        self._front_since = 0.0
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -138,47 +135,29 @@ class Stage:
             lifecycle.stop(self.stack)
 
     def call_alias(self) -> None:
-        """Callers of the function from now on."""
-        self.load = self._begin(LoadGenerator(alias_invoke(), headlines(), rate=RATE))
+        """Callers of the function from now on, and of nothing else."""
+        self._begin(LoadGenerator(alias_invoke(), headlines(), rate=RATE))
         self.console.print(f"Callers send {RATE:.0f} requests per second to {TARGET}:live.\n")
-        until(self._alias_has_history, 60, "the first requests")
 
     def call_front(self) -> None:
-        """Callers of the model servers from now on, beside those of the function."""
-        self._front_since = time.time()
-        self._front_load = self._begin(
-            LoadGenerator(front_invoke(self.fleet.front), asked_again(headlines()), rate=FRONT_RATE)
-        )
-
-    def look_at_front(self) -> None:
-        """Callers of the model servers alone count from now on."""
-        for load in [load for load in self._loads if load is not self._front_load]:
-            load.stop()
-            self._loads.remove(load)
-        self.load = self._front_load
+        """Callers of the model servers from now on, and of nothing else."""
         self.console.print(
             f"Callers send {FRONT_RATE:.0f} requests per second to {len(self.fleet.replicas)} model servers; "
             "one of four repeats a headline, and the cache in front may have its answer.\n"
         )
-        until(self._front_has_history, 150, "a minute of requests")
+        self._begin(LoadGenerator(front_invoke(self.fleet.front), asked_again(headlines()), rate=FRONT_RATE))
 
     def end_load(self) -> None:
         """Nobody calls any more."""
         while self._loads:
             self._loads.pop().stop()
 
-    def _begin(self, load: LoadGenerator) -> LoadGenerator:
-        self._loads.append(load)
-        return load.start()
-
-    def _alias_has_history(self) -> bool | None:
-        """Whether the baseline has answered enough for the judge to know what is usual."""
-        return True if self.load.harm_between(0, time.time()).requests >= HISTORY else None
-
-    def _front_has_history(self) -> bool | None:
-        """Metrics of the service's own are known by the minute: a whole one has to be over."""
-        first_whole = -(-self._front_since // 60) * 60
-        return True if time.time() > first_whole + 60 + SETTLED else None
+    def _begin(self, load: LoadGenerator) -> None:
+        """Send until the baseline has answered enough for the judge to know what is usual."""
+        self.end_load()
+        self.load = load
+        self._loads.append(load.start())
+        until(lambda: True if load.snapshot().seconds > HISTORY else None, 60, "the first requests")
 
     def counts(self, begin: float, end: float, version: str | None = None) -> Counts:
         """What callers saw."""
