@@ -57,6 +57,8 @@ def play(stage: Stage, parts: list[str]) -> list[Result]:
     if "images" in parts:
         stage.call_alias()
         for number, act in enumerate(demo_images.ACTS, 1):
+            if "models" in parts and number == len(demo_images.ACTS):
+                stage.warm_front()
             results.append(demo_images.play(stage, number, act))
     if "models" in parts:
         stage.call_front()

@@ -10,6 +10,8 @@ from typing import Any
 from callers import front_invoke, headlines
 from demo_stage import TARGET, Result, Stage, run_perch, stamp, times
 
+# The pointer is switched this long, at most, before the journal says that it was read back.
+READ_BACK = 3.0
 MODELS = Path(__file__).resolve().parent / "models"
 
 
@@ -26,7 +28,7 @@ class Act:
 
 ACTS = (
     Act("a better model", "v2", "v2", "Promoted", "errors at most 2 times"),
-    Act("a model that answers fast but wrong: golden requests", "v3", "v2", "RolledBack", "golden"),
+    Act("a model that answers fast but wrong: golden requests", "v3", "v2", "RolledBack", 'expected "business", got "sport"'),
     Act("a model that answers fast but unsure: no golden request shows it", "v4", "v2", "RolledBack", "unsure answers"),
 )
 
@@ -89,13 +91,12 @@ def switched(stage: Stage, release: dict[str, Any], old: str, new: str, begin: f
     news = [r["second"] for r in kept if r["version"] == new]
     if not olds or not news:
         return [f"cached answers of {old} in {len(olds)} seconds, of {new} in {len(news)}"]
-    first = sum(r["cached"] for r in kept if r["version"] == new and r["second"] <= min(news) + 1)
     stage.console.print(
-        f"           cached answers: of {old} until second {olds[-1] - begin:.1f}, of {new} from second "
-        f"{max(0.0, news[0] - begin):.1f}; {first} of them in the first two seconds: the canary had warmed them"
+        f"           cached answers: of {old} until second {max(0.0, olds[-1] - begin):.0f}, "
+        f"of {new} from second {max(0.0, news[0] - begin):.0f}; none of {new} before the switch"
     )
-    early = [second for second in news if second + 1 < at]
-    # A request under way when the pointer was switched may still end with the former answer.
+    # Rows have whole seconds; the journal's time is from before the batch that switched the pointer was saved.
+    early = [second for second in news if second + 1 < at - READ_BACK]
     late = [second for second in olds if second > at + 1]
     return [f"cached answers of {new} before the switch"] * bool(early) + [f"of {old} after it"] * bool(late)
 

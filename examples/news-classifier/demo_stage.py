@@ -113,6 +113,7 @@ class Stage:
         self.load: LoadGenerator
         self.reports: list[Path] = []
         self._loads: list[LoadGenerator] = []
+        self._front: LoadGenerator | None = None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -135,28 +136,43 @@ class Stage:
             lifecycle.stop(self.stack)
 
     def call_alias(self) -> None:
-        """Callers of the function from now on, and of nothing else."""
-        self._begin(LoadGenerator(alias_invoke(), headlines(), rate=RATE))
+        """Callers of the function from now on; an act sees only them."""
+        self.load = self._begin(LoadGenerator(alias_invoke(), headlines(), rate=RATE))
         self.console.print(f"Callers send {RATE:.0f} requests per second to {TARGET}:live.\n")
+        self._await_history()
+
+    def warm_front(self) -> None:
+        """Callers of the model servers from now on, so that the judge knows what is usual there."""
+        self._front = self._begin(
+            LoadGenerator(front_invoke(self.fleet.front), asked_again(headlines()), rate=FRONT_RATE)
+        )
 
     def call_front(self) -> None:
-        """Callers of the model servers from now on, and of nothing else."""
+        """Callers of the model servers and of nothing else; an act sees only them."""
+        if self._front is None:
+            self.warm_front()
+        assert self._front
+        self.end_load(but=self._front)
+        self.load = self._front
         self.console.print(
             f"Callers send {FRONT_RATE:.0f} requests per second to {len(self.fleet.replicas)} model servers; "
             "one of four repeats a headline, and the cache in front may have its answer.\n"
         )
-        self._begin(LoadGenerator(front_invoke(self.fleet.front), asked_again(headlines()), rate=FRONT_RATE))
+        self._await_history()
 
-    def end_load(self) -> None:
-        """Nobody calls any more."""
-        while self._loads:
-            self._loads.pop().stop()
+    def end_load(self, but: LoadGenerator | None = None) -> None:
+        """Nobody calls any more, or only these."""
+        for load in [load for load in self._loads if load is not but]:
+            self._loads.remove(load)
+            load.stop()
 
-    def _begin(self, load: LoadGenerator) -> None:
-        """Send until the baseline has answered enough for the judge to know what is usual."""
-        self.end_load()
-        self.load = load
-        self._loads.append(load.start())
+    def _begin(self, load: LoadGenerator) -> LoadGenerator:
+        self._loads.append(load)
+        return load.start()
+
+    def _await_history(self) -> None:
+        """Wait until the baseline has answered enough for the judge to know what is usual."""
+        load = self.load
         until(lambda: True if load.snapshot().seconds > HISTORY else None, 60, "the first requests")
 
     def counts(self, begin: float, end: float, version: str | None = None) -> Counts:
