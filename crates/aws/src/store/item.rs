@@ -20,15 +20,36 @@ pub(super) fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// `DynamoDB` refuses numbers nearer to zero ("Supported data types", Number); evidence can be as strong.
+const SMALLEST: f64 = 1e-130;
+
 /// The item of `value` under `key`.
 pub(super) fn write_item<T: Serialize>(key: &Key, value: &T) -> Result<Item, PortError> {
     let mut item: Item = serde_dynamo::to_item(value).map_err(|e| unreadable(key, &e))?;
+    item.values_mut().for_each(make_storable);
     item.extend(key.item());
     Ok(item)
 }
 
 pub(super) fn write_value<T: Serialize>(key: &Key, value: &T) -> Result<AttributeValue, PortError> {
-    serde_dynamo::to_attribute_value(value).map_err(|e| unreadable(key, &e))
+    let mut value = serde_dynamo::to_attribute_value(value).map_err(|e| unreadable(key, &e))?;
+    make_storable(&mut value);
+    Ok(value)
+}
+
+/// Makes those numbers zero that the table refuses for being so small.
+fn make_storable(value: &mut AttributeValue) {
+    match value {
+        AttributeValue::N(number) => {
+            let tiny = number.parse::<f64>().is_ok_and(|x| x != 0.0 && x.abs() < SMALLEST);
+            if tiny {
+                "0".clone_into(number);
+            }
+        }
+        AttributeValue::L(list) => list.iter_mut().for_each(make_storable),
+        AttributeValue::M(map) => map.values_mut().for_each(make_storable),
+        _ => {}
+    }
 }
 
 /// The value of an item, without the attributes that only the table needs.
@@ -115,5 +136,28 @@ impl Change {
     /// The values of the placeholders; none where nothing is set.
     pub(super) fn values(self) -> Option<Item> {
         (!self.values.is_empty()).then_some(self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn numbers_too_small_for_the_table_are_zero_wherever_they_are() {
+        let key = Key { pk: "p".into(), sk: "s".into() };
+        let value = json!({
+            "tail": 3.2e-140, "looks": [{"tail": -1e-200, "kept": 1e-129}], "zero": 0.0, "count": 7,
+        });
+        let item = write_item(&key, &value).unwrap();
+        assert_eq!(item["tail"], AttributeValue::N("0".into()));
+        let back: Value = read_item(&key, item).unwrap();
+        assert_eq!(back["looks"][0]["tail"].as_f64(), Some(0.0));
+        assert_eq!(back["looks"][0]["kept"].as_f64(), Some(1e-129));
+        assert_eq!((back["zero"].as_f64(), back["count"].as_u64()), (Some(0.0), Some(7)));
+        let tail = write_value(&key, &1e-131).unwrap();
+        assert_eq!(tail, AttributeValue::N("0".into()));
     }
 }
