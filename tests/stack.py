@@ -68,7 +68,7 @@ def perch(*arguments):
 
 def releases(digest=None):
     found = perch("releases", "--target", TARGET)
-    return [release for release in found if digest in (None, release["artifact"]["digest"])]
+    return [release for release in found if digest in (None, release["artifact"].get("digest"))]
 
 
 def release_of(digest, seconds=15.0):
