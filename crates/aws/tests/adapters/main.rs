@@ -15,6 +15,7 @@ mod letters;
 mod lifecycle;
 mod models;
 mod records;
+mod replicas;
 mod requests;
 mod samples;
 mod slack;
