@@ -6,6 +6,8 @@ use crate::json;
 
 /// The machine of a release.
 pub const CANARY_DEPLOY: &str = "statemachines/canary-deploy.asl.json";
+/// The machine of a release of a model to its servers.
+pub const MODEL_RELOAD: &str = "statemachines/model-reload.asl.json";
 /// The machine that puts the baseline back.
 pub const ROLLBACK: &str = "statemachines/rollback.asl.json";
 

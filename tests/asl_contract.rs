@@ -13,7 +13,8 @@ use perch_app::step::{StepInput, StepOutput};
 use perch_aws::diagnostic::ERROR_TYPES;
 use perch_core::decide::Next;
 use perch_tests::asl::{
-    CANARY_DEPLOY, Problems, ROLLBACK, all_texts, broken, expressions, lambda_tasks, list, states,
+    CANARY_DEPLOY, MODEL_RELOAD, Problems, ROLLBACK, all_texts, broken, expressions, lambda_tasks,
+    list, states,
 };
 use perch_tests::{json, pascal, yaml};
 use serde_json::{Value, json};
@@ -77,30 +78,58 @@ fn read_fields(expression: &str) -> BTreeSet<&str> {
 
 #[test]
 fn dispatch_routes_on_the_names_of_core() {
-    let machine = json(CANARY_DEPLOY);
-    let routes = routes(&machine);
-    let names: BTreeSet<&str> = routes.keys().copied().collect();
-    assert_eq!(names, BTreeSet::from(Next::NAMES));
-    let expected = [
-        ("Prepare", "PrepareCanary"),
-        ("Shift", "ShiftWeight"),
-        ("Judge", "JudgeCanary"),
-        ("Promote", "PromoteCanary"),
-        ("Rollback", "RollBack"),
-        ("Close", "CloseRelease"),
-        ("End", "Ended"),
-    ];
-    assert_eq!(routes, BTreeMap::from(expected));
+    // Only a rollback restores, and routes on that itself.
+    let of_releases: BTreeSet<&str> =
+        Next::NAMES.into_iter().filter(|name| *name != "Restore").collect();
+    for (path, steps) in [
+        (
+            CANARY_DEPLOY,
+            ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "CloseRelease"],
+        ),
+        (
+            MODEL_RELOAD,
+            ["ReadReplicas", "ReloadReplicas", "LookAtReplicas", "ReloadReplicas", "TidyReplicas"],
+        ),
+    ] {
+        let machine = json(path);
+        let routes = routes(&machine);
+        let names: BTreeSet<&str> = routes.keys().copied().collect();
+        assert_eq!(names, of_releases, "{path}");
+        let [prepare, shift, judge, promote, close] = steps;
+        let expected = [
+            ("Prepare", prepare),
+            ("Shift", shift),
+            ("Judge", judge),
+            ("Promote", promote),
+            ("Rollback", "RollBack"),
+            ("Close", close),
+            ("End", "Ended"),
+        ];
+        assert_eq!(routes, BTreeMap::from(expected), "{path}");
+    }
+    let rollback = json(ROLLBACK);
+    for (state, leads) in [("Route", "StopModelReload"), ("RouteRound", "WaitForReplicas")] {
+        let restores = list(&rollback["States"][state], "Choices")
+            .iter()
+            .find(|choice| choice["Condition"] == "{% $states.input.next = 'Restore' %}");
+        assert_eq!(restores.unwrap()["Next"], leads, "{state}");
+    }
 }
 
 #[test]
 fn a_step_runs_the_function_of_its_name() {
     let mut ran = BTreeSet::new();
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         let machine = json(path);
         for (name, state) in lambda_tasks(&machine) {
-            // Ending a release as Stuck is the work of the function that ends releases.
-            let function = if name == "RecordStuck" { "CloseRelease" } else { name };
+            let function = match name {
+                // Ending a release as Stuck is the work of the function that ends releases.
+                "RecordStuck" => "CloseRelease",
+                // The same look before the judge's; the same servers after the watch.
+                "LookAtReplicas" => "ReadReplicas",
+                "TidyReplicas" => "ReloadReplicas",
+                name => name,
+            };
             assert_eq!(state["Arguments"]["FunctionName"], format!("${{{function}Arn}}"), "{name}");
             ran.insert(function.to_owned());
         }
@@ -113,7 +142,7 @@ fn a_step_runs_the_function_of_its_name() {
 
 #[test]
 fn error_names_are_raised_by_someone() {
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         assert_eq!(unknown_errors(&json(path)), [""; 0], "{path}");
     }
 }
@@ -121,7 +150,9 @@ fn error_names_are_raised_by_someone() {
 #[test]
 fn substitutions_are_those_of_the_template() {
     let template = yaml("template.yaml");
-    for (resource, path) in [("CanaryDeploy", CANARY_DEPLOY), ("Rollback", ROLLBACK)] {
+    for (resource, path) in
+        [("CanaryDeploy", CANARY_DEPLOY), ("ModelReload", MODEL_RELOAD), ("Rollback", ROLLBACK)]
+    {
         let properties = &template["Resources"][resource]["Properties"];
         assert_eq!(properties["DefinitionUri"], path);
         let given = properties["DefinitionSubstitutions"].as_object().unwrap();

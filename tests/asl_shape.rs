@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use perch_core::sweep::GRACE;
 use perch_tests::asl::{
-    CANARY_DEPLOY, Problems, ROLLBACK, broken, expressions, lambda_tasks, list, states, tasks,
+    CANARY_DEPLOY, MODEL_RELOAD, Problems, ROLLBACK, broken, expressions, lambda_tasks, list,
+    states, tasks,
 };
 use perch_tests::{json, text};
 use serde_json::{Value, json};
@@ -77,8 +78,8 @@ fn retries_without_jitter(machine: &Value) -> Problems {
     problems
 }
 
-/// Steps of a release whose errors do not lead to `goal`. `CloseRelease` is no such step: the
-/// release is over then, with its traffic read back.
+/// Steps of a release whose errors do not lead to `goal`. `CloseRelease` and `TidyReplicas` are no such
+/// steps: the release is over then, with its traffic read back.
 fn steps_that_do_not_lead_to(machine: &Value, goal: &str) -> Problems {
     // On the way there may only be states that can't fail.
     let leads = |first: &Value| {
@@ -91,7 +92,7 @@ fn steps_that_do_not_lead_to(machine: &Value, goal: &str) -> Problems {
         at == goal
     };
     lambda_tasks(machine)
-        .filter(|(name, _)| *name != "CloseRelease" && *name != "RecordStuck")
+        .filter(|(name, _)| !["CloseRelease", "RecordStuck", "TidyReplicas"].contains(name))
         .filter(|(_, state)| {
             !list(state, "Catch").last().is_some_and(|catch| {
                 texts(&catch["ErrorEquals"]).contains("States.ALL") && leads(&catch["Next"])
@@ -136,28 +137,30 @@ fn computing(machine: &Value) -> Problems {
 
 #[test]
 fn every_state_exists_and_is_reachable() {
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         assert_eq!(dangling_and_unreachable(&json(path)), [""; 0], "{path}");
     }
 }
 
 #[test]
 fn every_task_has_a_time_limit() {
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         assert_eq!(tasks_without_limits(&json(path)), [""; 0], "{path}");
     }
 }
 
 #[test]
 fn every_step_is_tried_again_with_jitter() {
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         assert_eq!(retries_without_jitter(&json(path)), [""; 0], "{path}");
     }
 }
 
 #[test]
 fn every_error_of_a_step_leads_to_the_rollback() {
-    assert_eq!(steps_that_do_not_lead_to(&json(CANARY_DEPLOY), "RollBack"), [""; 0]);
+    for path in [CANARY_DEPLOY, MODEL_RELOAD] {
+        assert_eq!(steps_that_do_not_lead_to(&json(path), "RollBack"), [""; 0], "{path}");
+    }
     assert_eq!(steps_that_do_not_lead_to(&json(ROLLBACK), "RecordStuck"), [""; 0]);
 }
 
@@ -172,7 +175,7 @@ fn an_unknown_next_leads_to_the_rollback() {
 
 #[test]
 fn expressions_compare_join_and_build_only() {
-    for path in [CANARY_DEPLOY, ROLLBACK] {
+    for path in [CANARY_DEPLOY, MODEL_RELOAD, ROLLBACK] {
         let machine = json(path);
         assert!(!expressions(&machine).is_empty());
         assert_eq!(computing(&machine), [""; 0], "{path}");
@@ -200,14 +203,23 @@ fn simulated_numbers(route: &str, arm: &str) -> Vec<f64> {
 #[test]
 fn simulated_machines_try_again_as_the_real_ones_do() {
     let route = text("crates/testkit/src/machines/route.rs");
-    let (deploy, rollback) = (json(CANARY_DEPLOY), json(ROLLBACK));
+    let (deploy, reload, rollback) = (json(CANARY_DEPLOY), json(MODEL_RELOAD), json(ROLLBACK));
     for (arm, machine, states) in [
         (
             "State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) =>",
             &deploy,
             vec!["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary"],
         ),
-        ("State::Restore(_) =>", &rollback, vec!["RestoreTraffic"]),
+        (
+            "State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) =>",
+            &reload,
+            vec!["ReadReplicas", "PrepareModel", "ReloadReplicas", "LookAtReplicas", "JudgeCanary"],
+        ),
+        (
+            "State::Restore(_) | State::RestoreReplicas(_) =>",
+            &rollback,
+            vec!["RestoreTraffic", "RestoreReplicas"],
+        ),
         ("State::StartRollback(_) | State::Close(_) =>", &deploy, vec!["RollBack", "CloseRelease"]),
         ("State::StartRollback(_) | State::Close(_) =>", &rollback, vec!["CloseRelease"]),
         ("State::RecordStuck(_) =>", &deploy, vec!["RecordStuck"]),

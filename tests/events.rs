@@ -8,6 +8,7 @@ use perch_app::announce::{self, Announcement, Answer};
 use perch_app::announce_model::{self, Uploaded};
 use perch_app::close_release::CloseInput;
 use perch_app::on_alarm::{self, Alarm};
+use perch_app::reload::{FleetInput, PrepareInput};
 use perch_app::restore_traffic::RollbackInput;
 use perch_app::step::StepInput;
 use perch_aws::events::{self, Delivered, EventError};
@@ -97,9 +98,20 @@ fn every_function_has_an_event() {
 
 #[test]
 fn steps_read_their_input() {
-    for step in ["judge-canary", "prepare-canary", "promote-canary", "shift-weight"] {
+    for step in [
+        "judge-canary",
+        "prepare-canary",
+        "promote-canary",
+        "reload-replicas",
+        "restore-replicas",
+        "shift-weight",
+    ] {
         serde_json::from_value::<StepInput>(event(&format!("{step}.json"))).unwrap();
     }
+    let prepare: PrepareInput = serde_json::from_value(event("prepare-model.json")).unwrap();
+    assert_eq!(prepare.fleet.replicas.len(), 2);
+    let read: FleetInput = serde_json::from_value(event("read-replicas.json")).unwrap();
+    assert!(matches!(read, FleetInput::Target { .. }));
     let close: CloseInput = serde_json::from_value(event("close-release.json")).unwrap();
     assert_eq!(close.failure, None);
     let restore: RollbackInput = serde_json::from_value(event("restore-traffic.json")).unwrap();

@@ -276,7 +276,14 @@ fn only_those_who_need_a_right_have_it() {
         ("ecr:DescribeImages", vec!["prepare-canary", "reconcile"]),
         (
             "dynamodb:BatchGetItem",
-            vec!["judge-canary", "promote-canary", "reconcile", "shift-weight"],
+            vec![
+                "judge-canary",
+                "promote-canary",
+                "reconcile",
+                "reload-replicas",
+                "restore-replicas",
+                "shift-weight",
+            ],
         ),
         // Who plans releases sees to it that no stop stands.
         (
@@ -294,15 +301,23 @@ fn only_those_who_need_a_right_have_it() {
             vec!["on-alarm", "on-image-push", "on-model-upload", "on-package-upload", "reconcile"],
         ),
         ("kms:Verify", vec!["on-model-upload"]),
-        ("s3:ListBucketVersions", vec!["on-model-upload"]),
+        ("s3:ListBucketVersions", vec!["on-model-upload", "prepare-model"]),
         ("dynamodb:DeleteItem", vec![]),
-        ("cloudwatch:GetMetricData", vec!["judge-canary", "prepare-canary"]),
-        ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary"]),
+        ("cloudwatch:GetMetricData", vec!["judge-canary", "prepare-canary", "prepare-model"]),
+        ("cloudwatch:DescribeAlarms", vec!["judge-canary", "prepare-canary", "prepare-model"]),
         ("sns:Publish", vec!["notify"]),
         ("sqs:SendMessage", vec!["notify", "publish-events"]),
         ("events:PutEvents", vec!["publish-events"]),
-        ("ssm:GetParameter", vec!["notify"]),
-        ("secretsmanager:GetSecretValue", vec!["notify"]),
+        (
+            "ssm:GetParameter",
+            vec!["notify", "read-replicas", "reload-replicas", "restore-replicas"],
+        ),
+        (
+            "secretsmanager:GetSecretValue",
+            vec!["notify", "read-replicas", "reload-replicas", "restore-replicas"],
+        ),
+        ("ecs:DescribeTasks", vec!["read-replicas"]),
+        ("servicediscovery:DiscoverInstances", vec!["read-replicas"]),
     ] {
         let found: Vec<String> = functions()
             .into_iter()
@@ -346,10 +361,10 @@ fn who_starts_a_release_may_also_roll_one_back() {
             .collect();
         let expected: &[&str] = match folder.as_str() {
             // A newer artifact replaces the release that runs.
-            "close-release" | "on-image-push" | "on-package-upload" | "reconcile" => {
-                &["canary-deploy", "rollback"]
+            "on-image-push" | "on-package-upload" => &["canary-deploy", "rollback"],
+            "close-release" | "on-model-upload" | "reconcile" => {
+                &["canary-deploy", "model-reload", "rollback"]
             }
-            "on-model-upload" => &["canary-deploy", "model-reload", "rollback"],
             "on-alarm" => &["rollback"],
             _ => &[],
         };

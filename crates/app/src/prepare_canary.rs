@@ -41,15 +41,16 @@ pub async fn run(
     let outcome = match &release.phase {
         Phase::Pending => {
             let event = take_ledger::run(lambda, images, alarms, &release, now).await;
-            event.map(Step::Event)
+            event.map(Step::settled)
         }
-        Phase::Preparing if now >= release.deadline => {
-            Ok(Step::Event(refused(format!("the canary was not ready by {:.0}", release.deadline))))
-        }
+        Phase::Preparing if now >= release.deadline => Ok(Step::settled(refused(format!(
+            "the canary was not ready by {:.0}",
+            release.deadline
+        )))),
         Phase::Preparing => match &release.artifact {
             Artifact::Version { version } => existing(lambda, images, &release, version).await,
             Artifact::Model { .. } if release.reload.is_none() => {
-                golden::check(store, models, &release).await.map(Step::Event)
+                golden::check(store, models, &release).await.map(Step::settled)
             }
             Artifact::Model { .. } => {
                 let step = publish_canary::run(lambda, &release).await;
@@ -66,7 +67,7 @@ pub async fn run(
             let judging = fix_basis::run(metrics, &release, timeout_seconds, now).await;
             judging.map_err(StepError::from).map(|judging| {
                 release.judging = judging;
-                Step::Event(Event::CanaryPublished { version })
+                Step::settled(Event::CanaryPublished { version })
             })
         }
         other => other,
@@ -87,11 +88,18 @@ pub async fn run(
 /// What a step of the preparation came to.
 pub(crate) enum Step {
     /// This is settled.
-    Event(Event),
+    Event(Box<Event>),
     /// The canary version, and the time-out of its invocations in seconds.
     Published(Version, u32),
     /// Lambda is not done yet.
     Again,
+}
+
+impl Step {
+    /// What is settled.
+    pub(crate) fn settled(event: Event) -> Self {
+        Step::Event(Box::new(event))
+    }
 }
 
 fn refused(why: String) -> Event {
@@ -109,7 +117,7 @@ async fn asked(
     let function = &alias_of(release)?.function;
     let wrong = golden::wrong_answer(lambda, models, function, &version, release).await?;
     Ok(match wrong {
-        Some(why) => Step::Event(refused(format!("version {version} of {function}: {why}"))),
+        Some(why) => Step::settled(refused(format!("version {version} of {function}: {why}"))),
         None => Step::Published(version, timeout),
     })
 }
@@ -125,7 +133,7 @@ async fn existing(
     let found = match lambda.version(function, version).await {
         Ok(found) => found,
         Err(PortError::NotFound { .. }) => {
-            return Ok(Step::Event(refused(format!(
+            return Ok(Step::settled(refused(format!(
                 "version {version} of {function} does not exist (any more); `aws lambda \
                  list-versions-by-function --function-name {function}` lists those that do"
             ))));
@@ -135,7 +143,7 @@ async fn existing(
     if let Some(uri) = &found.image
         && images.image(uri).await? == ImageState::Gone
     {
-        return Ok(Step::Event(refused(format!(
+        return Ok(Step::settled(refused(format!(
             "the image of version {version}, {uri}, is not in the registry any more"
         ))));
     }
@@ -143,7 +151,7 @@ async fn existing(
         CodeState::Ready => Step::Published(version.clone(), found.timeout_seconds),
         CodeState::InProgress => Step::Again,
         CodeState::Failed { reason } => {
-            Step::Event(refused(format!("version {version} of {function} can't start: {reason}")))
+            Step::settled(refused(format!("version {version} of {function} can't start: {reason}")))
         }
     })
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(
     }
     let Some(code) = &release.code else {
         return match set_code(lambda, function, &state, release, before).await {
-            Ok(code) => Ok(Step::Event(Event::CodeSet { code })),
+            Ok(code) => Ok(Step::settled(Event::CodeSet { code })),
             Err(error) => again_or(error),
         };
     };
@@ -153,5 +153,5 @@ fn again_or(error: PortError) -> Result<Step, StepError> {
 }
 
 fn refused(why: String) -> Step {
-    Step::Event(Event::Refused { why })
+    Step::settled(Event::Refused { why })
 }

@@ -131,9 +131,12 @@ impl ReadEvidence for MemoryMetrics {
             let starts = (window.from.as_second()..window.to.as_second())
                 .step_by(window.period_seconds as usize)
                 .map(|second| Timestamp::from_second(second).unwrap());
-            let bucket = |at| readings.buckets.get(&at).cloned().unwrap_or_default();
-            let latency_ms = [None; 2];
-            Ok(starts.map(|at| Taken { at, latency_ms, bucket: bucket(at) }).collect())
+            let taken = |at| {
+                let known = readings.buckets.get(&at).cloned();
+                let latency_ms = [known.is_some().then_some(50.0); 2];
+                Taken { at, latency_ms, bucket: known.unwrap_or_default() }
+            };
+            Ok(starts.map(taken).collect())
         };
         self.calls.port("buckets", look).await
     }

@@ -17,9 +17,10 @@ use crate::ports::{
 /// Releases among which the model before is looked for.
 const LOOK_BACK: usize = 50;
 
-/// Starts the release of a model version, or of the one that served before the present one: on all
-/// replicas as fast as they load it, without guards and watch, because nothing automatic may take a
-/// person's way back away.
+/// Starts the release of a model version, or of the one that served before the present one.
+///
+/// It goes to all replicas as fast as they load it, without guards and watch, because nothing automatic
+/// may take a person's way back away.
 ///
 /// # Errors
 /// [`OrderError`] when a stop stands, a release holds the target, or the version is not known.

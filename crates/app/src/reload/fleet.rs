@@ -1,5 +1,7 @@
 //! What all replicas of a target and its cache report, read at the same time.
 
+use std::future::Future;
+
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use perch_core::head::Fence;
@@ -98,7 +100,7 @@ pub async fn look(
 ) -> Fleet {
     let seen = stream::iter(replicas)
         .map(|replica| async move {
-            let state = servers.state(of, replica).await;
+            let state = twice(|| servers.state(of, replica)).await;
             let (state, silent) = match state {
                 Ok(state) => (Some(state), None),
                 Err(error) => (None, Some(told(&error))),
@@ -109,7 +111,7 @@ pub async fn look(
         .collect();
     let generation = async {
         match in_front {
-            Some(in_front) => cache.generation(in_front, &of.model).await,
+            Some(in_front) => twice(|| cache.generation(in_front, &of.model)).await,
             None => Ok(None),
         }
     };
@@ -119,6 +121,16 @@ pub async fn look(
         Err(error) => (None, Some(told(&error))),
     };
     Fleet { replicas, generation, cache_silent }
+}
+
+/// Asks again after an answer that was lost: one such loss is no reason to refuse a release.
+async fn twice<T, F: Future<Output = Result<T, PortError>>>(
+    ask: impl Fn() -> F,
+) -> Result<T, PortError> {
+    match ask().await {
+        Err(PortError::Unavailable { .. }) => ask().await,
+        answer => answer,
+    }
 }
 
 /// An error with its causes in a line.

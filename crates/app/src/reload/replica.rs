@@ -73,7 +73,7 @@ impl<S: ServeModel, M: ReadModels, F: Fence> Goal<'_, S, M, F> {
             Ok(state) => state,
             Err(error) => return under_way(&error),
         };
-        let mut asked = false;
+        let (mut asked, mut switched) = (false, false);
         loop {
             if let Some(found) = self.foreign(&state) {
                 return Came::Foreign(found.clone());
@@ -99,7 +99,14 @@ impl<S: ServeModel, M: ReadModels, F: Fence> Goal<'_, S, M, F> {
                     asked = true;
                     self.stage(replica).await
                 }
-                Toward::Activate => self.activate(replica).await,
+                Toward::Activate if switched => {
+                    let why = "it was told to serve the model and does not".to_owned();
+                    return Came::OnTheWay { told: asked, why: Some(why) };
+                }
+                Toward::Activate => {
+                    switched = true;
+                    self.activate(replica).await
+                }
             };
             match came {
                 Ok(None) => {}
