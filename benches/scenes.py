@@ -49,7 +49,7 @@ class Scenes:
         """A release in this phase, which holds the target; its id."""
         record = copy.deepcopy(self.stage.record)
         record["id"] = f"{TARGET}-20260101-000000-{next(self.numbers):06x}"
-        record["ledger"]["revision"] = self.route(split)
+        record["ledger"]["snapshot"]["revision"] = self.route(split)
         record.update({"phase": phase, "seq": SEQ, "fence": self.fence, **changes})
         head = {"target": TARGET, "fence": self.fence, "active": record["id"], "exposed": exposed}
         if record["ledger"]:

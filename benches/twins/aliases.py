@@ -39,7 +39,7 @@ def held_by(record):
 
 def move_to(record, version, split):
     """Read, check the fence, move, read back; the revision."""
-    service = record["plan"]["lambda"]
+    service = record["plan"]["driver"]
     before, weights, revision = read(service)
     held_by(record)
     if before != record["ledger"]["baseline"] or set(weights) - {record["canary"]}:

@@ -46,7 +46,8 @@ def _record(target, artifact, identity, event, fence):
     digits = hashlib.sha256(f"{target['name']}|{identity}|{event['id']}".encode()).hexdigest()[:6]
     pushed = perch.at(event["time"]).strftime("%Y%m%d-%H%M%S")
     plan = {
-        "lambda": target["service"]["lambda"],
+        "driver": {"kind": "alias", **target["service"]["lambda"]},
+        "cache": None,
         "steps": target["rollout"]["steps"],
         "judge": target["judge"],
         "guards": target.get("guards", []),

@@ -11,7 +11,7 @@ MACHINE = os.environ["PERCH_CANARY_DEPLOY_ARN"]
 def handler(event, context):
     """Look whether an artifact waits."""
     record = perch.release(event["releaseId"])
-    waiting = perch.head(record["target"]).get("waiting")
-    if waiting:
+    head = perch.head(record["target"])
+    if head.get("waiting") or head.get("modelWaiting"):
         raise RuntimeError("an artifact waits")
     return perch.answer(event, record["fence"], "End")

@@ -15,7 +15,7 @@ def handler(event, context):
     """Look once at the canary."""
     record = perch.held(event)
     seq, plan, phase = record["seq"], record["plan"], record["phase"]
-    version, split, _ = aliases.read(plan["lambda"])
+    version, split, _ = aliases.read(plan["driver"])
     aliases.held_by(record)
     if (version, split) != (record["ledger"]["baseline"], {record["canary"]: float(phase["weight"]) / 100}):
         raise RuntimeError("someone else moved the alias")
@@ -50,7 +50,7 @@ def _window(since, until):
 
 
 def _arms(plan, versions, start, end):
-    service, queries = plan["lambda"], []
+    service, queries = plan["driver"], []
     for arm, version in zip("ab", versions, strict=True):
         dimensions = [
             {"Name": "FunctionName", "Value": service["function"]},

@@ -25,7 +25,8 @@ def handler(event, context):
             {":yes": {"BOOL": True}, ":at": {"S": perch.sortable(latest)}},
         )
         ledger = head["ledger"]
-        version, split, _ = aliases.shift(ledger["lambda"], ledger["baseline"], {}, ledger["revision"])
+        alias = ledger["snapshot"]
+        version, split, _ = aliases.shift(alias["lambda"], ledger["baseline"], {}, alias["revision"])
         if (version, split) != (ledger["baseline"], {}):
             raise RuntimeError("the alias is not as it was set")
         cause = {"kind": "alarm", "alarm": alarm, "reason": state["reason"]}

@@ -9,7 +9,7 @@ cloudwatch, registry = perch.client("cloudwatch"), perch.client("ecr")
 def handler(event, context):
     """Take the snapshot of what serves."""
     record = perch.held(event)
-    seq, service, guards = record["seq"], record["plan"]["lambda"], record["plan"]["guards"]
+    seq, service, guards = record["seq"], record["plan"]["driver"], record["plan"]["guards"]
     baseline, split, revision = aliases.read(service)
     if split:
         raise RuntimeError("the alias is split already")
@@ -29,11 +29,14 @@ def handler(event, context):
     if code == record["artifact"]["digest"]:
         raise RuntimeError("the artifact serves already")
     record["ledger"] = {
-        "lambda": service,
         "baseline": baseline,
-        "code": code,
-        "revision": revision,
         "canary": None,
+        "snapshot": {
+            "kind": "alias",
+            "lambda": {"function": service["function"], "alias": service["alias"]},
+            "code": code,
+            "revision": revision,
+        },
         "takenAt": perch.sortable(perch.at(perch.now())),
     }
     record["phase"] = {"name": "Preparing"}

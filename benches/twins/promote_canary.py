@@ -10,7 +10,7 @@ def handler(event, context):
     """Move the alias to the canary alone."""
     record = perch.held(event)
     seq = record["seq"]
-    record["ledger"]["revision"] = aliases.move_to(record, record["canary"], {})
+    record["ledger"]["snapshot"]["revision"] = aliases.move_to(record, record["canary"], {})
     since = perch.now()
     until = (perch.at(since) + datetime.timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
     record["phase"] = {"name": "Watching", "since": since, "until": until}

@@ -11,14 +11,15 @@ def handler(event, context):
     head = perch.take_fence(record["target"], "active = :holder", {":holder": {"S": record["id"]}})
     record["fence"] = head["fence"]
     ledger = record["ledger"]
-    *_, revision = aliases.read(ledger["lambda"])
+    alias = ledger["snapshot"]
+    *_, revision = aliases.read(alias["lambda"])
     if perch.head(record["target"])["fence"] != head["fence"]:
         raise RuntimeError("another took the fence")
-    aliases.shift(ledger["lambda"], ledger["baseline"], {}, revision)
-    version, split, revision = aliases.read(ledger["lambda"])
+    aliases.shift(alias["lambda"], ledger["baseline"], {}, revision)
+    version, split, revision = aliases.read(alias["lambda"])
     if (version, split) != (ledger["baseline"], {}):
         raise RuntimeError("the alias is not as it was set")
-    ledger["revision"] = revision
+    alias["revision"] = revision
     text = f"guard {cause['alarm']} in ALARM: {cause['reason']}"
     entries = [perch.entry(record, what, text) for what in ("RollbackDecided", "ReleaseRolledBack")]
     record["phase"] = {"name": "RolledBack", "cause": cause}

@@ -9,7 +9,7 @@ def handler(event, context):
     record = perch.held(event)
     seq, phase = record["seq"], record["phase"]
     split = {record["canary"]: float(phase["weight"]) / 100}
-    record["ledger"]["revision"] = aliases.move_to(record, record["ledger"]["baseline"], split)
+    record["ledger"]["snapshot"]["revision"] = aliases.move_to(record, record["ledger"]["baseline"], split)
     record["phase"] = {"name": "Baking", "step": phase["step"], "weight": phase["weight"], "since": perch.now()}
     entry = perch.entry(record, "WeightShifted", f"{phase['weight']}% of traffic on the canary")
     perch.commit(record, seq, [entry], exposed=True)
