@@ -19,7 +19,7 @@ STAND_IN = "perch.stand-in"
 SUITE = "bookworm"
 ARCHIVE = FOLDER / f"stand-in-{SUITE}-{ARCHITECTURE}.tar"
 PULL_WITHIN = 300.0
-# The stack's address as containers see it. Docker Desktop knows the name; elsewhere sam adds it.
+# This machine as containers of Docker Desktop reach it.
 HOST = "host.docker.internal"
 
 
@@ -83,15 +83,15 @@ def image_for(port):
     return f"perch-local/port-{port}:latest"
 
 
-def copy_for(docker, port):
-    """The base image with the stack's address in it; returns its name.
+def copy_for(docker, port, host):
+    """The base image with the stack's address in it, as containers reach it; returns its name.
 
     `--env-vars` only changes variables that the template names, and the template names no endpoint: on AWS there is
     none to set.
     """
     box = docker.ask("create", BASE, "/bootstrap")
     try:
-        docker.ask("commit", "--change", f"ENV AWS_ENDPOINT_URL=http://{HOST}:{port}", box, image_for(port))
+        docker.ask("commit", "--change", f"ENV AWS_ENDPOINT_URL=http://{host}:{port}", box, image_for(port))
     finally:
         docker.run("rm", "--force", box)
     return image_for(port)

@@ -6,6 +6,7 @@ import time
 
 import boto3
 
+from perch_local.sam_reload_cases import PrepareModel, ReadReplicas, ReloadReplicas, RestoreReplicas
 from perch_local.sam_world import ALIAS, FUNCTION, MODEL_TARGET, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
 REQUESTS = 160
@@ -360,6 +361,12 @@ class PublishEvents:
             rules.delete_rule(Name=name, EventBusName=bus)
             queues.delete_queue(QueueUrl=url)
         return f"events of the bus in a queue: {', '.join(told[name] for name in sorted(wanted))}"
+
+
+case("read-replicas")(ReadReplicas)
+case("prepare-model", again=lambda answer: answer["next"] == "Prepare")(PrepareModel)
+case("reload-replicas", again=lambda answer: answer["next"] == "Shift")(ReloadReplicas)
+case("restore-replicas", again=lambda answer: answer["next"] == "Restore")(RestoreReplicas)
 
 
 def prepare(world, name):

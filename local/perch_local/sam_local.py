@@ -20,11 +20,11 @@ import time
 
 import boto3
 
-from perch_local import base_image, deploy, lifecycle, sam_cases
+from perch_local import base_image, deploy, lifecycle, sam_cases, sam_fleet
 from perch_local.checkout import ROOT, Stack
 from perch_local.docker_daemon import DockerError, daemon
 from perch_local.door import Door
-from perch_local.sam_world import SAMPLE, TARGET_FILES, World, WorldError
+from perch_local.sam_world import SAMPLE, TARGET_FILES, World, WorldError, cut
 
 PERCH = ROOT / "target" / "release" / "perch"
 LOGS = ROOT / ".local" / "sam-local"
@@ -64,14 +64,11 @@ def environments(functions):
             for logical, name in functions.values()}
 
 
-def settings(variables, image, address):
+def settings(variables, image):
     """The samconfig file for one stack, whose keys are the options of `sam local invoke`."""
-    lines = ["# Options of `sam local invoke` for this local stack; made by perch_local.sam_local.", "version = 0.1", "",
+    return "\n".join(["# Options of `sam local invoke` for this local stack; made by perch_local.sam_local.", "version = 0.1", "",
              "[default.local_invoke.parameters]", "skip_pull_image = true", f"env_vars = {json.dumps(str(variables))}",
-             f"invoke_image = [{json.dumps(image)}]", f'parameter_overrides = "Architecture={base_image.ARCHITECTURE}"']
-    if address:
-        lines.append(f'add_host = ["{base_image.HOST}:{address}"]')
-    return "\n".join(lines) + "\n"
+             f"invoke_image = [{json.dumps(image)}]", f'parameter_overrides = "Architecture={base_image.ARCHITECTURE}"', ""])
 
 
 def command(logical_id, name, config):
@@ -128,20 +125,23 @@ def prove(docker, stack, world, name, logical_id, config):
 
 def line(proved, seconds, logical_id, name, answer, read):
     """One function's line."""
-    shown = json.dumps({k: v for k, v in answer.items() if k != "releaseId"} if isinstance(answer, dict) else answer)
+    shown = cut(json.dumps({k: v for k, v in answer.items() if k != "releaseId"} if isinstance(answer, dict) else answer))
     return f"{'ok    ' if proved else 'FAILED'} {seconds:5.1f} s  {logical_id} -e events/{name}.json: {shown} -> {read}"
 
 
 @contextlib.contextmanager
 def ready(docker, stack):
-    """Have the image, the way in and the options for one stack; gives the options' file."""
-    image = base_image.copy_for(docker, stack.port)
+    """Have the image, the way in, the model servers and the options for one stack; gives the options' file."""
     try:
         with Door(base_image.gateway(docker), stack.port) as door:
+            # Files of a model are read by servers outside of containers, too: an address that holds for both.
+            host = door.address if door.needed else base_image.HOST
+            image = base_image.copy_for(docker, stack.port, host)
             variables, config = stack.folder / "sam-local.json", stack.folder / "samconfig.toml"
             variables.write_text(json.dumps(environments(deployed()), indent=2) + "\n")
-            config.write_text(settings(variables, image, door.address if door.needed else None))
-            yield config
+            config.write_text(settings(variables, image))
+            with sam_fleet.opened(stack, door.address, host):
+                yield config
     finally:
         base_image.remove_copy(docker, stack.port)
 

@@ -134,7 +134,7 @@ class World:
         """Wait until no release runs, and refuse to disturb one that holds the target."""
         def still():
             running = (self.machines.list_executions(stateMachineArn=self.outputs[key], statusFilter="RUNNING")["executions"]
-                       for key in ("CanaryDeployArn", "RollbackArn"))
+                       for key in ("CanaryDeployArn", "ModelReloadArn", "RollbackArn"))
             return not any(running)
         until(still, IDLE_WITHIN, "no release runs")
         active = self.head().get("active", RELEASE)
@@ -187,34 +187,43 @@ class World:
         expect(found, f"target {target} is not applied; apply it: target/release/perch apply -f {TARGET_FILES[target]}")
         return found
 
-    def plan(self):
-        """What the target's releases follow."""
+    def plan(self, driver=None):
+        """What the target's releases follow, with what they move: the alias unless it is said."""
         spec = self.spec()
         expect("steps" in spec["rollout"], f"target {TARGET} has a preset; apply the one with steps: {TARGET_FILES[TARGET]}")
-        return {"lambda": spec["service"]["lambda"], "steps": spec["rollout"]["steps"], "judge": spec["judge"],
+        driver = driver or {"kind": "alias", **spec["service"]["lambda"]}
+        return {"driver": driver, "steps": spec["rollout"]["steps"], "judge": spec["judge"],
                 "guards": spec.get("guards", []), "alarmAtStart": spec.get("alarmAtStart", "block"), "watch": spec["watch"]}
 
     def stage(self, phase, *, weight=0, seq=4, release=RELEASE, artifact=None, **more):
         """Record a release in `phase` that holds the target with the alias split; (baseline, canary)."""
         baseline, canary = self.split(weight)
-        pushed, before = stamp(ago(minutes=5)), event("on-image-push")["time"].replace("Z", ".000000000Z")
+        before = event("on-image-push")["time"].replace("Z", ".000000000Z")
         # A guard takes back only what began before it went into ALARM, and the alarm of `events/` is from March.
-        ledger = {"canary": canary, "takenAt": before, "lambda": {"function": FUNCTION, "alias": ALIAS}, "baseline": baseline, "code": self.digest(baseline),
-                  "revision": self.functions.get_alias(FunctionName=FUNCTION, Name=ALIAS)["RevisionId"]}
+        snapshot = {"kind": "alias", "lambda": {"function": FUNCTION, "alias": ALIAS}, "code": self.digest(baseline),
+                    "revision": self.functions.get_alias(FunctionName=FUNCTION, Name=ALIAS)["RevisionId"]}
         image = self.digest(canary)
-        record = {
-            "id": release, "target": TARGET, "phase": phase, "plan": self.plan(), "fence": FENCE, "seq": seq,
+        self.hold({
+            "id": release, "phase": phase, "plan": self.plan(), "seq": seq,
             "artifact": artifact or {"kind": "image", "repository": FUNCTION, "digest": image, "tag": "v1-healthy"},
-            "ledger": ledger, "code": image.removeprefix("sha256:"), "canary": canary,
+            "ledger": {"baseline": baseline, "canary": canary, "snapshot": snapshot, "takenAt": before},
+            "code": image.removeprefix("sha256:"), "canary": canary, **more})
+        return baseline, canary
+
+    def hold(self, known):
+        """Record a release, and have it hold the target unless it has ended."""
+        pushed = stamp(ago(minutes=5))
+        record = {
+            "id": RELEASE, "target": TARGET, "fence": FENCE, "code": None,
             "cause": {"kind": "event", "id": event("on-image-push")["id"], "pushedAt": pushed}, "startedAt": pushed,
-            "deadline": stamp(ago(hours=-1)), "due": stamp(), "endedAt": None, "verdict": None, "order": None, **more}
-        head = {"target": TARGET, "fence": FENCE, "active": release, "exposed": record["ledger"] is not None, "ledger": record["ledger"]}
+            "deadline": stamp(ago(hours=-1)), "due": stamp(), "endedAt": None, "verdict": None, "order": None, **known}
+        fence, ledger = record["fence"], record["ledger"]
+        head = {"target": TARGET, "fence": fence, "active": record["id"], "exposed": ledger is not None, "ledger": ledger}
         if record["endedAt"]:
-            head = {"target": TARGET, "fence": FENCE, "exposed": False}
-        self.table.put_item(Item={"pk": f"RELEASE#{release}", "sk": "RECORD", **record})
+            head = {"target": TARGET, "fence": fence, "exposed": False}
+        self.table.put_item(Item={"pk": f"RELEASE#{record['id']}", "sk": "RECORD", **record})
         lasting = {k: v for k, v in self.head().items() if k in LASTING}
         self.table.put_item(Item={"pk": f"TARGET#{TARGET}", "sk": "HEAD", **lasting, **{k: v for k, v in head.items() if v is not None}})
-        return baseline, canary
 
     def wait_for_turn(self):
         """Have an image wait for the target's next turn; its digest."""

@@ -49,11 +49,10 @@ def test_a_function_without_a_case_comes_last_and_fails():
 
 
 def test_the_options_are_readable_toml(tmp_path):
-    text = sam_local.settings(tmp_path / 'a "b".json', "perch-local/port-4566:latest", "172.17.0.1")
+    text = sam_local.settings(tmp_path / 'a "b".json', "perch-local/port-4566:latest")
     options = tomllib.loads(text)["default"]["local_invoke"]["parameters"]
     assert options["env_vars"] == str(tmp_path / 'a "b".json') and options["skip_pull_image"] is True
-    assert options["add_host"] == ["host.docker.internal:172.17.0.1"] and options["invoke_image"] == ["perch-local/port-4566:latest"]
-    assert "add_host" not in sam_local.settings(tmp_path, "i", None)
+    assert options["invoke_image"] == ["perch-local/port-4566:latest"]
 
 
 def test_the_proved_call_is_the_documented_one():
@@ -92,7 +91,7 @@ def test_the_release_of_the_steps_is_the_one_of_the_push():
     hashed = hashlib.sha256(f"news-classifier|{digest}|{push['id']}".encode()).hexdigest()[:6]
     assert RELEASE == f"news-classifier-{when}-{hashed}"
     steps = [event(name) for name in FUNCTIONS if "releaseId" in event(name)]
-    assert len(steps) == 6 and {step["releaseId"] for step in steps} == {RELEASE}
+    assert len(steps) == 9 and {step["releaseId"] for step in steps} == {RELEASE}
 
 
 def test_the_targets_take_the_events():
