@@ -1,12 +1,14 @@
 //! Model servers and the cache in front of them, in memory, with what can go wrong with them.
 
+mod cache;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use perch_app::ports::{FindReplicas, PortError, ServeModel, SwitchCache, Switched};
-use perch_core::names::{ModelName, Version};
+use perch_app::ports::{FindReplicas, PortError, ServeModel};
+use perch_core::names::Version;
 use perch_core::reload::{Load, Loaded, Memory, ModelFiles, Replica, ReplicaState};
-use perch_core::target::{Cache, ModelServers, Replicas};
+use perch_core::target::{ModelServers, Replicas};
 use serde_json::{Value, json};
 
 use crate::calls::Calls;
@@ -274,48 +276,4 @@ impl ServeModel for MemoryFleet {
         })
         .await
     }
-}
-
-impl SwitchCache for MemoryFleet {
-    async fn generation(&self, _: &Cache, _: &ModelName) -> Result<Option<String>, PortError> {
-        self.calls
-            .port("generation", || {
-                let state = self.state.lock().unwrap();
-                if state.cache_is_down {
-                    return Err(no_cache());
-                }
-                Ok(state.pointer.clone())
-            })
-            .await
-    }
-
-    async fn switch(
-        &self,
-        _: &Cache,
-        _: &ModelName,
-        from: Option<&str>,
-        to: &str,
-    ) -> Result<Switched, PortError> {
-        self.calls
-            .port("switch", || {
-                let mut state = self.state.lock().unwrap();
-                if state.cache_is_down {
-                    return Err(no_cache());
-                }
-                if state.pointer.as_deref() != from && state.pointer.as_deref() != Some(to) {
-                    return Ok(Switched::Other { found: state.pointer.clone() });
-                }
-                state.pointer = Some(to.to_owned());
-                Ok(Switched::Done)
-            })
-            .await
-    }
-
-    async fn clean_up(&self, _: &Cache, _: &ModelName, _: &[&str]) -> Result<u64, PortError> {
-        self.calls.port("clean_up", || Ok(0)).await
-    }
-}
-
-fn no_cache() -> PortError {
-    PortError::Unavailable { what: "the cache".to_owned(), source: "connection refused".into() }
 }

@@ -67,7 +67,7 @@ pub async fn run_with(
         return Ok(input.then(resume(&release, now)));
     };
     // What serves before the fence: who takes the fence later moves it later, too.
-    let event = unexpected(lambda, &release, fleet).await?;
+    let event = unexpected(lambda, &release, fleet, now).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
@@ -109,12 +109,13 @@ async fn unexpected(
     lambda: &impl ReadAlias,
     release: &Release,
     fleet: Option<&Fleet>,
+    now: Timestamp,
 ) -> Result<Option<Event>, StepError> {
     let alias = match &release.plan.driver {
         Driver::Alias(alias) => alias,
         Driver::Servers(_) => {
             let fleet = fleet.ok_or_else(|| missing(release, "report of its replicas"))?;
-            return Ok(reload::unexpected(release, fleet));
+            return Ok(reload::unexpected(release, fleet, now));
         }
     };
     let route = lambda.alias(alias).await?.route;

@@ -98,17 +98,7 @@ pub async fn look(
     in_front: Option<&Cache>,
     replicas: &[Replica],
 ) -> Fleet {
-    let seen = stream::iter(replicas)
-        .map(|replica| async move {
-            let state = twice(|| servers.state(of, replica)).await;
-            let (state, silent) = match state {
-                Ok(state) => (Some(state), None),
-                Err(error) => (None, Some(told(&error))),
-            };
-            Seen { replica: replica.clone(), state, silent }
-        })
-        .buffered(AT_ONCE)
-        .collect();
+    let seen = states(servers, of, replicas);
     let generation = async {
         match in_front {
             Some(in_front) => twice(|| cache.generation(in_front, &of.model)).await,
@@ -121,6 +111,26 @@ pub async fn look(
         Err(error) => (None, Some(told(&error))),
     };
     Fleet { replicas, generation, cache_silent }
+}
+
+/// What these replicas report, in their order.
+pub(super) async fn states(
+    servers: &impl ServeModel,
+    of: &ModelServers,
+    replicas: &[Replica],
+) -> Vec<Seen> {
+    stream::iter(replicas)
+        .map(|replica| async move {
+            let state = twice(|| servers.state(of, replica)).await;
+            let (state, silent) = match state {
+                Ok(state) => (Some(state), None),
+                Err(error) => (None, Some(told(&error))),
+            };
+            Seen { replica: replica.clone(), state, silent }
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await
 }
 
 /// Asks again after an answer that was lost: one such loss is no reason to refuse a release.

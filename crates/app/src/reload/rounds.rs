@@ -6,7 +6,7 @@ use perch_core::head::{Ledger, ServersSnapshot};
 use perch_core::names::Version;
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Order, Release, placed, share};
-use perch_core::reload::{LeftOut, Reload, Replica};
+use perch_core::reload::{Begun, LeftOut, Reload, Replica, Seen};
 use perch_core::target::{Complete, ModelServers};
 use perch_core::weight::Weight;
 
@@ -14,7 +14,7 @@ use super::batch::{Round, pause, round};
 use super::cache::point;
 use super::model::Model;
 use super::replica::{Goal, Held};
-use super::{Reach, tidy};
+use super::{Reach, fleet, tidy};
 use crate::move_alias::way;
 use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadModels, ServeModel, Standing,
@@ -79,9 +79,18 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     if let Some(event) = part.end(&came) {
         return settle(store, input, release, &event, None, now).await;
     }
-    let (rest, begun) = (part.rest(&came), came.begun);
+    let (mut rest, mut begun) = (part.rest(&came), came.begun);
     let mut events = part.progress(&came.arrived, came.failed);
-    if rest == 0 && matches!(release.phase, Phase::Promoting { .. }) {
+    let promotes = rest == 0 && matches!(release.phase, Phase::Promoting { .. });
+    let lost = match promotes {
+        true => part.lost(reach.servers).await,
+        false => Vec::new(),
+    };
+    for name in &lost {
+        begun.insert(name.clone(), Begun { at: now, attempts: 0 });
+    }
+    rest += lost.len();
+    if promotes && lost.is_empty() {
         if let (Some(cache), false) = (&release.plan.cache, part.reload.cache_settled) {
             let front = (cache, &part.servers.model);
             let from = part.snapshot.generation.as_deref();
@@ -94,6 +103,7 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     let changed = release.reload.as_ref().is_some_and(|reload| reload.begun != begun);
     if let Some(reload) = &mut release.reload {
         reload.begun = begun;
+        reload.done.retain(|name| !lost.contains(name));
     }
     match events.is_empty() {
         true if !changed => Ok(input.then(next)),
@@ -179,6 +189,17 @@ impl<'a> Part<'a> {
             let error = format!("{}: {}", failed.replica, failed.why);
             Event::RollbackRequested(RollbackCause::Error { error })
         })
+    }
+
+    /// Replicas that went over and serve something else since, or do not answer: they are brought over
+    /// again. Nothing is promoted before every replica was read back.
+    async fn lost(&self, port: &impl ServeModel) -> Vec<String> {
+        let done = |replica: &&Replica| self.reload.done.contains(&replica.name);
+        let done: Vec<Replica> = self.snapshot.replicas.iter().filter(done).cloned().collect();
+        let found = fleet::states(port, self.servers, &done).await;
+        let serves = |seen: &Seen| seen.state.as_ref().and_then(|state| state.active.clone());
+        let lost = found.iter().filter(|seen| serves(seen).as_ref() != Some(&self.canary));
+        lost.map(|seen| seen.replica.name.clone()).collect()
     }
 
     /// What the journal has to know of a round.

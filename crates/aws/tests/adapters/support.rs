@@ -128,9 +128,12 @@ impl Recorded {
         let requests = self.http.actual_requests();
         let paths = requests.map(|request| {
             let path = request.uri().split_once("amazonaws.com").map_or("", |(_, path)| path);
-            let path = path.replace("?x-id=", "&x-id=");
-            let (path, _) = path.split_once("&x-id=").unwrap_or((&path, ""));
-            format!("{} {path}", request.method())
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            // The SDK's own parameters say nothing about the request.
+            let own = |given: &&str| !given.is_empty() && !given.starts_with("x-id=");
+            let query: Vec<&str> = query.split('&').filter(own).collect();
+            let mark = if query.is_empty() { "" } else { "?" };
+            format!("{} {path}{mark}{}", request.method(), query.join("&"))
         });
         paths.collect()
     }

@@ -123,6 +123,14 @@ pub fn decide(
                 entries: reloaded(replicas, left_out, *weight),
             }
         }
+        // It did not answer until the end of the watch.
+        (Phase::Watching { .. }, Event::ReplicasReloaded { replicas, left_out, weight }) => {
+            Decision {
+                phase: release.phase.clone(),
+                next: resume(release, now),
+                entries: reloaded(replicas, left_out, *weight),
+            }
+        }
         (
             Phase::Promoting { .. } | Phase::RollingBack { .. },
             Event::CacheSwitched { from, to },

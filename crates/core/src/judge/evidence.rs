@@ -152,11 +152,6 @@ fn weakest_promise(look: &Look) -> f64 {
     required.map(|promise| promise.evidence).reduce(f64::min).unwrap_or(0.0)
 }
 
-/// Odds from a logarithm, bounded so that they stay numbers.
-fn odds(log: f64) -> f64 {
-    log.min(500.0).exp()
-}
-
 fn pending(reasons: Vec<Reason>) -> Verdict {
     Verdict { pending: true, ..Verdict::new(Outcome::Inconclusive, reasons) }
 }

@@ -149,6 +149,15 @@ pub enum Reason {
     },
 }
 
+/// The logarithm of the strongest odds. `DynamoDB` takes numbers below 1E+126 ("Supported data types", Number),
+/// and e^280 is 4E+121.
+const STRONGEST: f64 = 280.0;
+
+/// Odds from a logarithm, bounded so that they can be kept.
+pub(super) fn odds(log: f64) -> f64 {
+    log.min(STRONGEST).exp()
+}
+
 impl Reason {
     /// What is proven of a signal.
     pub(super) fn proven(signal: &SignalLook, judging: &Judging, at_end: bool) -> Self {
@@ -172,7 +181,7 @@ impl Reason {
             what,
             canary: signal.canary,
             baseline: signal.baseline,
-            odds: signal.evidence.min(500.0).exp(),
+            odds: odds(signal.evidence),
             tail: signal.tail.filter(|_| at_end),
         }
     }
