@@ -16,6 +16,9 @@ _REST = (("GET", _ALIAS, "GetAlias"), ("PUT", _ALIAS, "UpdateAlias"), ("GET", re
          ("PUT", re.compile(r"/functions/[^/]+/code$"), "UpdateFunctionCode"),
          ("POST", re.compile(r"/functions/[^/]+/versions$"), "PublishVersion"),
          ("POST", re.compile(r"/functions/[^/]+/invocations$"), "Invoke"))
+# By method and the first name of the query, "" for any other.
+_S3 = {("GET", "versioning"): "GetBucketVersioning", ("GET", "versions"): "ListObjectVersions", ("GET", "list-type"): "ListObjectsV2",
+       ("GET", ""): "GetObject", ("HEAD", ""): "HeadObject", ("PUT", ""): "PutObject"}
 _CBOR = re.compile(r"/service/(\w+)/operation/(\w+)$")
 _SERVICES = {"DynamoDB_20120810": "DynamoDB", "AWSStepFunctions": "StepFunctions", "AmazonSSM": "SSM",
              "GraniteServiceVersion20100801": "CloudWatch", "AmazonEC2ContainerRegistry_V20150921": "ECR", "AmazonSQS": "SQS"}
@@ -33,10 +36,20 @@ def call_of(method, path, headers, body):
     for verb, pattern, operation in _REST:
         if method == verb and pattern.search(place):
             return "rest", "Lambda", operation
+    if operation := s3_operation(method, path, headers.get("authorization", "")):
+        return "rest", "S3", operation
     action = urllib.parse.parse_qs(body.decode(errors="replace")).get("Action") if method == "POST" else None
     if action:
         return "query", "SNS" if action[0] == "Publish" else "Query", action[0]
     return "rest", "REST", f"{method} {place}"
+
+
+def s3_operation(method, path, authorization):
+    """The operation of a request that is signed for S3; None for any other."""
+    if "/s3/aws4_request" not in authorization:
+        return None
+    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query, keep_blank_values=True)
+    return next((_S3[method, name] for name in (*asked, "") if (method, name) in _S3), method)
 
 
 def throttled(protocol, service):

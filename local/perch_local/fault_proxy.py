@@ -87,7 +87,7 @@ class Door:
         reader, sink = onward
         sink.write(head + body)
         await sink.drain()
-        answer = await read_message(reader)
+        answer = await read_message(reader, method == "HEAD")
         if not answer:
             return False
         status = int(answer[0].split(b" ", 2)[1])
@@ -115,11 +115,16 @@ def headers_of(head):
     return {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
 
 
-async def read_message(reader):
-    """(head, body) of a request or an answer as they came; None at the end of the connection."""
+async def read_message(reader, bodiless=False):
+    """(head, body) of a request or an answer as they came; None at the end of the connection.
+
+    The answer to HEAD names the length of a body that does not come.
+    """
     with contextlib.suppress(asyncio.IncompleteReadError):
         head = await reader.readuntil(b"\r\n\r\n")
         found = headers_of(head)
+        if bodiless:
+            return head, b""
         if found.get("transfer-encoding", "").lower() == "chunked":
             return head, await read_chunks(reader)
         return head, await reader.readexactly(int(found.get("content-length") or 0))

@@ -1,6 +1,10 @@
 """The choices of a fault plan, and the errors of each protocol as botocore reads them."""
+import http.client
+import http.server
 import io
 import json
+import threading
+import types
 from collections import Counter
 
 import botocore.parsers
@@ -9,6 +13,7 @@ import pytest
 
 from perch_local import fault_answers
 from perch_local.fault_plan import BadPlan, Fault, Faults, Place, Plan
+from perch_local.fault_proxy import Proxy
 
 RATES = {"call": {"drop": 0.2, "delay": 0.2}, "event": {"duplicate": 0.5}}
 
@@ -112,3 +117,43 @@ def test_an_sdk_reads_the_error_of_each_protocol(service, operation, protocol, h
     ("GET", "/2015-03-31/functions/news", "GetFunction"), ("PUT", "/2015-03-31/functions/news/code", "UpdateFunctionCode")])
 def test_calls_of_lambda_are_named(method, path, operation):
     assert fault_answers.call_of(method, path, {}, b"") == ("rest", "Lambda", operation)
+
+
+@pytest.mark.parametrize("method, path, operation", [
+    ("GET", "/models?versioning", "GetBucketVersioning"), ("GET", "/models?versions&prefix=news", "ListObjectVersions"),
+    ("GET", "/models/news/v1/manifest.json?x-id=GetObject&versionId=1", "GetObject"), ("HEAD", "/models/news/v1/model.json", "HeadObject")])
+def test_calls_of_s3_are_named(method, path, operation):
+    headers = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20261121/us-east-1/s3/aws4_request, Signature=0"}
+    assert fault_answers.call_of(method, path, headers, b"") == ("rest", "S3", operation)
+
+
+class Stored(http.server.BaseHTTPRequestHandler):
+    """An object of five bytes, as S3 answers for it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("content-length", "5")
+        self.end_headers()
+
+    def do_GET(self):
+        self.do_HEAD()
+        self.wfile.write(b"model")
+
+    def log_message(self, *_):
+        """Nothing."""
+
+
+def test_an_answer_to_head_has_a_length_and_no_body():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stored) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url, close = Proxy(*server.server_address, Faults(Plan())).open(types.SimpleNamespace(function="perch-any", event={}))
+        connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+        for method, body in (("HEAD", b""), ("GET", b"model")):
+            connection.request(method, "/models/model.json")
+            answer = connection.getresponse()
+            assert (answer.getheader("content-length"), answer.read()) == ("5", body)
+        connection.close()
+        close()
+        server.shutdown()
