@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::reason::Reason;
+use super::reason::{Reason, odds};
 use super::sequential::{Basis, Bucket, Judge, Look, Method, Missing, Say};
 use super::verdict::{Outcome, Verdict};
 use crate::weight::Weight;

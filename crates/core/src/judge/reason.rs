@@ -186,3 +186,17 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_odds_can_be_kept() {
+        let largest = 9.9e125;
+        for log in [0.0, 13.8, 289.0, 1e6, f64::INFINITY] {
+            let odds = odds(log);
+            assert!((1.0..largest).contains(&odds), "{log} {odds}");
+        }
+    }
+}
