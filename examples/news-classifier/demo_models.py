@@ -9,9 +9,8 @@ from typing import Any
 
 from callers import front_invoke, headlines
 from demo_stage import TARGET, Result, Stage, run_perch, stamp, times
+from switching import PointerWatch, Switch, describe, wrong_around
 
-# The pointer is switched this long, at most, before the journal says that it was read back.
-READ_BACK = 3.0
 MODELS = Path(__file__).resolve().parent / "models"
 
 
@@ -38,19 +37,20 @@ def play(stage: Stage, number: int, act: Act) -> Result:
     stage.console.rule(f"[bold]{number}. {act.title}", align="left")
     before, serves = accuracy(stage), stage.fleet.generation()
     begin = time.time()
-    run_perch("model", "push", str(MODELS / act.version), "--target", TARGET, "--version", act.version)
-    stage.say(begin, begin, f"uploaded model {act.version}; callers get {before:.1%} right answers from {serves}")
-    release = stage.follow(lambda artifact: artifact.get("version") == act.version, begin)
-    end = time.time()
+    with PointerWatch(stage.fleet.generation) as pointer:
+        run_perch("model", "push", str(MODELS / act.version), "--target", TARGET, "--version", act.version)
+        stage.say(begin, begin, f"uploaded model {act.version}; callers get {before:.1%} right answers from {serves}")
+        release = stage.follow(lambda artifact: artifact.get("version") == act.version, begin)
+        end = time.time()
     after = accuracy(stage)
     stage.console.print(f"           right answers on the shipped test set: {before:.1%} before, {after:.1%} after")
     missed = not_serving(stage, act.serving)
     if act.phase == "Promoted":
         missed += [] if after > before else [f"{after:.1%} right answers, {before:.1%} before"]
-        missed += switched(stage, release, str(serves), act.version, begin, end)
+        missed += switched(stage, pointer.switches, str(serves), act.version, begin, end)
     else:
         missed += [] if after == before else [f"{after:.1%} right answers, {before:.1%} before"]
-        missed += cached_only_by(stage, str(serves), begin, end)
+        missed += cached_only_by(stage, pointer.switches, str(serves), begin, end)
     failed = stage.counts(begin, end).failed
     missed += [f"{failed} requests failed"] if failed else []
     name, harmed = f"model {act.version}", harm(stage, act, begin)
@@ -81,31 +81,27 @@ def not_serving(stage: Stage, version: str) -> list[str]:
     return wrong + ([] if generation == version else [f"the cache's generation is {generation}"])
 
 
-def switched(stage: Stage, release: dict[str, Any], old: str, new: str, begin: float, end: float) -> list[str]:
-    """Says when cached answers changed; what is wrong if they did not change with the switch."""
-    at = times(release).get("CacheSwitched")
-    if at is None:
-        return ["the cache was not switched"]
-    kept = [r for r in stage.load.ledger.rows(int(begin), int(end) + 1) if r["cached"]]
-    olds = [r["second"] for r in kept if r["version"] == old]
-    news = [r["second"] for r in kept if r["version"] == new]
-    if not olds or not news:
-        return [f"cached answers of {old} in {len(olds)} seconds, of {new} in {len(news)}"]
+def switched(stage: Stage, switches: list[Switch], old: str, new: str, begin: float, end: float) -> list[str]:
+    """Says when cached answers changed; what is wrong if they did not change with the pointer."""
+    if [(switch.old, switch.new) for switch in switches] != [(old, new)]:
+        seen = ", ".join(f"{switch.old} to {switch.new}" for switch in switches)
+        return [f"the cache's pointer was switched from {seen}" if seen else "the cache's pointer was not switched"]
+    kept = stage.load.ledger.kept(begin, end)
+    stage.console.print(f"           {describe(switches[0], kept, begin)}", highlight=False)
+    return wrong_around(switches[0], kept)
+
+
+def cached_only_by(stage: Stage, switches: list[Switch], version: str, begin: float, end: float) -> list[str]:
+    """Says which cached answers callers got while a model was tried; what is wrong if there were others."""
+    kept = [k.version for k in stage.load.ledger.kept(begin, end)]
     stage.console.print(
-        f"           cached answers: of {old} until second {max(0.0, olds[-1] - begin):.0f}, "
-        f"of {new} from second {max(0.0, news[0] - begin):.0f}; none of {new} before the switch"
+        f"           cached answers: {kept.count(version)} of {version}, {len(kept) - kept.count(version)} of others",
+        highlight=False,
     )
-    # Rows have whole seconds; the journal's time is from before the batch that switched the pointer was saved.
-    early = [second for second in news if second + 1 < at - READ_BACK]
-    late = [second for second in olds if second > at + 1]
-    return [f"cached answers of {new} before the switch"] * bool(early) + [f"of {old} after it"] * bool(late)
-
-
-def cached_only_by(stage: Stage, version: str, begin: float, end: float) -> list[str]:
-    """Which other versions' answers came out of the cache."""
-    rows = stage.load.ledger.rows(int(begin), int(end) + 1)
-    others = {r["version"] for r in rows if r["cached"]} - {version}
-    return [f"cached answers of {', '.join(sorted(others))}"] if others else []
+    others = set(kept) - {version}
+    wrong = [f"cached answers of {', '.join(sorted(others))}"] if others else []
+    wrong += [] if version in kept else [f"no cached answers of {version}"]
+    return wrong + [f"the cache's pointer went from {s.old} to {s.new}" for s in switches]
 
 
 def decided_in(release: dict[str, Any]) -> float:

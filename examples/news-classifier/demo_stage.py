@@ -27,7 +27,7 @@ PERCH = ROOT / "target" / "release" / "perch"
 TARGET = "news-classifier"
 REPORTS = ROOT / "target" / "demo"
 Answer = TypeVar("Answer")
-RATE, FRONT_RATE = 40.0, 100.0
+RATE, FRONT_RATE = 40.0, 200.0
 ACT_WITHIN = 240.0
 # Seconds of requests before the first release.
 HISTORY = 30.0

@@ -59,6 +59,7 @@ def main() -> int:
         return 1
     print(f"{FUNCTION} is installed, alias live" if done else f"{FUNCTION} was installed already")
     print(f"{len(where['replicas'])} model servers behind {where['front']}, cache {where['redis']}")
+    print("callers send them 100 requests per second for an hour, until make down")
     return 0
 
 

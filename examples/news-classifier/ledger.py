@@ -26,6 +26,15 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An answer out of the cache: the version that had given it, and when a caller asked and got it (Unix time)."""
+
+    version: str
+    asked: float
+    answered: float
+
+
+@dataclass(frozen=True)
 class Counts:
     """What callers saw; latencies are those of answered requests, in milliseconds."""
 
@@ -136,11 +145,13 @@ class Ledger:
     def __init__(self, slow_ms: float = SLOW_MS, clock: Callable[[], float] = time.time) -> None:
         self._slow_ms, self._clock, self._lock = slow_ms, clock, threading.Lock()
         self._cells: dict[tuple[int, str], _Cell] = {}
+        self._kept: list[Kept] = []
 
     def record(self, answer: Answer | None, latency_ms: float) -> None:
         """Count one request; None means that no answer came."""
         with self._lock:
-            key = (int(self._clock()), answer.version if answer else UNKNOWN)
+            now = self._clock()
+            key = (int(now), answer.version if answer else UNKNOWN)
             cell = self._cells.setdefault(key, _Cell())
             cell.requests += 1
             if answer is None:
@@ -150,6 +161,8 @@ class Ledger:
             cell.wrong += answer.wrong
             cell.unsure += answer.unsure
             cell.cached += answer.cached
+            if answer.cached:
+                self._kept.append(Kept(answer.version, now - latency_ms / 1000, now))
             if answer.function_error:
                 cell.function_errors += 1
             elif latency_ms > self._slow_ms:
@@ -163,6 +176,11 @@ class Ledger:
                 for (second, name), cell in self._cells.items()
                 if int(begin) <= second < end and version in (None, name)
             )
+
+    def kept(self, begin: float, end: float) -> list[Kept]:
+        """Answers out of the cache that callers asked for and got in this time, in the order in which they came."""
+        with self._lock:
+            return [kept for kept in self._kept if begin <= kept.asked and kept.answered <= end]
 
     def versions(self) -> dict[str, Counts]:
         """Counts of the whole run by version."""

@@ -22,7 +22,9 @@ import replicas
 
 HERE = Path(__file__).resolve().parent
 BUCKET = "news-models"
-NAME = "news-classifier-servers"
+NAME, CALLERS = "news-classifier-servers", "news-classifier-callers"
+# Nothing is promoted that nobody calls. They end after an hour, so that a stack that is forgotten gets idle.
+CALLS = ("--rate", "100", "--duration", "3600")
 TARGET, FIRST = "news-classifier", "v1"
 STARTED_WITHIN = 30.0
 # Perch reads no model of a bucket without them: a version can't be told from one that overwrote it.
@@ -75,6 +77,13 @@ def start(stack: Stack) -> dict[str, Any]:
     return where
 
 
+def call(stack: Stack, front: str) -> None:
+    """Callers of the front in the background for an hour; `make down` ends them."""
+    if not lifecycle.attached(stack, CALLERS):
+        command = [sys.executable, str(HERE / "loadgen.py"), "--front", front, *CALLS]
+        lifecycle.attach(stack, CALLERS, command, stack.folder / f"{CALLERS}.log")
+
+
 def target_text(servers: list[str], redis: str) -> str:
     """target.demo.yaml with the addresses of these servers."""
     text = (HERE / "target.demo.yaml").read_text()
@@ -99,4 +108,5 @@ def install(stack: Stack) -> dict[str, Any]:
     make_bucket()
     where = start(stack)
     apply_target(stack, where["replicas"], where["redis"])
+    call(stack, where["front"])
     return where

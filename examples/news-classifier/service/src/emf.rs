@@ -69,8 +69,9 @@ impl Request<'_> {
             },
             "Service": self.metrics.service,
             "Version": self.metrics.version,
-            // Two decimals, as Lambda's own Duration has.
-            "Latency": (took.as_secs_f64() * 100_000.0).round() / 100.0,
+            // An answer takes 20 microseconds. Rounded to fewer decimals nearly all latencies are one value;
+            // then hardly a request is slower than the baseline's p90, and the judge can't compare.
+            "Latency": (took.as_secs_f64() * 1_000_000.0).round() / 1_000.0,
         });
         for (name, count) in counts {
             root[name] = count.into();
@@ -106,7 +107,7 @@ mod tests {
         for (name, count) in expected {
             assert_eq!(first[name], count, "{name}");
         }
-        assert_eq!(first["Latency"], 12.35);
+        assert_eq!(first["Latency"], 12.347);
         assert_eq!((&first["Service"], &first["Version"]), (&json!("news"), &json!("7")));
         let directive = &first["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "App");
