@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from counting_proxy import CountingProxy
 from functions import KINDS, NAMES, RUST, Functions, copy_of, packed, peak_mb, reported_peaks
 from scenes import Event, Scenes
-from stage import ALIAS, FUNCTION, PACKAGES, PERCH, TARGET, BenchError, Stage
+from stage import ALIAS, FUNCTION, MODELS, PACKAGES, PERCH, TARGET, BenchError, Stage
 
 # Invocations in one environment before its peak memory is read.
 WORK = 20
@@ -62,7 +62,7 @@ class Colds:
             "alias": alias["FunctionVersion"],
             "split": (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {},
         }
-        for target in (TARGET, PACKAGES):
+        for target in (TARGET, PACKAGES, MODELS):
             head = self.stage.table.get(f"TARGET#{target}", "HEAD") or {}
             state[target] = (bool(head.get("active")), head.get("exposed"), head.get("fence"), "ledger" in head)
         return state

@@ -10,6 +10,8 @@ import threading
 import urllib.parse
 from collections.abc import Iterator
 
+from perch_local.fault_answers import s3_operation
+
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 LAMBDA = (
     ("GET", r"/functions/[^/]+/aliases/[^/]+$", "GetAlias"),
@@ -34,6 +36,8 @@ def call_of(method: str, path: str, headers: http.client.HTTPMessage, body: byte
     for verb, pattern, operation in LAMBDA:
         if method == verb and re.search(pattern, place):
             return f"Lambda.{operation}"
+    if found_s3 := s3_operation(method, path, headers.get("Authorization", "")):
+        return f"S3.{found_s3}"
     if action := urllib.parse.parse_qs(body.decode(errors="replace")).get("Action"):
         return {"Publish": "SNS.Publish"}.get(action[0], f"CloudWatch.{action[0]}")
     return f"{method} {place}"
@@ -68,11 +72,13 @@ class CountingProxy:
                 for name, value in answer.getheaders():
                     if name.lower() not in HOP:
                         self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                # The answer to HEAD names the length of a body that does not come.
+                length = answer.getheader("Content-Length") if self.command == "HEAD" else None
+                self.send_header("Content-Length", length or str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = forward
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"

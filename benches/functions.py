@@ -24,7 +24,7 @@ BINARIES = ROOT / "target" / "lambda"
 NAMES = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
 RUST, PYTHON = "rust", "python"
 KINDS = (RUST, PYTHON)
-SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE")
+SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE", "S3")
 INERT_MACHINE = {"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}}
 
 
@@ -54,7 +54,7 @@ def packed_twin(name: str) -> bytes:
     """The zip of a twin: its handler and the modules that it imports."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for module in (name.replace("-", "_"), "perch", "aliases", "announce"):
+        for module in (name.replace("-", "_"), "perch", "aliases", "announce", "replicas"):
             archive.write(TWINS / f"{module}.py", f"{module}.py")
     return out.getvalue()
 
@@ -95,7 +95,7 @@ class Functions:
         """Both copies of a function."""
         original = self.client.get_function_configuration(FunctionName=f"{PERCH}-{name}")
         variables = dict(original["Environment"]["Variables"])
-        machines = [key for key in variables if key in ("PERCH_CANARY_DEPLOY_ARN", "PERCH_ROLLBACK_ARN")]
+        machines = [key for key in variables if key in ("PERCH_CANARY_DEPLOY_ARN", "PERCH_MODEL_RELOAD_ARN", "PERCH_ROLLBACK_ARN")]
         # What the function starts is not part of the measurement, and would run on while the next one is measured.
         variables.update({key: self.stage.machine(INERT) for key in machines})
         if machines:

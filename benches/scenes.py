@@ -13,6 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from model_scenes import ModelScenes
 from stage import ALIAS, BUCKET, FUNCTION, GUARD, PACKAGES, TARGET, Stage, alarm_entry, push_image, sortable, stamp
 
 Event = dict[str, Any]
@@ -28,10 +29,15 @@ class Scenes:
         self.stage, self.numbers = stage, itertools.count(1)
         self.baseline, self.canary = str(stage.record["ledger"]["baseline"]), str(stage.record["canary"])
         self.fence = int(stage.head["fence"]) + 100
+        self.models = ModelScenes(stage, self.fence)
 
     def prepare(self, function: str) -> Event:
         """The state that this function is called in, and its event."""
-        scene: Callable[[], Event] = getattr(self, function.replace("-", "_"))
+        name = function.replace("-", "_")
+        if hasattr(self.models, name):
+            of_models: Callable[[int], Event] = getattr(self.models, name)
+            return of_models(next(self.numbers))
+        scene: Callable[[], Event] = getattr(self, name)
         return scene()
 
     def route(self, split: bool) -> str:

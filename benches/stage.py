@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from perch_local import deploy, lifecycle
+from perch_local import deploy, lifecycle, sam_fleet
 from perch_local.checkout import ROOT, Stack
 
 sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
@@ -22,7 +22,7 @@ import install  # noqa: E402
 import push_image  # noqa: E402
 
 PERCH = deploy.MAIN_STACK
-TARGET, PACKAGES = "news-classifier", "bench-packages"
+TARGET, PACKAGES, MODELS = "news-classifier", "bench-packages", "bench-models"
 FUNCTION, ALIAS, GUARD = install.FUNCTION, "live", "news-classifier-errors"
 BUCKET = "bench-packages"
 INERT = "bench-inert"
@@ -78,6 +78,16 @@ def target(name: str, function: str, sources: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def model_target() -> dict[str, Any]:
+    """A target of models. Nothing listens on the port that it names, so what starts a release of it sees that end by itself."""
+    servers = {"protocol": "perch", "model": sam_fleet.MODEL, "replicas": {"static": ["http://127.0.0.1:9"]}}
+    return {
+        **target(MODELS, "none", {"model": {"bucket": sam_fleet.BUCKET, "prefix": sam_fleet.MODEL}}),
+        "service": {"modelServers": servers},
+        "modelRelease": {"judge": {"metrics": {"namespace": "Bench", "bucket": "10s"}}},
+    }
+
+
 class Table:
     """Items of Perch's table as plain dictionaries."""
 
@@ -125,7 +135,7 @@ class Stage:
         """Apply the targets with the command line, as people do."""
         image = {"image": {"repository": push_image.REPOSITORY, "tags": ["v*"]}}
         package = {"package": {"bucket": BUCKET, "keys": ["*.zip"]}}
-        for spec in (target(TARGET, FUNCTION, image), target(PACKAGES, "bench-zip", package)):
+        for spec in (target(TARGET, FUNCTION, image), target(PACKAGES, "bench-zip", package), model_target()):
             # JSON is YAML, too.
             file = self.stack.folder / f"{spec['name']}.yaml"
             file.write_text(json.dumps(spec))
@@ -265,6 +275,7 @@ def staged(say: Callable[[str], None]) -> Iterator[Stage]:
         stage.apply_targets()
         stage.release_to_copy()
         say("one release was pushed, baked and rolled back by an alarm; the rounds copy it")
-        yield stage
+        with sam_fleet.opened(stack):
+            yield stage
     finally:
         lifecycle.stop(stack)

@@ -17,16 +17,17 @@ from boto3.dynamodb.types import TypeSerializer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benches"))
 
-from perch_local import deploy, faulty_server, lifecycle  # noqa: E402
+from perch_local import deploy, faulty_server, lifecycle, sam_fleet  # noqa: E402
 from perch_local.checkout import Stack  # noqa: E402
 from perch_local.fault_plan import Plan  # noqa: E402
 
 import stage as benches  # noqa: E402
+from model_scenes import ModelScenes  # noqa: E402
 from scenes import Scenes  # noqa: E402
 
 FEW, MANY = 10, 10_000
 FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
-MEASURED = [name for name in FUNCTIONS if hasattr(Scenes, name.replace("-", "_"))]
+MEASURED = [name for name in FUNCTIONS if any(hasattr(scenes, name.replace("-", "_")) for scenes in (Scenes, ModelScenes))]
 ITEMS_PER_WRITE = 25
 QUIET_WITHIN = 60.0
 NOT_DUE = "2099-01-01T00:00:00.000000000Z"
@@ -107,7 +108,7 @@ class Filler:
 
 def quiet(stage):
     """Wait for the end of what a measured function has started."""
-    machines = [stage.machine(f"{benches.PERCH}-{name}") for name in ("canary-deploy", "rollback")]
+    machines = [stage.machine(f"{benches.PERCH}-{name}") for name in ("canary-deploy", "model-reload", "rollback")]
 
     def none_runs():
         lists = (stage.executions.list_executions(stateMachineArn=arn, statusFilter="RUNNING") for arn in machines)
@@ -145,11 +146,12 @@ def counted():
             stage.apply_targets()
             stage.release_to_copy()
             stage.stop_telling()
-            scenes, filler, found = Scenes(stage), Filler(stage), {}
-            for have, want in ((0, FEW), (FEW, MANY)):
-                filler.fill(have, want)
-                for name in MEASURED:
-                    found.setdefault(name, []).append(calls_of(stage, scenes, control, name))
+            with sam_fleet.opened(stack):
+                scenes, filler, found = Scenes(stage), Filler(stage), {}
+                for have, want in ((0, FEW), (FEW, MANY)):
+                    filler.fill(have, want)
+                    for name in MEASURED:
+                        found.setdefault(name, []).append(calls_of(stage, scenes, control, name))
             yield found
         finally:
             os.environ.clear()

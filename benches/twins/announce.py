@@ -19,12 +19,14 @@ def start(source, artifact, name, identity, event):
         target = perch.get(f"TARGET#{found['target']}", "SPEC")
         taken = next(iter(target["sources"].values()))
         if any(fnmatch.fnmatchcase(name, glob) for glob in taken.get("tags", taken.get("keys"))):
-            _plan(target, artifact, identity, event)
+            driver = {"kind": "alias", **target["service"]["lambda"]}
+            plan(target, artifact, identity, event, driver, MACHINE)
 
 
-def _plan(target, artifact, identity, event):
+def plan(target, artifact, identity, event, driver, machine):
+    """Plan a release of a free target and start its execution."""
     head = perch.head(target["name"])
-    record = _record(target, artifact, identity, event, (head["fence"] if head else 0) + 1)
+    record = _record(target, artifact, identity, event, (head["fence"] if head else 0) + 1, driver)
     entry = {
         "release": record["id"],
         "target": record["target"],
@@ -35,18 +37,18 @@ def _plan(target, artifact, identity, event):
     }
     perch.dynamodb.transact_write_items(TransactItems=_writes(record, identity, entry))
     executions.start_execution(
-        stateMachineArn=MACHINE,
+        stateMachineArn=machine,
         name=record["id"],
         input=json.dumps({"releaseId": record["id"], "fence": int(record["fence"])}),
     )
 
 
-def _record(target, artifact, identity, event, fence):
+def _record(target, artifact, identity, event, fence, driver):
     started = datetime.datetime.now(datetime.UTC)
     digits = hashlib.sha256(f"{target['name']}|{identity}|{event['id']}".encode()).hexdigest()[:6]
     pushed = perch.at(event["time"]).strftime("%Y%m%d-%H%M%S")
     plan = {
-        "driver": {"kind": "alias", **target["service"]["lambda"]},
+        "driver": driver,
         "cache": None,
         "steps": target["rollout"]["steps"],
         "judge": target["judge"],

@@ -170,13 +170,22 @@ def commit(record, expected_seq, entries, exposed, over=False):
     ]
     if over:
         outcome = {"release": record["id"], "outcome": record["phase"]["name"]}
-        known = item(target, f"ARTIFACT#{record['artifact']['digest']}", outcome)
+        known = item(target, f"ARTIFACT#{identity_of(record['artifact'])}", outcome)
         writes.append({"Put": {"TableName": TABLE, "Item": known}})
     dynamodb.transact_write_items(TransactItems=writes)
 
 
+def identity_of(artifact):
+    """What makes it the same artifact again, of an image or a model."""
+    if artifact["kind"] == "model":
+        return f"s3://{artifact['bucket']}/{artifact['key'].removesuffix('/manifest.json')}"
+    return artifact["digest"]
+
+
 def name_of(artifact):
     """An artifact as people read it."""
+    if artifact["kind"] == "model":
+        return f"model {artifact['version']}"
     if artifact["kind"] == "package":
         return f"s3://{artifact['bucket']}/{artifact['key']} ({artifact['version'][:12]})"
     return f"{artifact['repository']}:{artifact['tag']} ({artifact['digest'][7:19]})"

@@ -1,4 +1,4 @@
-"""What the cases about models need beside the stack: two model servers with a cache, and a bucket with two models.
+"""What cases and benches about models need beside the stack: two model servers with a cache, a bucket with two models.
 
 `opened` runs them for as long as `sam local invoke` may be called; `Servers` reads and prepares them, in the same
 process or in another one. The bucket tells nobody of uploads, so no model of it is released.
@@ -24,8 +24,8 @@ LOADED_WITHIN = 10.0
 
 
 @contextlib.contextmanager
-def opened(stack, gateway, host):
-    """Run them, each with a way in from the host's address on Docker's bridge; containers call it `host`."""
+def opened(stack, gateway=None, host="127.0.0.1"):
+    """Run them, each with a way in from the host's address on Docker's bridge where there is one; functions call it `host`."""
     sys.path.insert(0, str(SAMPLE))
     import replicas
     places = replicas.Places.free(REPLICAS)
@@ -34,7 +34,7 @@ def opened(stack, gateway, host):
             ending.enter_context(replicas.Fleet(places))
         except (replicas.FleetError, servers.ServerError) as wrong:
             raise WorldError(str(wrong)) from wrong
-        for port in (*places.replicas, places.redis):
+        for port in (*places.replicas, places.redis) if gateway else ():
             ending.enter_context(Door(gateway, port))
         _make_bucket()
         file = _file(stack)
@@ -58,12 +58,12 @@ def _make_bucket():
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     for version in (BASELINE, CANARY):
         if not s3.list_objects_v2(Bucket=BUCKET, Prefix=manifest_key(version)).get("KeyCount"):
-            _upload(s3, version)
+            upload(s3, version, version)
 
 
-def _upload(s3, version):
-    """What `perch model push` does: every file with its SHA-256, then the manifest."""
-    folder, files = SAMPLE / "models" / version, []
+def upload(s3, version, model):
+    """What `perch model push` does: every file of one of the sample's models with its SHA-256, then the manifest; its S3 version."""
+    folder, files = SAMPLE / "models" / model, []
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         digest = hashlib.sha256(data)
@@ -72,7 +72,7 @@ def _upload(s3, version):
         files.append({"path": path.name, "size": len(data), "sha256": digest.hexdigest(), "versionId": stored["VersionId"]})
     manifest = {"schemaVersion": 1, "model": MODEL, "version": version, "files": files, "golden": "golden.json",
                 "metrics": json.loads((folder / "metrics.json").read_text()), "createdBy": "sam-local", "createdAt": stamp()}
-    s3.put_object(Bucket=BUCKET, Key=manifest_key(version), Body=json.dumps(manifest).encode())
+    return s3.put_object(Bucket=BUCKET, Key=manifest_key(version), Body=json.dumps(manifest).encode())["VersionId"]
 
 
 class Servers:
@@ -113,8 +113,8 @@ class Servers:
             self._call(number, "DELETE", f"/versions/{CANARY}")
         self.generation(BASELINE)
 
-    def bring_over(self, number):
-        """Have a replica load the canary and serve it."""
+    def load(self, number):
+        """Have a replica load the canary."""
         s3, source = boto3.client("s3"), f"{MODEL}/{CANARY}/"
         files = json.loads(s3.get_object(Bucket=BUCKET, Key=manifest_key(CANARY))["Body"].read())["files"]
         for file in files:
@@ -123,6 +123,10 @@ class Servers:
                                                           "bytes": sum(file["size"] for file in files), "files": files})
         ready = {"version": CANARY, "state": "ready"}
         until(lambda: ready in self._call(number, "GET")["loaded"], LOADED_WITHIN, f"replica {number} has model {CANARY}")
+
+    def bring_over(self, number):
+        """Have a replica load the canary and serve it."""
+        self.load(number)
         self._call(number, "PUT", "/active", {"version": CANARY})
 
     def _call(self, number, method, path="", body=None):
