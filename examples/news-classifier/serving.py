@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ NAME, CALLERS = "news-classifier-servers", "news-classifier-callers"
 CALLS = ("--rate", "100", "--duration", "3600")
 TARGET, FIRST = "news-classifier", "v1"
 STARTED_WITHIN = 30.0
+# The judge promises nothing of latency below 100 requests of history.
+HISTORY = 500
 # Perch reads no model of a bucket without them: a version can't be told from one that overwrote it.
 VERSIONED = {"Status": "Enabled"}
 
@@ -78,10 +81,36 @@ def start(stack: Stack) -> dict[str, Any]:
 
 
 def call(stack: Stack, front: str) -> None:
-    """Callers of the front in the background for an hour; `make down` ends them."""
+    """Callers of the front in the background for an hour; `make down` ends them. Returns when there is a history."""
     if not lifecycle.attached(stack, CALLERS):
         command = [sys.executable, str(HERE / "loadgen.py"), "--front", front, *CALLS]
         lifecycle.attach(stack, CALLERS, command, stack.folder / f"{CALLERS}.log")
+    deadline = time.monotonic() + STARTED_WITHIN
+    while counted() < HISTORY:
+        if not lifecycle.attached(stack, CALLERS) or time.monotonic() > deadline:
+            raise lifecycle.LocalStackError(f"the model servers answer nobody; {stack.folder / CALLERS}.log")
+        time.sleep(0.5)
+
+
+def counted() -> float:
+    """Requests that the model servers answered within the last hour, by the metrics that they publish."""
+    cloudwatch, now = boto3.client("cloudwatch"), datetime.now(UTC)
+    listed = cloudwatch.list_metrics(
+        Namespace="NewsClassifier", MetricName="Requests", Dimensions=[{"Name": "Service", "Value": TARGET}]
+    )
+    found = [
+        cloudwatch.get_metric_statistics(
+            Namespace=metric["Namespace"],
+            MetricName=metric["MetricName"],
+            Dimensions=metric["Dimensions"],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Sum"],
+        )
+        for metric in listed["Metrics"]
+    ]
+    return sum(point["Sum"] for series in found for point in series["Datapoints"])
 
 
 def target_text(servers: list[str], redis: str) -> str:
