@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::reason::{Reason, odds};
-use super::sequential::{Basis, Bucket, Judge, Look, Method, Missing, Say};
+use super::sequential::{Basis, Bucket, Judge, Look, Method, Missing, RollbackSignal, Say, Signal};
 use super::verdict::{Outcome, Verdict};
 use crate::weight::Weight;
 
@@ -120,11 +120,10 @@ fn verdict(method: &Method, judging: &Judging, place: &Place, look: &Look) -> Ve
     };
     match &look.say {
         Say::Rollback { causes, catastrophe } => {
-            let of = |cause: &super::sequential::RollbackSignal| {
+            let of = |cause: &RollbackSignal| {
                 look.signals.iter().find(|signal| signal.signal == cause.signal)
             };
-            let mut reasons: Vec<Reason> = causes
-                .iter()
+            let mut reasons: Vec<Reason> = once_each(causes)
                 .filter_map(|cause| Some(Reason::proven(of(cause)?, judging, cause.at_end)))
                 .collect();
             if *catastrophe {
@@ -144,6 +143,12 @@ fn verdict(method: &Method, judging: &Judging, place: &Place, look: &Look) -> Ve
         Say::Inconclusive { missing } => undecided(*missing, method, judging, look),
         Say::Wait => undecided(Missing::Borderline, method, judging, look),
     }
+}
+
+/// The causes, each signal once: where its evidence is enough at any look, the last look's word adds nothing.
+fn once_each(causes: &[RollbackSignal]) -> impl Iterator<Item = &RollbackSignal> {
+    let shown = |of: &Signal| causes.iter().any(|cause| cause.signal == *of && !cause.at_end);
+    causes.iter().filter(move |cause| !cause.at_end || !shown(&cause.signal))
 }
 
 /// The lowest evidence of a required test of the promise.
@@ -200,5 +205,19 @@ fn promised(judging: &Judging, look: &Look) -> Reason {
         quantiles,
         tolerance_ms: judging.basis.tolerance_ms,
         minutes: f64::from(look.buckets) * f64::from(judging.basis.bucket_seconds) / 60.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_a_reason_once() {
+        let cause = |signal, at_end| RollbackSignal { signal, at_end };
+        let unsure = || Signal::Custom("unsure answers".to_owned());
+        let causes = [cause(unsure(), false), cause(unsure(), true), cause(Signal::Errors, true)];
+        let said: Vec<_> = once_each(&causes).cloned().collect();
+        assert_eq!(said, [cause(unsure(), false), cause(Signal::Errors, true)]);
     }
 }
