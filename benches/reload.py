@@ -143,12 +143,12 @@ class Rounds:
         """When every replica and the cache had this version."""
         deadline = time.time() + WITHIN
         while True:
-            at = time.time()
             active = {state["active"] for state in self.fleet.states()}
-            if active == {version} and self.fleet.generation() == version:
+            generation, at = self.fleet.generation(), time.time()
+            if active == {version} and generation == version:
                 return at
             if at > deadline:
-                raise BenchError(f"not everywhere {version} after {WITHIN:.0f} s: {active}, {self.fleet.generation()}")
+                raise BenchError(f"not everywhere {version} after {WITHIN:.0f} s: {active}, {generation}")
             time.sleep(LOOK_EVERY)
 
     def _found(self, version: str) -> dict[str, Any]:
