@@ -5,16 +5,14 @@
 
 mod args;
 mod front;
+mod listen;
 mod refusal;
 mod replica;
 
-use anyhow::Context as _;
-use axum::Router;
 use clap::Parser as _;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Address, Args, Command};
+use crate::args::{Args, Command};
+use crate::listen::listen;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -23,23 +21,6 @@ async fn main() -> anyhow::Result<()> {
         Command::Serve(options) => listen(&options.address, replica::router(&options)?).await,
         Command::Front(options) => listen(&options.address, front::router(&options)?).await,
     }
-}
-
-/// Serves until SIGTERM or SIGINT; requests under way are answered.
-async fn listen(address: &Address, router: Router) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((address.host, address.port))
-        .await
-        .with_context(|| format!("cannot listen on port {}", address.port))?;
-    tracing::info!("listening on http://{}", listener.local_addr()?);
-    let mut ended = signal(SignalKind::terminate())?;
-    let stop = async move {
-        tokio::select! {
-            _ = ended.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
-    Ok(())
 }
 
 #[cfg(test)]
