@@ -8,9 +8,10 @@ use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Release, placed, share};
 use perch_core::reload::{Fleet, LeftOut, Seen};
 
-/// What to do about a replica that serves something else than the release set: nothing while all serve
-/// what they should. One that does not answer is for the judge to see; people are paged about it at the
-/// end of the watch.
+/// What to do about a replica that serves something else than the release set.
+///
+/// Nothing while all serve what they should. One that does not answer is for the judge to see; people are
+/// paged about it at the end of the watch.
 pub fn unexpected(release: &Release, fleet: &Fleet, now: Timestamp) -> Option<Event> {
     let (ledger, canary) = (release.ledger.as_ref()?, release.canary.as_ref()?);
     let snapshot = ledger.servers()?;
