@@ -1,6 +1,7 @@
 //! Whether replicas, cache and what Perch promoted last are equal.
 
 use perch_core::head::Head;
+use perch_core::names::ReleaseId;
 use perch_core::reload::{Fleet, Load};
 use serde::Serialize;
 
@@ -14,6 +15,8 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// Whether all are equal.
     pub equal: bool,
+    /// The release that holds the target: while it is under way, replicas differ as planned.
+    pub under_way: Option<ReleaseId>,
 }
 
 /// One place and what it has.
@@ -58,7 +61,8 @@ pub fn verify(head: Option<&Head>, fleet: &Fleet, cached: bool) -> Verified {
         findings.push(Finding { place: "cache".to_owned(), found, more, right });
     }
     let equal = !fleet.replicas.is_empty() && findings.iter().all(|finding| finding.right);
-    Verified { promoted, findings, equal }
+    let under_way = head.and_then(|head| head.active.clone());
+    Verified { promoted, findings, equal, under_way }
 }
 
 fn more(seen: &perch_core::reload::Seen) -> String {

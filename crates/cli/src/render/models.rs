@@ -144,6 +144,10 @@ pub(crate) fn verified(target: &TargetName, verified: &Verified, look: Look) -> 
     let end = match (verified.equal, wrong) {
         (true, _) => "all are equal".to_owned(),
         (false, 0) => format!("no replica of {target} was found"),
+        (false, wrong) if let Some(release) = &verified.under_way => format!(
+            "{wrong} of {} differ, and release {release} is under way; look again when it has ended",
+            verified.findings.len()
+        ),
         (false, wrong) => format!(
             "{wrong} of {} differ; `perch model rollback {target} --to VERSION --reason TEXT` brings all to \
              one version",
