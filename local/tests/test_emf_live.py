@@ -116,10 +116,10 @@ def test_events_of_any_log_group_are_searched_for_documents(client):
 
 def test_events_that_a_log_group_did_not_take_are_no_metrics(client):
     logs, begin = client("logs"), time.time() // 1 - 1
-    event = {"timestamp": int(time.time() * 1000), "message": line("refused", Requests=1)}
+    event = {"timestamp": int(time.time() * 1000), "message": line("untaken", Requests=1)}
     with pytest.raises(logs.exceptions.ResourceNotFoundException):
         logs.put_log_events(logGroupName="/ecs/none", logStreamName="app/1", logEvents=[event])
-    assert points(client, "Requests", {"Version": "refused"}, "Sum", 10, begin) == []
+    assert points(client, "Requests", {"Version": "untaken"}, "Sum", 10, begin) == []
 
 
 def test_a_broken_document_in_an_event_is_counted_for_its_group(client):
