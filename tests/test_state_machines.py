@@ -47,9 +47,9 @@ def substituted(path: Path) -> dict:
     return json.loads(text)
 
 
-def test_both_machines_are_valid(tmp_path):
+def test_every_machine_is_valid(tmp_path):
     machines = {path.name.split(".")[0].replace("-", ""): substituted(path) for path in MACHINES}
-    assert findings(machines, tmp_path) == {"canarydeploy": [], "rollback": []}
+    assert findings(machines, tmp_path) == {"canarydeploy": [], "modelreload": [], "rollback": []}
 
 
 def without(machine: dict, *path: str) -> dict:

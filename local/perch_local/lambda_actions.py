@@ -2,7 +2,8 @@
 
 AWS: Service Authorization Reference, "Actions, resources, and condition keys for AWS Lambda" (list_awslambda):
 GetAlias, UpdateAlias and DeleteAlias are actions of their own on the function; those on provisioned concurrency
-are on the alias or version.
+are on the alias or version. So is an invocation that names one (Lambda Developer Guide, "Resources and conditions for
+Lambda actions"): a policy for `function:NAME` alone does not allow it.
 """
 from urllib.parse import unquote
 
@@ -26,11 +27,15 @@ def own_action(method, path):
     return _PROVISIONED.get(method) if rest[1:] == ["provisioned-concurrency"] else None
 
 
+# Calls that are on the alias or version that they name.
+_QUALIFIED = (["provisioned-concurrency"], ["invocations"])
+
+
 def qualified(arn, path, query):
-    """The ARN with the qualifier of a call on provisioned concurrency; of any other call as it is."""
+    """The ARN with the qualifier of an invocation, or of a call on provisioned concurrency; of any other call as it is."""
     qualifier = query.get("Qualifier")
     qualifier = qualifier[0] if isinstance(qualifier, list) else qualifier
-    if _after_functions(path)[1:] != ["provisioned-concurrency"] or not qualifier:
+    if _after_functions(path)[1:] not in _QUALIFIED or not qualifier:
         return arn
     return f"{arn}:{unquote(qualifier)}"
 

@@ -21,4 +21,6 @@ def test_provisioned_concurrency_is_on_the_alias():
     path, arn = "/2019-09-30/functions/news/provisioned-concurrency", "arn:aws:lambda:us-east-1:000000000000:function:news"
     assert qualified(arn, path, {"Qualifier": ["live"]}) == qualified(arn, path, {"Qualifier": "live"}) == f"{arn}:live"
     assert qualified(arn, path, {}) == arn
+    assert qualified(arn, f"{BASE}/news/invocations", {"Qualifier": ["7"]}) == f"{arn}:7"
+    assert qualified(arn, f"{BASE}/news/invocations", {}) == arn
     assert qualified(arn, f"{BASE}/news", {"Qualifier": ["5"]}) == arn
