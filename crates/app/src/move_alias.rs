@@ -98,7 +98,7 @@ async fn move_to(
 
 /// A stop or a hold keeps a canary from its first traffic. Once it has traffic the looks of the
 /// bakes hold it, because a release that waited here would not be judged.
-fn is_held(release: &Release, standing: &Standing) -> bool {
+pub(crate) fn is_held(release: &Release, standing: &Standing) -> bool {
     let held = matches!(release.order, Some(Order::Hold { .. }));
     release.weight() == Weight::ZERO && (held || standing.stop.is_some())
 }

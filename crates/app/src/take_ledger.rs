@@ -23,7 +23,6 @@ pub(crate) async fn run(
     release: &Release,
     now: Timestamp,
 ) -> Result<Event, StepError> {
-    let plan = &release.plan;
     let service = alias_of(release)?;
     let alias = match lambda.alias(service).await {
         Ok(alias) => alias,
@@ -36,15 +35,10 @@ pub(crate) async fn run(
     if lambda.has_provisioned_concurrency(service).await? {
         return Ok(refused(provisioned(service)));
     }
-    let guards = alarms.alarms(&plan.guards).await?;
-    if let Some(missing) = guards.missing.first() {
-        return Ok(refused(format!(
-            "guard {missing} does not exist: create the alarm or take it out of `guards`"
-        )));
-    }
-    if let Some(why) = blocked(release, &guards.in_alarm) {
-        return Ok(refused(why));
-    }
+    let ignored = match guards(alarms, release).await? {
+        Ok(ignored) => ignored,
+        Err(why) => return Ok(refused(why)),
+    };
     let baseline = alias.route.primary;
     let (code, model) = match lambda.version(&service.function, &baseline).await {
         Ok(version) => {
@@ -76,7 +70,7 @@ pub(crate) async fn run(
     let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision, model };
     let snapshot = Snapshot::Alias(snapshot);
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
-    Ok(Event::LedgerTaken { ledger, ignored: guards.in_alarm })
+    Ok(Event::LedgerTaken { ledger, ignored })
 }
 
 fn refused(why: String) -> Event {
@@ -109,9 +103,26 @@ fn provisioned(lambda: &Lambda) -> String {
     )
 }
 
+/// The guards in ALARM that do not count yet, or why the release can't start with its guards.
+pub(crate) async fn guards(
+    alarms: &impl ReadAlarms,
+    release: &Release,
+) -> Result<Result<Vec<AlarmName>, String>, PortError> {
+    let guards = alarms.alarms(&release.plan.guards).await?;
+    if let Some(missing) = guards.missing.first() {
+        return Ok(Err(format!(
+            "guard {missing} does not exist: create the alarm or take it out of `guards`"
+        )));
+    }
+    Ok(match blocked(release, &guards.in_alarm) {
+        Some(why) => Err(why),
+        None => Ok(guards.in_alarm),
+    })
+}
+
 /// Why guards in ALARM keep the release from starting, unless the target or a person says that they
 /// do not count yet.
-pub(crate) fn blocked(release: &Release, in_alarm: &[AlarmName]) -> Option<String> {
+fn blocked(release: &Release, in_alarm: &[AlarmName]) -> Option<String> {
     if release.plan.alarm_at_start == AlarmAtStart::IgnoreUntilOk {
         return None;
     }

@@ -169,6 +169,40 @@ impl FunctionCalls {
     }
 }
 
+impl FunctionCalls {
+    /// What a function answers to an event; `what` is asked for.
+    async fn ask(
+        &self,
+        function: &FunctionName,
+        event: &Value,
+        what: &str,
+    ) -> Result<Value, PortError> {
+        let patient = TimeoutConfig::builder()
+            .operation_attempt_timeout(ANSWER)
+            .operation_timeout(ANSWER)
+            .build();
+        let answer = self
+            .client
+            .invoke()
+            .function_name(function.as_str())
+            .invocation_type(InvocationType::RequestResponse)
+            .payload(Blob::new(event.to_string()))
+            .customize()
+            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
+            .send()
+            .await
+            .map_err(|error| port_error(format!("function {function}"), error))?;
+        let text = answer.payload.map(Blob::into_inner).unwrap_or_default();
+        let said: Value = serde_json::from_slice(&text).unwrap_or_default();
+        if answer.function_error.is_some() {
+            let why = said["errorMessage"].as_str().unwrap_or("it ended without an answer");
+            let (what, message) = (what.to_owned(), format!("{function} failed: {why}"));
+            return Err(PortError::Invalid { what, message });
+        }
+        Ok(said)
+    }
+}
+
 impl CallFunction for FunctionCalls {
     async fn hand_over(&self, function: &FunctionName, event: &Value) -> Result<(), PortError> {
         self.client
@@ -186,29 +220,8 @@ impl CallFunction for FunctionCalls {
     /// to an asynchronous invocation: so this one is awaited.
     async fn tell(&self, function: &FunctionName, tidings: &Tidings) -> Result<(), PortError> {
         let what = format!("notification {}", tidings.id());
-        let patient = TimeoutConfig::builder()
-            .operation_attempt_timeout(ANSWER)
-            .operation_timeout(ANSWER)
-            .build();
-        let answer = self
-            .client
-            .invoke()
-            .function_name(function.as_str())
-            .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(inserted(tidings, &self.region)?.to_string()))
-            .customize()
-            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
-            .send()
-            .await
-            .map_err(|error| port_error(format!("function {function}"), error))?;
-        let text = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        let said: Value = serde_json::from_slice(&text).unwrap_or_default();
-        let failures = said["batchItemFailures"].as_array();
-        if answer.function_error.is_some() {
-            let why = said["errorMessage"].as_str().unwrap_or("it ended without an answer");
-            return Err(PortError::Invalid { what, message: format!("{function} failed: {why}") });
-        }
-        match failures {
+        let said = self.ask(function, &inserted(tidings, &self.region)?, &what).await?;
+        match said["batchItemFailures"].as_array() {
             Some(failures) if failures.is_empty() => Ok(()),
             _ => Err(PortError::Invalid {
                 what,
@@ -225,27 +238,7 @@ impl ReadFleet for FunctionCalls {
         target: &TargetName,
     ) -> Result<Fleet, PortError> {
         let what = format!("the replicas of target {target}");
-        let patient = TimeoutConfig::builder()
-            .operation_attempt_timeout(ANSWER)
-            .operation_timeout(ANSWER)
-            .build();
-        let answer = self
-            .client
-            .invoke()
-            .function_name(function.as_str())
-            .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(json!({ "target": target }).to_string()))
-            .customize()
-            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
-            .send()
-            .await
-            .map_err(|error| port_error(format!("function {function}"), error))?;
-        let text = answer.payload.map(Blob::into_inner).unwrap_or_default();
-        let said: Value = serde_json::from_slice(&text).unwrap_or_default();
-        if answer.function_error.is_some() {
-            let why = said["errorMessage"].as_str().unwrap_or("it ended without an answer");
-            return Err(PortError::Invalid { what, message: format!("{function} failed: {why}") });
-        }
+        let said = self.ask(function, &json!({ "target": target }), &what).await?;
         let found: Result<FleetOutput, _> = serde_json::from_value(said);
         found.map(|found| found.fleet).map_err(|error| PortError::Invalid {
             what,

@@ -17,7 +17,7 @@ use crate::ports::{
     ReadModels, VerifySignature,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
-use crate::take_ledger::blocked;
+use crate::take_ledger::guards;
 
 /// What the state machine hands over: the release, and what its replicas report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,18 +90,13 @@ async fn begin(
     now: Timestamp,
 ) -> Result<Event, StepError> {
     let servers = release.plan.driver.servers().ok_or_else(|| missing(release, "model servers"))?;
-    let guards = alarms.alarms(&release.plan.guards).await?;
-    if let Some(missing) = guards.missing.first() {
-        return Ok(refused(format!(
-            "guard {missing} does not exist: create the alarm or take it out of `guards`"
-        )));
-    }
-    if let Some(why) = blocked(release, &guards.in_alarm) {
-        return Ok(refused(why));
-    }
+    let ignored = match guards(alarms, release).await? {
+        Ok(ignored) => ignored,
+        Err(why) => return Ok(refused(why)),
+    };
     let head = store.head(&release.target).await?;
     Ok(match snapshot::ledger(release, servers, head.as_ref(), fleet, now) {
-        Ok(ledger) => Event::LedgerTaken { ledger, ignored: guards.in_alarm },
+        Ok(ledger) => Event::LedgerTaken { ledger, ignored },
         Err(why) => refused(why),
     })
 }

@@ -5,20 +5,18 @@ use perch_core::decide::{Event, Next, resume};
 use perch_core::head::{Ledger, ServersSnapshot};
 use perch_core::names::Version;
 use perch_core::phase::{Phase, RollbackCause};
-use perch_core::release::{Order, Release, placed, share};
+use perch_core::release::{Release, placed, share};
 use perch_core::reload::{Begun, LeftOut, Reload, Replica, Seen};
 use perch_core::target::{Complete, ModelServers};
-use perch_core::weight::Weight;
 
 use super::batch::{Round, pause, round};
 use super::cache::point;
 use super::model::Model;
 use super::replica::{Goal, Held};
 use super::{Reach, fleet, tidy};
-use crate::move_alias::way;
+use crate::move_alias::{is_held, way};
 use crate::ports::{
-    CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadModels, ServeModel, Standing,
-    SwitchCache,
+    CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadModels, ServeModel, SwitchCache,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle, settle_all};
 
@@ -217,10 +215,4 @@ impl<'a> Part<'a> {
             _ => Vec::new(),
         }
     }
-}
-
-/// A stop or a hold keeps a canary from its first traffic; once it has traffic the looks hold it.
-fn is_held(release: &Release, standing: &Standing) -> bool {
-    let held = matches!(release.order, Some(Order::Hold { .. }));
-    release.weight() == Weight::ZERO && (held || standing.stop.is_some())
 }
