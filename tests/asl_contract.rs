@@ -78,9 +78,13 @@ fn read_fields(expression: &str) -> BTreeSet<&str> {
 
 #[test]
 fn dispatch_routes_on_the_names_of_core() {
-    // Only a rollback restores, and routes on that itself.
-    let of_releases: BTreeSet<&str> =
-        Next::NAMES.into_iter().filter(|name| *name != "Restore").collect();
+    // Only a rollback restores and unwinds, and routes on that itself; a wait has no step.
+    let of_releases = |path| -> BTreeSet<&str> {
+        let other = |name: &&str| {
+            !["Restore", "Unwind", "Await"].contains(name) && (*name != "Follow" || path == CANARY_DEPLOY)
+        };
+        Next::NAMES.into_iter().filter(other).collect()
+    };
     for (path, steps) in [
         (
             CANARY_DEPLOY,
@@ -94,8 +98,9 @@ fn dispatch_routes_on_the_names_of_core() {
         let machine = json(path);
         let routes = routes(&machine);
         let names: BTreeSet<&str> = routes.keys().copied().collect();
-        assert_eq!(names, of_releases, "{path}");
+        assert_eq!(names, of_releases(path), "{path}");
         let [prepare, shift, judge, promote, close] = steps;
+        let follow = (path == CANARY_DEPLOY).then_some(("Follow", "FollowDeployment"));
         let expected = [
             ("Prepare", prepare),
             ("Shift", shift),
@@ -105,14 +110,21 @@ fn dispatch_routes_on_the_names_of_core() {
             ("Close", close),
             ("End", "Ended"),
         ];
-        assert_eq!(routes, BTreeMap::from(expected), "{path}");
+        let expected: BTreeMap<_, _> = expected.into_iter().chain(follow).collect();
+        assert_eq!(routes, expected, "{path}");
     }
     let rollback = json(ROLLBACK);
-    for (state, leads) in [("Route", "StopModelReload"), ("RouteRound", "WaitForReplicas")] {
-        let restores = list(&rollback["States"][state], "Choices")
+    for (state, next, leads) in [
+        ("Route", "Restore", "StopModelReload"),
+        ("RouteRound", "Restore", "WaitForReplicas"),
+        ("Route", "Unwind", "StopDeployment"),
+        ("RouteDeployment", "Unwind", "WaitForDeployment"),
+    ] {
+        let condition = format!("{{% $states.input.next = '{next}' %}}");
+        let choice = list(&rollback["States"][state], "Choices")
             .iter()
-            .find(|choice| choice["Condition"] == "{% $states.input.next = 'Restore' %}");
-        assert_eq!(restores.unwrap()["Next"], leads, "{state}");
+            .find(|choice| choice["Condition"] == condition.as_str());
+        assert_eq!(choice.unwrap()["Next"], leads, "{state}");
     }
 }
 

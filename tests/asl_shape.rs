@@ -206,19 +206,19 @@ fn simulated_machines_try_again_as_the_real_ones_do() {
     let (deploy, reload, rollback) = (json(CANARY_DEPLOY), json(MODEL_RELOAD), json(ROLLBACK));
     for (arm, machine, states) in [
         (
-            "State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) =>",
+            "| State::Follow(_) =>",
             &deploy,
-            vec!["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary"],
+            vec!["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"],
         ),
         (
-            "State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) =>",
+            "| State::Follow(_) =>",
             &reload,
             vec!["ReadReplicas", "PrepareModel", "ReloadReplicas", "LookAtReplicas", "JudgeCanary"],
         ),
         (
-            "State::Restore(_) | State::RestoreReplicas(_) =>",
+            "State::Restore(_) | State::RestoreReplicas(_) | State::StopDeployment(_) =>",
             &rollback,
-            vec!["RestoreTraffic", "RestoreReplicas"],
+            vec!["RestoreTraffic", "RestoreReplicas", "StopDeployment"],
         ),
         ("State::StartRollback(_) | State::Close(_) =>", &deploy, vec!["RollBack", "CloseRelease"]),
         ("State::StartRollback(_) | State::Close(_) =>", &rollback, vec!["CloseRelease"]),
@@ -249,7 +249,9 @@ fn longest(state: &Value) -> Duration {
 #[test]
 fn a_step_that_is_still_tried_is_not_taken_for_lost() {
     let machine = json(CANARY_DEPLOY);
-    for step in ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary"] {
+    for step in
+        ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"]
+    {
         let longest = longest(&machine["States"][step]);
         assert!(longest < GRACE, "{step} takes up to {longest:?}");
     }

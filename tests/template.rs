@@ -168,6 +168,11 @@ fn rules_deliver_what_the_functions_take() {
         ("on-package-upload", "aws.s3", "Object Created"),
         ("on-model-upload", "aws.s3", "Object Created"),
         ("on-alarm", "aws.cloudwatch", "CloudWatch Alarm State Change"),
+        (
+            "on-deployment-change",
+            "aws.codedeploy",
+            "CodeDeploy Deployment State-change Notification",
+        ),
     ] {
         let events = values(&function(&template, folder)["Events"]);
         let pattern = &events[0]["Properties"]["Pattern"];

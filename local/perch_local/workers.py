@@ -101,10 +101,7 @@ def reap_idle_workers(ttl=None):
 def install():
     """Patch the workers of the running ministack."""
     socketserver.StreamRequestHandler.disable_nagle_algorithm = True
-    for cls in (LR.Worker, LR.ProvidedWorker):
-        if "_drain_stderr_bounded" in vars(cls):
-            cls._drain_stderr_bounded = functools.partialmethod(vars(cls)["_drain_stderr_bounded"], first_line_wait=0.003,
-                                                            idle_confirm=0.002)
+    LR.Worker._drain_stderr_bounded = functools.partialmethod(LR.Worker._drain_stderr_bounded, first_line_wait=0.003, idle_confirm=0.002)
     provided = LR.ProvidedWorker
     provided._spawn = _measured_spawn(provided._spawn)
     provided._record_result = _measured_result(provided._record_result)

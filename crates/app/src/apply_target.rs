@@ -69,7 +69,7 @@ pub async fn run(
     let target = &change.after;
     store.save_target(target, change.before.as_ref(), now).await.map_err(|error| match error {
         PortError::Conflict { what, expected, found } => match &target.service.lambda {
-            Some(Lambda { function, alias }) => {
+            Some(Lambda { function, alias, .. }) => {
                 ApplyError::ServiceTaken { function: function.clone(), alias: alias.clone() }
             }
             None => PortError::Conflict { what, expected, found }.into(),

@@ -7,6 +7,7 @@ pub mod artifact_name;
 pub mod check_model;
 pub mod close_release;
 pub mod dead_letters;
+pub mod deployment;
 pub mod doctor;
 pub mod explain;
 mod fix_basis;

@@ -17,7 +17,7 @@ use crate::ports::{
 };
 use crate::publish_canary;
 use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
-use crate::take_ledger;
+use crate::take_ledger::{self, Start};
 
 /// How long to wait before looking again whether Lambda is done with new code.
 const POLL: Next = Next::Prepare { after_seconds: 2 };
@@ -39,10 +39,11 @@ pub async fn run(
         return Ok(input.then(Next::End));
     };
     let outcome = match &release.phase {
-        Phase::Pending => {
-            let event = take_ledger::run(lambda, images, alarms, &release, now).await;
-            event.map(Step::settled)
-        }
+        Phase::Pending => match take_ledger::run(lambda, images, alarms, &release, now).await {
+            Ok(Start::Event(event)) => Ok(Step::settled(event)),
+            Ok(Start::Split) => return Ok(input.then(Next::Follow { after_seconds: 0 })),
+            Err(error) => Err(error),
+        },
         Phase::Preparing if now >= release.deadline => Ok(Step::settled(refused(format!(
             "the canary was not ready by {:.0}",
             release.deadline

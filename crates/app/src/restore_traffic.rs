@@ -61,6 +61,7 @@ pub async fn run(
         _ => Ok(None),
     };
     let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
+    let deployed = release.phase.is_exposed() && release.deployment.is_some();
     let moving = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
     if let Some(reload) = release.reload.as_mut().filter(|_| of_servers && moving) {
         reload.racing = true;
@@ -71,10 +72,12 @@ pub async fn run(
         Ok(None) if of_servers => {}
         Ok(None) => events.push(Event::TrafficRestored),
         Ok(Some(Restored::Back(alias))) => {
+            // A deployment could move it again.
+            let is_safe = !deployed;
             if let Some(snapshot) = release.ledger.as_mut().and_then(Ledger::alias_mut) {
                 snapshot.revision.clone_from(&alias.revision);
             }
-            events.push(Event::TrafficRestored);
+            events.extend(is_safe.then_some(Event::TrafficRestored));
         }
         Ok(Some(Restored::Foreign(route))) => {
             events.push(Event::TakenOver { found: route.to_string() });
@@ -84,11 +87,15 @@ pub async fn run(
     let fence = release.fence;
     let (transition, next) = transition(release, &events, None, now)?;
     // The fence is the rollback's now: the record has to say so for the steps that come after.
-    if !transition.entries.is_empty() || of_servers {
+    if !transition.entries.is_empty() || of_servers || deployed {
         store.commit(&transition).await?;
     }
-    restored?;
-    let next = if of_servers { Next::Restore { after_seconds: 0 } } else { next };
+    let restored = restored?;
+    let next = match restored {
+        _ if of_servers => Next::Restore { after_seconds: 0 },
+        Some(Restored::Back(_)) if deployed => Next::Unwind { after_seconds: 0 },
+        Some(_) | None => next,
+    };
     Ok(StepInput { release_id: id.clone(), fence }.then(next))
 }
 

@@ -213,6 +213,7 @@ fn planned(
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        deployment: None,
         reload: None,
         order: None,
         ignored_guards: Vec::new(),

@@ -15,6 +15,14 @@ use crate::ports::{
 };
 use crate::step::{StepError, alias_of};
 
+/// What a release begins with.
+pub(crate) enum Start {
+    /// Its ledger, or the reason why it ends at once.
+    Event(Event),
+    /// The alias is split, maybe by a deployment that the target has a rule for.
+    Split,
+}
+
 /// What a release begins with: its ledger, or the reason why it ends at once.
 pub(crate) async fn run(
     lambda: &(impl ReadAlias + ReadFunction),
@@ -22,7 +30,7 @@ pub(crate) async fn run(
     alarms: &impl ReadAlarms,
     release: &Release,
     now: Timestamp,
-) -> Result<Event, StepError> {
+) -> Result<Start, StepError> {
     let service = alias_of(release)?;
     let alias = match lambda.alias(service).await {
         Ok(alias) => alias,
@@ -30,7 +38,8 @@ pub(crate) async fn run(
         Err(error) => return Err(error.into()),
     };
     if let Some(why) = unfit(service, &alias) {
-        return Ok(refused(why));
+        let deployed = release.plan.driver.moves_itself();
+        return Ok(if deployed { Start::Split } else { refused(why) });
     }
     if lambda.has_provisioned_concurrency(service).await? {
         return Ok(refused(provisioned(service)));
@@ -70,11 +79,11 @@ pub(crate) async fn run(
     let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision, model };
     let snapshot = Snapshot::Alias(snapshot);
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
-    Ok(Event::LedgerTaken { ledger, ignored })
+    Ok(Start::Event(Event::LedgerTaken { ledger, ignored }))
 }
 
-fn refused(why: String) -> Event {
-    Event::Refused { why }
+fn refused(why: String) -> Start {
+    Start::Event(Event::Refused { why })
 }
 
 fn no_alias(lambda: &Lambda) -> String {
@@ -85,7 +94,8 @@ fn no_alias(lambda: &Lambda) -> String {
     )
 }
 
-fn unfit(service: &Lambda, alias: &AliasState) -> Option<String> {
+/// Why an alias is no state to come back to.
+pub(crate) fn unfit(service: &Lambda, alias: &AliasState) -> Option<String> {
     let (second, weight) = alias.route.split.as_ref()?;
     Some(format!(
         "alias {} is split already ({weight} on version {second}), and Perch did not do it: a split \

@@ -13,6 +13,7 @@ mod announce_model;
 mod apply_target;
 mod by_hand;
 mod close_release;
+mod code_deploy;
 mod dead_letters;
 mod doctor;
 mod explain;

@@ -2,8 +2,9 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
-use perch_app::ports::{Machine, PortError, StartExecution};
+use perch_app::ports::{EndWait, Machine, PortError, StartExecution};
 use perch_core::names::ReleaseId;
 use serde_json::Value;
 
@@ -83,6 +84,25 @@ impl StartExecution for Executions {
                 Ok(())
             }
             Err(error) => Err(port_error(format!("execution {name}"), error)),
+        }
+    }
+}
+
+impl EndWait for Executions {
+    async fn end_wait(&self, token: &str) -> Result<(), PortError> {
+        let ended = self.client.send_task_success().task_token(token).output("{}").send().await;
+        match ended {
+            Ok(_) => Ok(()),
+            // The wait ended by its time limit, or its execution did.
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken")
+                ) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(port_error("the wait for a deployment", error)),
         }
     }
 }

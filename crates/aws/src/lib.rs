@@ -2,6 +2,7 @@
 
 pub mod bus;
 pub mod cloudwatch;
+pub mod codedeploy;
 pub mod config;
 pub mod diagnostic;
 mod error;

@@ -186,6 +186,7 @@ fn order(error: &OrderError) -> Option<u8> {
             Some(INVALID)
         }
         OrderError::TooLate { .. }
+        | OrderError::MovesItself { .. }
         | OrderError::Stopped { .. }
         | OrderError::Busy { .. }
         | OrderError::Quarantined { .. }

@@ -112,6 +112,10 @@ pub enum What {
     ModelChecked,
     /// The alias, or the replicas of a step, were read back at its weight.
     WeightShifted,
+    /// A deployment that moves the weights by itself was started.
+    DeploymentStarted,
+    /// A deployment was told to stop and to put the baseline back.
+    DeploymentStopped,
     /// A batch of replicas was read back with the canary.
     ReplicasReloaded,
     /// Replicas could not be brought over and serve something else: a person must look.
@@ -154,6 +158,8 @@ impl What {
         match self {
             What::BakeJudged
             | What::LedgerTaken
+            | What::DeploymentStarted
+            | What::DeploymentStopped
             | What::CodeSet
             | What::ModelChecked
             | What::PromotionDecided => false,
@@ -194,6 +200,8 @@ impl What {
             | What::CanaryPublished
             | What::ModelChecked
             | What::WeightShifted
+            | What::DeploymentStarted
+            | What::DeploymentStopped
             | What::ReplicasReloaded
             | What::CacheSwitched
             | What::BakeJudged

@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod decide;
+pub mod deployment;
 pub mod digest;
 pub mod head;
 pub mod journal;

@@ -165,6 +165,34 @@ name!(
 );
 
 name!(
+    /// The name of a CodeDeploy application (API Reference, `CreateApplication`, `applicationName`).
+    ApplicationName,
+    "CodeDeploy application name",
+    "use 1 to 100 letters, digits, and . _ + = , @ -",
+    "^[A-Za-z0-9._+=,@-]{1,100}$",
+    |t| within(t, 100, "._+=,@-")
+);
+
+name!(
+    /// The name of a CodeDeploy deployment group (API Reference, `CreateDeploymentGroup`,
+    /// `deploymentGroupName`).
+    DeploymentGroupName,
+    "CodeDeploy deployment group name",
+    "use 1 to 100 letters, digits, and . _ + = , @ -",
+    "^[A-Za-z0-9._+=,@-]{1,100}$",
+    |t| within(t, 100, "._+=,@-")
+);
+
+name!(
+    /// The id that CodeDeploy gives to a deployment, such as `d-A1B2C3D4E`.
+    DeploymentId,
+    "CodeDeploy deployment id",
+    "use 1 to 64 letters, digits and hyphens",
+    "^[A-Za-z0-9-]{1,64}$",
+    |t| within(t, 64, "-")
+);
+
+name!(
     /// Where a secret lives: `ssm:/perch/...` or `secretsmanager:perch/...`.
     SecretRef,
     "secret reference",

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
 use crate::decide::Event;
+use crate::deployment::Deployment;
 use crate::head::{Fence, Ledger, Serving};
 use crate::judge::{Judging, SentRequests, Verdict};
 use crate::names::{AlarmName, ReleaseId, TargetName, Version};
@@ -67,6 +68,9 @@ pub struct Release {
     /// The requests that its looks have sent to the alias themselves.
     #[serde(default, skip_serializing_if = "SentRequests::is_empty")]
     pub synthetic: SentRequests,
+    /// The deployment that moves its weights, where the driver does that by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<Deployment>,
     /// What is known of the model and how far its servers are, for a release of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
@@ -152,6 +156,17 @@ impl Release {
                     reload.finish(&names);
                 }
             }
+            Event::DeploymentStarted { id, .. } => {
+                if let Some(deployment) = &mut self.deployment {
+                    deployment.id = Some(id.clone());
+                }
+            }
+            Event::DeploymentStopped { id } => {
+                if let Some(deployment) = &mut self.deployment {
+                    deployment.id = Some(id.clone());
+                    deployment.is_stopped = true;
+                }
+            }
             // What was begun was begun towards the canary.
             Event::RollbackRequested(_) => {
                 if let Some(reload) = &mut self.reload {
@@ -160,6 +175,7 @@ impl Release {
                 }
             }
             Event::Refused { .. }
+            | Event::WeightFound { .. }
             | Event::AliasPromoted
             | Event::TrafficRestored
             | Event::RestoreFailed { .. }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use perch_app::ports::{Machine, PortError, StartExecution};
+use perch_app::ports::{EndWait, Machine, PortError, StartExecution};
 use perch_core::names::ReleaseId;
 use serde_json::Value;
 
@@ -76,5 +76,12 @@ impl StartExecution for MemoryExecutions {
             Ok(())
         };
         self.calls.port("start", start).await
+    }
+}
+
+impl EndWait for MemoryExecutions {
+    /// The machines here end such a wait by its time limit alone.
+    async fn end_wait(&self, _token: &str) -> Result<(), PortError> {
+        self.calls.port("end_wait", || Ok(())).await
     }
 }

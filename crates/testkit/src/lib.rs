@@ -9,6 +9,7 @@
 pub mod build;
 pub mod bus;
 pub mod calls;
+pub mod deployments;
 pub mod executions;
 pub mod fleet;
 pub mod invariants;
@@ -29,6 +30,7 @@ pub mod world;
 pub use build::{TargetBuilder, announcement, at, digest, image, release, target};
 pub use bus::MemoryBus;
 pub use calls::{Calls, Failure, Fault, Paused, Schedule, interleave, run};
+pub use deployments::MemoryDeployments;
 pub use executions::MemoryExecutions;
 pub use fleet::MemoryFleet;
 pub use lambda::MemoryLambda;

@@ -12,6 +12,7 @@ use perch_core::target::{Lambda, Target};
 
 use crate::build::{at, digest, target};
 use crate::calls::Calls;
+use crate::deployments::MemoryDeployments;
 use crate::executions::MemoryExecutions;
 use crate::fleet::MemoryFleet;
 use crate::lambda::{MemoryLambda, Published};
@@ -44,6 +45,8 @@ pub struct World {
     pub uploads: MemoryUploads,
     /// Buckets with every version of every object.
     pub models: MemoryModels,
+    /// CodeDeploy.
+    pub deployments: MemoryDeployments,
     /// Step Functions.
     pub executions: MemoryExecutions,
     /// The installation's topic.
@@ -65,6 +68,7 @@ impl World {
             fleet: MemoryFleet::new(&calls),
             uploads: MemoryUploads::new(&calls),
             models: MemoryModels::new(&calls),
+            deployments: MemoryDeployments::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
             slack: MemorySlack::new(&calls),
@@ -104,6 +108,7 @@ impl World {
             fleet: self.fleet.fork(&calls),
             uploads: self.uploads.fork(&calls),
             models: self.models.fork(&calls),
+            deployments: self.deployments.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
             slack: self.slack.fork(&calls),

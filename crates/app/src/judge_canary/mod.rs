@@ -14,6 +14,7 @@ use perch_core::release::{Driver, Release};
 use perch_core::reload::Fleet;
 use serde::{Deserialize, Serialize};
 
+use crate::deployment;
 use crate::move_alias::way;
 use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
@@ -120,6 +121,9 @@ async fn unexpected(
     };
     let route = lambda.alias(alias).await?.route;
     let (ledger, canary) = way(release)?;
+    if release.plan.driver.moves_itself() {
+        return Ok(deployment::unexpected(release, ledger, &canary, &route));
+    }
     let taken = route != Route::at(ledger, &canary, release.weight());
     Ok(taken.then(|| Event::TakenOver { found: route.to_string() }))
 }

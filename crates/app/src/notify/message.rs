@@ -57,7 +57,11 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::CodeSet => format!("{target}: code set"),
         What::CanaryPublished => format!("{target}: canary published"),
         What::ModelChecked => format!("{target}: {} is complete", release.artifact),
-        What::WeightShifted | What::CacheSwitched | What::ReplicasReloaded => {
+        What::WeightShifted
+        | What::DeploymentStarted
+        | What::DeploymentStopped
+        | What::CacheSwitched
+        | What::ReplicasReloaded => {
             format!("{target}: {}", entry.cause)
         }
         What::ReplicasLeftOut => {

@@ -89,6 +89,10 @@ async fn give(
     if release.order.as_ref() == Some(&order) {
         return Ok(release);
     }
+    if release.plan.driver.moves_itself() && !may_give(&release, &order) {
+        let (release, target) = (release.id, target.clone());
+        return Err(OrderError::MovesItself { release, target, what });
+    }
     let expected_seq = release.seq;
     let text = order.to_string();
     release.order = Some(order);
@@ -98,6 +102,17 @@ async fn give(
         Transition { expected_seq, fence: release.fence, entries, release: release.clone() };
     store.commit(&transition).await?;
     Ok(release)
+}
+
+/// Before a driver that moves by itself was asked, it can be held, and the hold be ended.
+fn may_give(release: &Release, order: &Order) -> bool {
+    let is_held = matches!(release.order, Some(Order::Hold { .. }));
+    release.deployment.is_none()
+        && match order {
+            Order::Hold { .. } => true,
+            Order::Continue { .. } => is_held,
+            Order::Promote { .. } => false,
+        }
 }
 
 /// Starts the rollback of the release that holds the target, then takes its fence: no step of the

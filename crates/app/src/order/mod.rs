@@ -34,6 +34,19 @@ pub enum OrderError {
         /// What it can't be.
         what: &'static str,
     },
+    /// What moves the weights has a schedule of its own.
+    #[error(
+        "release {release} can't be {what}: CodeDeploy moves its weights by a schedule of its own, which \
+         nothing can hold or hurry; `perch rollback {target} --reason TEXT` stops it"
+    )]
+    MovesItself {
+        /// The release.
+        release: ReleaseId,
+        /// Its target.
+        target: TargetName,
+        /// What it can't be.
+        what: &'static str,
+    },
     /// A stop stands.
     #[error("target {target} is {stop}; `perch resume` ends the stop")]
     Stopped {

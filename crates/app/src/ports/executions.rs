@@ -39,3 +39,9 @@ pub trait StartExecution {
         input: &serde_json::Value,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
+
+/// Ends waits of executions.
+pub trait EndWait {
+    /// Ends the wait under a task token. One that has ended already counts as ended.
+    fn end_wait(&self, token: &str) -> impl Future<Output = Result<(), PortError>> + Send;
+}

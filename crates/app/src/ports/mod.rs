@@ -2,6 +2,7 @@
 //! has, and says in [`PortError`] what the caller can do about a failure.
 
 mod bus;
+mod deployments;
 mod images;
 mod journal;
 mod lambda;
@@ -17,6 +18,9 @@ mod sweep;
 mod targets;
 
 pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
+pub use deployments::{
+    Deploy, Deploying, DeploymentState, Progress, ReadDeployments, StopDeployment,
+};
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
 pub use lambda::{
@@ -39,7 +43,7 @@ pub use store::{
 pub use sweep::{Due, FindDue, KeepRuns, ListSources, MendHead, SweepRun};
 pub use targets::{FindTargets, LoadTarget, SaveTarget, SourceMatch, TargetChange};
 
-pub use executions::{Machine, StartExecution};
+pub use executions::{EndWait, Machine, StartExecution};
 mod executions;
 
 /// Why a port could not do what it was asked, in terms of what the caller can do.

@@ -2,11 +2,13 @@
 //! a field that is missing is named.
 
 mod alarm;
+mod deployment;
 mod ecr;
 mod s3;
 mod stream;
 
 pub use alarm::alarm_of;
+pub use deployment::deployment_of;
 pub use ecr::{image_of, not_a_push};
 pub use s3::{model_of, package_of};
 pub use stream::{Told, told_of};

@@ -130,6 +130,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        deployment: None,
         reload: None,
         order: None,
         ignored_guards: Vec::new(),

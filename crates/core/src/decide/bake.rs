@@ -69,8 +69,14 @@ pub(super) fn judged(
         next: Next::Judge { after_seconds: next_look(release, bake.step, bake.since, now) },
         entries: looked,
     };
+    let by_itself = plan.driver.moves_itself();
     if let Some(stop) = stop {
         looked[0].1 += &format!("; {stop}");
+        // Nothing can hold it at its weight.
+        if by_itself {
+            let (by, reason) = (stop.by.clone(), format!("the line was stopped: {}", stop.reason));
+            return back(looked, RollbackCause::Abort { by, reason });
+        }
         return stay(looked);
     }
     match &release.order {
@@ -80,7 +86,7 @@ pub(super) fn judged(
         }
         Some(Order::Promote { by, reason }) => {
             looked.push((What::PromotionDecided, format!("ordered by {by}: {reason}")));
-            let (from, next) = (bake.weight, Next::Promote { after_seconds: 0 });
+            let (from, next) = (bake.weight, Next::promote(plan));
             return Decision { phase: Phase::Promoting { from }, next, entries: looked };
         }
         Some(Order::Continue { .. }) => return advance(release, bake.step + 1, looked),
@@ -89,7 +95,12 @@ pub(super) fn judged(
     let left = remaining(end_of(plan, bake.step, bake.since), now);
     let is_over = left.is_zero() && !verdict.pending;
     match verdict.outcome {
-        Outcome::Pass if is_over || verdict.early => advance(release, bake.step + 1, looked),
+        Outcome::Pass if is_over || (verdict.early && !by_itself) => {
+            advance(release, bake.step + 1, looked)
+        }
+        _ if by_itself && is_last(plan, bake) && (is_over || moves_soon(plan, bake, now)) => {
+            back(looked, RollbackCause::NoData { reasons: verdict.texts() })
+        }
         Outcome::Inconclusive
             if is_over && verdict.low_traffic && raised(release, bake).is_some() =>
         {
@@ -104,6 +115,17 @@ pub(super) fn judged(
     }
 }
 
+fn is_last(plan: &Plan, bake: Bake) -> bool {
+    bake.step + 1 >= plan.steps.len()
+}
+
+/// Whether a driver that moves by itself gives the canary all traffic before the next look.
+fn moves_soon(plan: &Plan, bake: Bake, now: Timestamp) -> bool {
+    let whole = plan.step(bake.step).map_or(Duration::ZERO, |step| step.bake.duration());
+    let shift = bake.since.saturating_add(whole).unwrap_or(Timestamp::MAX);
+    remaining(shift, now) <= 2 * interval(plan)
+}
+
 /// The step with a higher weight that follows a last bake with too few requests, once.
 fn raised(release: &Release, bake: Bake) -> Option<Step> {
     let next = bake.step + 1;
@@ -114,7 +136,7 @@ fn raise(release: &Release, bake: Bake, entries: Vec<(What, String)>) -> Decisio
     let weight = raised(release, bake).map_or(bake.weight, |step| step.weight);
     Decision {
         phase: Phase::Shifting { step: bake.step + 1, weight, from: bake.weight },
-        next: Next::Shift { after_seconds: 0 },
+        next: Next::shift(&release.plan),
         entries,
     }
 }
@@ -189,8 +211,7 @@ pub(super) fn watch_look(plan: &Plan, until: Timestamp, now: Timestamp) -> u64 {
 }
 
 fn end_of(plan: &Plan, step: usize, since: Timestamp) -> Timestamp {
-    let bake = plan.step(step).map_or(Duration::ZERO, |step| step.bake.duration());
-    since.saturating_add(bake).unwrap_or(Timestamp::MAX)
+    since.saturating_add(plan.judged_bake(step)).unwrap_or(Timestamp::MAX)
 }
 
 fn remaining(end: Timestamp, now: Timestamp) -> Duration {

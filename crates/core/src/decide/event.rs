@@ -2,7 +2,7 @@
 
 use crate::head::Ledger;
 use crate::judge::Verdict;
-use crate::names::{AlarmName, Version};
+use crate::names::{AlarmName, DeploymentId, Version};
 use crate::phase::RollbackCause;
 use crate::reload::{LeftOut, ModelFacts};
 use crate::stop::Stop;
@@ -40,6 +40,23 @@ pub enum Event {
     },
     /// The alias, or the replicas of the step, were read back at its weight.
     WeightShifted,
+    /// The deployment that moves the weights exists.
+    DeploymentStarted {
+        /// Its id.
+        id: DeploymentId,
+        /// What it runs in and how it moves traffic.
+        how: String,
+    },
+    /// The driver moves by itself and was found at this weight, further than the release had followed.
+    WeightFound {
+        /// The weight that was read.
+        weight: Weight,
+    },
+    /// The deployment was told to stop and to put the baseline back.
+    DeploymentStopped {
+        /// Its id.
+        id: DeploymentId,
+    },
     /// A batch of replicas was read back with the canary; some may have been left out.
     ReplicasReloaded {
         /// The names of those that serve the canary since.
@@ -98,6 +115,9 @@ impl Event {
             Event::CanaryPublished { .. } => "CanaryPublished",
             Event::ModelChecked { .. } => "ModelChecked",
             Event::WeightShifted => "WeightShifted",
+            Event::DeploymentStarted { .. } => "DeploymentStarted",
+            Event::WeightFound { .. } => "WeightFound",
+            Event::DeploymentStopped { .. } => "DeploymentStopped",
             Event::ReplicasReloaded { .. } => "ReplicasReloaded",
             Event::CacheSwitched { .. } => "CacheSwitched",
             Event::CacheNotSwitched { .. } => "CacheNotSwitched",

@@ -5,10 +5,12 @@
 
 mod bake;
 mod event;
+mod follow;
 mod next;
 mod words;
 
 pub use event::Event;
+pub use follow::look_again;
 pub use next::{Next, resume};
 
 use jiff::Timestamp;
@@ -98,6 +100,17 @@ pub fn decide(
             next: Next::Judge { after_seconds: bake::first_look(release, *step, now) },
             entries: vec![(What::WeightShifted, shifted(release, *weight))],
         },
+        (
+            Phase::Shifting { .. } | Phase::Promoting { .. },
+            Event::DeploymentStarted { id, how },
+        ) => follow::started(release, id, how),
+        (
+            Phase::Shifting { step, .. } | Phase::Baking { step, .. },
+            Event::WeightFound { weight },
+        ) => follow::found(release, *step, *weight, now),
+        (Phase::RollingBack { .. }, Event::DeploymentStopped { id }) => {
+            follow::stopped(release, id)
+        }
         (Phase::Baking { step, since, weight }, Event::Judged { verdict, stop }) => bake::judged(
             release,
             bake::Bake { step: *step, since: *since, weight: *weight },
@@ -228,6 +241,9 @@ pub fn decide(
             | Event::CanaryPublished { .. }
             | Event::ModelChecked { .. }
             | Event::WeightShifted
+            | Event::DeploymentStarted { .. }
+            | Event::WeightFound { .. }
+            | Event::DeploymentStopped { .. }
             | Event::ReplicasReloaded { .. }
             | Event::CacheSwitched { .. }
             | Event::CacheNotSwitched { .. }
@@ -255,12 +271,12 @@ fn advance(release: &Release, index: usize, mut entries: Vec<(What, String)>) ->
     match release.plan.steps.get(index) {
         Some(step) => Decision {
             phase: Phase::Shifting { step: index, weight: step.weight, from },
-            next: Next::Shift { after_seconds: 0 },
+            next: Next::shift(&release.plan),
             entries,
         },
         None => {
             entries.push((What::PromotionDecided, "every step of the plan is done".to_owned()));
-            let next = Next::Promote { after_seconds: 0 };
+            let next = Next::promote(&release.plan);
             Decision { phase: Phase::Promoting { from }, next, entries }
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bake;
 use crate::phase::Phase;
-use crate::release::Release;
+use crate::release::{Plan, Release};
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,8 +30,20 @@ pub enum Next {
         /// Wait this long first.
         after_seconds: u64,
     },
+    /// Have a driver that moves by itself begin, and see how far it is.
+    Follow {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
+    /// Wait until the deployment is told to have ended, or for a minute.
+    Await,
     /// Start the rollback.
     Rollback,
+    /// Stop the deployment, and see that it put the baseline back.
+    Unwind {
+        /// Wait this long first.
+        after_seconds: u64,
+    },
     /// Put the model back on its servers.
     Restore {
         /// Wait this long first.
@@ -51,7 +63,10 @@ impl Next {
             Next::Shift { .. } => "Shift",
             Next::Judge { .. } => "Judge",
             Next::Promote { .. } => "Promote",
+            Next::Follow { .. } => "Follow",
+            Next::Await => "Await",
             Next::Rollback => "Rollback",
+            Next::Unwind { .. } => "Unwind",
             Next::Restore { .. } => "Restore",
             Next::Close => "Close",
             Next::End => "End",
@@ -59,8 +74,26 @@ impl Next {
     }
 
     /// Every name, for the contract test of the state machines.
-    pub const NAMES: [&str; 8] =
-        ["Prepare", "Shift", "Judge", "Promote", "Rollback", "Restore", "Close", "End"];
+    pub const NAMES: [&str; 11] = [
+        "Prepare", "Shift", "Judge", "Promote", "Follow", "Await", "Rollback", "Unwind", "Restore", "Close",
+        "End",
+    ];
+
+    /// What moves the release to the weight that its phase asks for.
+    pub(super) fn shift(plan: &Plan) -> Self {
+        if plan.driver.moves_itself() {
+            return Next::Follow { after_seconds: 0 };
+        }
+        Next::Shift { after_seconds: 0 }
+    }
+
+    /// What gives the canary all traffic.
+    pub(super) fn promote(plan: &Plan) -> Self {
+        if plan.driver.moves_itself() {
+            return Next::Follow { after_seconds: 0 };
+        }
+        Next::Promote { after_seconds: 0 }
+    }
 
     /// How long to wait before it, in seconds.
     pub fn wait_seconds(self) -> u64 {
@@ -69,8 +102,10 @@ impl Next {
             | Next::Shift { after_seconds }
             | Next::Judge { after_seconds }
             | Next::Promote { after_seconds }
+            | Next::Follow { after_seconds }
+            | Next::Unwind { after_seconds }
             | Next::Restore { after_seconds } => after_seconds,
-            Next::Rollback | Next::Close | Next::End => 0,
+            Next::Await | Next::Rollback | Next::Close | Next::End => 0,
         }
     }
 }
@@ -79,11 +114,11 @@ impl Next {
 pub fn resume(release: &Release, now: Timestamp) -> Next {
     match &release.phase {
         Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
-        Phase::Shifting { .. } => Next::Shift { after_seconds: 0 },
+        Phase::Shifting { .. } => Next::shift(&release.plan),
         Phase::Baking { step, since, .. } => {
             Next::Judge { after_seconds: bake::next_look(release, *step, *since, now) }
         }
-        Phase::Promoting { .. } => Next::Promote { after_seconds: 0 },
+        Phase::Promoting { .. } => Next::promote(&release.plan),
         Phase::Watching { until, .. } => {
             Next::Judge { after_seconds: bake::watch_look(&release.plan, *until, now) }
         }

@@ -32,7 +32,7 @@ fn ledger() -> Ledger {
 }
 
 fn lambda() -> Lambda {
-    Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap() }
+    Lambda { function: "news".parse().unwrap(), alias: "live".parse().unwrap(), code_deploy: None }
 }
 
 fn percent(percent: u8) -> Weight {
@@ -76,6 +76,7 @@ fn release(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        deployment: None,
         reload: None,
         order: None,
         ignored_guards: Vec::new(),

@@ -56,6 +56,8 @@ fn name(what: What, artifact: &Artifact) -> Option<&'static str> {
         | What::LedgerTaken
         | What::CodeSet
         | What::ModelChecked
+        | What::DeploymentStarted
+        | What::DeploymentStopped
         | What::PromotionDecided => return None,
         What::ReleasePlanned => "ReleasePlanned",
         What::CanaryPublished => "CanaryPublished",

@@ -2,13 +2,15 @@ use super::*;
 use crate::journal::{Moment, Moved};
 use crate::weight::Weight;
 
-const ALL: [What; 22] = [
+const ALL: [What; 24] = [
     What::ReleasePlanned,
     What::LedgerTaken,
     What::CodeSet,
     What::CanaryPublished,
     What::ModelChecked,
     What::WeightShifted,
+    What::DeploymentStarted,
+    What::DeploymentStopped,
     What::ReplicasReloaded,
     What::ReplicasLeftOut,
     What::CacheSwitched,

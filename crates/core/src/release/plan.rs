@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::Lane;
 use crate::names::AlarmName;
 use crate::span::Span;
-use crate::target::{AlarmAtStart, Cache, JudgeRule, Lambda, ModelServers, Step, Target};
+use crate::target::{
+    AlarmAtStart, Cache, CodeDeploy, JudgeRule, Lambda, ModelServers, Step, Target,
+};
 use crate::weight::Weight;
 
 /// Buckets that the bakes of a plan may have. They are in the release's item, and an item of `DynamoDB`
@@ -51,6 +53,17 @@ impl Driver {
             Driver::Alias(lambda) => Some(lambda),
             Driver::Servers(_) => None,
         }
+    }
+
+    /// The deployment group that moves it by a schedule of its own.
+    pub fn code_deploy(&self) -> Option<&CodeDeploy> {
+        self.alias()?.code_deploy.as_ref()
+    }
+
+    /// Whether it moves by a schedule of its own once it was started: then nothing can hold it at a
+    /// weight or make it faster, and it is stopped or followed.
+    pub fn moves_itself(&self) -> bool {
+        self.code_deploy().is_some()
     }
 
     /// The model servers, where they are what moves.
@@ -162,9 +175,26 @@ impl Plan {
         self.bucket_seconds().max(least)
     }
 
+    /// The time for which a step is judged: its bake. Where the driver moves by itself, the last one
+    /// ends early by a look and the time in which late readings come: the verdict has to be there before
+    /// all traffic moves.
+    pub fn judged_bake(&self, step: usize) -> Duration {
+        let bake = self.step(step).map_or(Duration::ZERO, |step| step.bake.duration());
+        if self.driver.moves_itself() && step + 1 == self.steps.len() {
+            return bake.saturating_sub(self.head_start());
+        }
+        bake
+    }
+
+    /// How long before a driver's last move the judge has to be done.
+    pub fn head_start(&self) -> Duration {
+        let late = Duration::from_secs(2 * u64::from(self.bucket_seconds()));
+        self.judge.interval.duration() + self.judge.settle.map_or(late, Span::duration)
+    }
+
     /// The buckets that a step's bake has, at least one.
     pub fn buckets_of(&self, step: usize) -> usize {
-        let bake = self.step(step).map_or(0, |step| step.bake.as_secs());
+        let bake = self.judged_bake(step).as_secs();
         usize::try_from(bake / u64::from(self.bucket_seconds())).unwrap_or(usize::MAX).max(1)
     }
 

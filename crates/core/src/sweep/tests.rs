@@ -68,6 +68,7 @@ fn release(phase: Phase) -> Release {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        deployment: None,
         reload: None,
         order: None,
         ignored_guards: Vec::new(),

@@ -1,5 +1,6 @@
 //! Rules over more than one field of a target file.
 
+use super::deployment_check::deployment_problems;
 use super::evidence_check::{percentile_problems, synthetic_problems};
 use super::models_check::model_problems;
 use super::{LatencyRule, Rule, Strictness, Target};
@@ -102,6 +103,9 @@ impl Target {
             );
         }
         for (field, message) in self.judge_problems() {
+            problem(field, message);
+        }
+        for (field, message) in deployment_problems(self, resolution) {
             problem(field, message);
         }
         for (field, message) in model_problems(self) {

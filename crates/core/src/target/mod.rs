@@ -2,6 +2,8 @@
 //! fields may hold and which combinations make sense is decided here.
 
 mod check;
+mod code_deploy;
+mod deployment_check;
 mod evidence_check;
 mod evidence_rule;
 mod judge_rule;
@@ -16,6 +18,7 @@ mod size;
 mod tensorflow;
 
 pub use check::{MetricResolution, Problem};
+pub use code_deploy::{CodeDeploy, WhenBusy};
 pub use evidence_rule::{
     CustomSignal, LowTraffic, Overrides, OwnMetrics, PercentileMetrics, Strictness, Synthetic,
 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use super::{ModelServers, ModelSource};
+use super::{CodeDeploy, ModelServers, ModelSource};
 use crate::names::{AliasName, BucketName, FunctionName, RepositoryName};
 
 /// What serves the traffic of a target. At least one of them.
@@ -11,7 +11,7 @@ use crate::names::{AliasName, BucketName, FunctionName, RepositoryName};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Service {
-    /// A Lambda function behind an alias; Perch shifts the alias's weights.
+    /// A Lambda function behind an alias; Perch shifts the alias's weights, or has CodeDeploy do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<Lambda>,
     /// Servers that hold a model in memory. A model goes to them, and an image to the function.
@@ -28,6 +28,9 @@ pub struct Lambda {
     pub function: FunctionName,
     /// The alias that callers and event sources use.
     pub alias: AliasName,
+    /// A deployment group of CodeDeploy that shifts the alias's weights. Without it Perch does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_deploy: Option<CodeDeploy>,
 }
 
 /// Where artifacts come from. At least one of them.

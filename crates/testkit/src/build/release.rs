@@ -40,6 +40,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         verdict: None,
         judging: None,
         synthetic: Default::default(),
+        deployment: None,
         reload: None,
         order: None,
         ignored_guards: Vec::new(),

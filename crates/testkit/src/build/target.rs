@@ -2,9 +2,9 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    AlarmAtStart, ApiVersion, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, ModelRelease,
+    AlarmAtStart, ApiVersion, CodeDeploy, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, ModelRelease,
     NoData, Notify, PackageSource, Rollout, Rule, Service, Slack, Sources, Step, Target,
-    WhileReleasing,
+    WhenBusy, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -23,7 +23,7 @@ pub fn target() -> TargetBuilder {
         service: Service {
             lambda: Some(Lambda {
                 function: "news".parse().unwrap(),
-                alias: "live".parse().unwrap(),
+                alias: "live".parse().unwrap(), code_deploy: None
             }),
             model_servers: None,
         },
@@ -49,6 +49,17 @@ impl TargetBuilder {
     /// With this name.
     pub fn named(mut self, name: &str) -> Self {
         self.0.name = name.parse().unwrap();
+        self
+    }
+
+    /// Whose weights CodeDeploy moves, in the group `app/live`.
+    pub fn deployed_by_code_deploy(mut self, when_busy: WhenBusy) -> Self {
+        let group = CodeDeploy {
+            application: "app".parse().unwrap(),
+            deployment_group: "live".parse().unwrap(),
+            when_busy,
+        };
+        self.0.service.lambda.as_mut().unwrap().code_deploy = Some(group);
         self
     }
 

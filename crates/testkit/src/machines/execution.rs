@@ -5,12 +5,16 @@ use perch_app::close_release::{self, CloseInput};
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::{StepError, StepInput, StepOutput};
+use perch_app::deployment::{follow, unwind};
 use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight};
 use perch_core::names::ReleaseId;
 
 use super::route::{self, error_type};
 use crate::executions::Started;
 use crate::world::World;
+
+/// A minute of CodeDeploy.
+const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// An execution of one of the machines.
 #[derive(Debug, Clone)]
@@ -36,12 +40,16 @@ pub enum State {
     Judge(StepInput),
     /// canary-deploy: `PromoteCanary`
     Promote(StepInput),
+    /// canary-deploy: `FollowDeployment`
+    Follow(StepInput),
     /// canary-deploy: `RollBack`
     StartRollback(RollbackInput),
     /// rollback: `RestoreTraffic`
     Restore(RollbackInput),
     /// rollback: `RestoreReplicas`
     RestoreReplicas(StepInput),
+    /// rollback: `StopDeployment`
+    StopDeployment(StepInput),
     /// rollback: `StopCanaryDeploy`
     StopCanaryDeploy(CloseInput),
     /// Both: `CloseRelease`
@@ -66,10 +74,12 @@ impl State {
             State::Shift(_) => "ShiftWeight",
             State::Judge(_) => "JudgeCanary",
             State::Promote(_) => "PromoteCanary",
+            State::Follow(_) => "FollowDeployment",
             State::StartRollback(_) => "RollBack",
             State::Restore(_) => "RestoreTraffic",
             State::StopCanaryDeploy(_) => "StopCanaryDeploy",
             State::RestoreReplicas(_) => "RestoreReplicas",
+            State::StopDeployment(_) => "StopDeployment",
             State::Close(_) => "CloseRelease",
             State::RecordStuck(_) => "RecordStuck",
             State::Ended => "Ended",
@@ -118,6 +128,8 @@ impl Execution {
             | State::Shift(input)
             | State::Judge(input)
             | State::Promote(input)
+            | State::Follow(input)
+            | State::StopDeployment(input)
             | State::RestoreReplicas(input) => Some(input.release_id.clone()),
             State::StartRollback(input) | State::Restore(input) => Some(input.release_id.clone()),
             State::StopCanaryDeploy(input) | State::Close(input) | State::RecordStuck(input) => {
@@ -185,7 +197,7 @@ impl Execution {
         if self.machine == Machine::ModelReload || restores {
             return self.invoke_reload(world, now).await;
         }
-        let World { store, lambda, uploads, metrics, alarms, executions, .. } = world;
+        let World { store, lambda, uploads, metrics, alarms, deployments, executions, .. } = world;
         let checks = (lambda, uploads, alarms, metrics);
         Ok(match &self.state {
             State::Prepare(input) => {
@@ -199,6 +211,14 @@ impl Execution {
             }
             State::Promote(input) => {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)
+            }
+            State::Follow(input) => {
+                let times = (MINUTE, now);
+                let input = input.clone().into();
+                Answer::Step(follow::run(store, lambda, deployments, &input, times).await?)
+            }
+            State::StopDeployment(input) => {
+                Answer::Step(unwind::run(store, lambda, deployments, input, now).await?)
             }
             State::StartRollback(input) => {
                 let name = &input.release_id;

@@ -64,6 +64,7 @@ impl Machines {
             return false;
         };
         self.now = self.now.max(due);
+        world.deployments.pass(&world.lambda, self.now);
         let mut execution = self.executions[place].clone();
         let stopped = execution.run_state(world, self.now, self.twice).await;
         self.executions[place] = execution;

@@ -57,6 +57,8 @@ impl Execution {
                 Answer::Closed
             }
             State::Restore(_)
+            | State::Follow(_)
+            | State::StopDeployment(_)
             | State::StopCanaryDeploy(_)
             | State::Ended
             | State::Stuck

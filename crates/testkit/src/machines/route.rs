@@ -46,11 +46,15 @@ pub(super) fn error_type(error: &StepError) -> &'static str {
 pub(super) fn retry(state: &State, error: &str) -> Retry {
     let retry = |attempts, interval, rate, longest| Retry { attempts, interval, rate, longest };
     match state {
-        State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) => match error {
+        State::Prepare(_)
+        | State::Shift(_)
+        | State::Judge(_)
+        | State::Promote(_)
+        | State::Follow(_) => match error {
             "Unavailable" | "Conflict" => retry(6, 1.0, 2.0, 20.0),
             _ => NEVER,
         },
-        State::Restore(_) | State::RestoreReplicas(_) => match error {
+        State::Restore(_) | State::RestoreReplicas(_) | State::StopDeployment(_) => match error {
             "Illegal" | "Invalid" => NEVER,
             _ => retry(20, 1.0, 1.5, 60.0),
         },
@@ -68,7 +72,11 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
 pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> State {
     let text = format!("{}: {error}", error_type(error));
     match state {
-        State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) => {
+        State::Prepare(_)
+        | State::Shift(_)
+        | State::Judge(_)
+        | State::Promote(_)
+        | State::Follow(_) => {
             let cause = Some(RollbackCause::Error { error: text });
             State::StartRollback(RollbackInput { release_id: name.clone(), cause })
         }
@@ -76,7 +84,7 @@ pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> Stat
             let release_id = input.release_id.clone();
             State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
         }
-        State::RestoreReplicas(input) => {
+        State::RestoreReplicas(input) | State::StopDeployment(input) => {
             let release_id = input.release_id.clone();
             State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
         }
@@ -95,7 +103,7 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
         Answer::Started | Answer::Closed => return (State::Ended, 0),
     };
     let StepOutput { release_id, fence, .. } = output.clone();
-    if matches!(state, State::Restore(_) | State::RestoreReplicas(_))
+    if matches!(state, State::Restore(_) | State::RestoreReplicas(_) | State::StopDeployment(_))
         && output.next == Next::End.name()
     {
         return (State::Ended, 0);
@@ -104,11 +112,19 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
         let step = StepInput { release_id, fence };
         return (State::RestoreReplicas(step), i64::try_from(output.wait_seconds).unwrap());
     }
+    if output.next == "Unwind" {
+        let step = StepInput { release_id, fence };
+        return (State::StopDeployment(step), i64::try_from(output.wait_seconds).unwrap());
+    }
     if matches!(state, State::RestoreReplicas(_)) {
         return (State::Close(CloseInput { release_id, fence, failure: None }), 0);
     }
-    if matches!(state, State::Restore(_)) {
+    if matches!(state, State::Restore(_) | State::StopDeployment(_)) {
         return (State::StopCanaryDeploy(CloseInput { release_id, fence, failure: None }), 0);
+    }
+    // The machine's time limit for the wait.
+    if output.next == "Await" {
+        return (State::Follow(StepInput { release_id, fence }), 60);
     }
     (dispatch(&output), i64::try_from(output.wait_seconds).unwrap())
 }
@@ -122,6 +138,7 @@ fn dispatch(output: &StepOutput) -> State {
         "Shift" => State::Shift(step),
         "Judge" => State::Judge(step),
         "Promote" => State::Promote(step),
+        "Follow" => State::Follow(step),
         "Rollback" => State::StartRollback(RollbackInput { release_id, cause: None }),
         "Close" => State::Close(CloseInput { release_id, fence, failure: None }),
         "End" => State::Ended,

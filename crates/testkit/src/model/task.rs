@@ -201,6 +201,8 @@ fn name(state: &State) -> &'static str {
         State::Shift(_) => "ShiftWeight",
         State::Judge(_) => "JudgeCanary",
         State::Promote(_) => "PromoteCanary",
+        State::Follow(_) => "FollowDeployment",
+        State::StopDeployment(_) => "StopDeployment",
         State::StartRollback(_) => "RollBack",
         State::Restore(_) => "RestoreTraffic",
         State::RestoreReplicas(_) => "RestoreReplicas",
@@ -214,9 +216,11 @@ fn name(state: &State) -> &'static str {
 /// The fence that a step of canary-deploy works under; the others take theirs.
 fn fence(state: &State) -> Option<Fence> {
     match state {
-        State::Prepare(step) | State::Shift(step) | State::Judge(step) | State::Promote(step) => {
-            Some(step.fence)
-        }
+        State::Prepare(step)
+        | State::Shift(step)
+        | State::Judge(step)
+        | State::Promote(step)
+        | State::Follow(step) => Some(step.fence),
         _ => None,
     }
 }

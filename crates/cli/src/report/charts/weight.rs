@@ -62,6 +62,7 @@ pub(super) fn weight(
 fn decisions(journal: &[JournalEntry]) -> Vec<&JournalEntry> {
     let matters = |entry: &&JournalEntry| match entry.what {
         What::WeightShifted
+        | What::DeploymentStopped
         | What::ReplicasReloaded
         | What::ReplicasLeftOut
         | What::CacheSwitched
@@ -79,6 +80,7 @@ fn decisions(journal: &[JournalEntry]) -> Vec<&JournalEntry> {
         | What::ReleaseRevived => true,
         What::ReleasePlanned
         | What::LedgerTaken
+        | What::DeploymentStarted
         | What::CodeSet
         | What::ModelChecked
         | What::CanaryPublished

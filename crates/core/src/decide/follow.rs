@@ -1,0 +1,64 @@
+//! What follows from what a driver does by itself.
+
+use jiff::Timestamp;
+
+use super::words::shifted;
+use super::{Decision, Next, bake, roll_back};
+use crate::journal::What;
+use crate::names::DeploymentId;
+use crate::phase::{Phase, RollbackCause};
+use crate::release::Release;
+use crate::weight::Weight;
+
+/// Seconds between two looks at a deployment that has not shifted yet: no event tells of a shift.
+const LOOK: u64 = 10;
+
+/// Seconds before a stopped deployment is looked at again.
+const STOPPING: u64 = 2;
+
+/// The deployment exists: see how far it is.
+pub(super) fn started(release: &Release, id: &DeploymentId, how: &str) -> Decision {
+    Decision {
+        phase: release.phase.clone(),
+        next: Next::Follow { after_seconds: 0 },
+        entries: vec![(What::DeploymentStarted, format!("{id} {how}"))],
+    }
+}
+
+/// The driver is at a weight that the release has not followed to: on to the bake of that step. All
+/// traffic before the judge was done is taken back, since no data never promotes.
+pub(super) fn found(release: &Release, from: usize, weight: Weight, now: Timestamp) -> Decision {
+    if weight == Weight::FULL {
+        let text = "all traffic moved before there was evidence for it".to_owned();
+        return roll_back(release, RollbackCause::NoData { reasons: vec![text] });
+    }
+    let steps = release.plan.steps.iter().enumerate().skip(from);
+    let Some((step, _)) = steps.into_iter().find(|(_, step)| step.weight == weight) else {
+        let error = format!("{weight} of traffic was found on the canary, which no step has");
+        return roll_back(release, RollbackCause::Error { error });
+    };
+    Decision {
+        phase: Phase::Baking { step, weight, since: now },
+        next: Next::Judge { after_seconds: bake::first_look(release, step, now) },
+        entries: vec![(What::WeightShifted, shifted(release, weight))],
+    }
+}
+
+/// The deployment was told to stop: see that it put the baseline back.
+pub(super) fn stopped(release: &Release, id: &DeploymentId) -> Decision {
+    let text = format!("{id} is told to stop and to put the baseline back");
+    Decision {
+        phase: release.phase.clone(),
+        next: Next::Unwind { after_seconds: STOPPING },
+        entries: vec![(What::DeploymentStopped, text)],
+    }
+}
+
+/// When to look again at a deployment that is not where the release waits for it. Its end comes as an
+/// event, if best effort.
+pub fn look_again(release: &Release) -> Next {
+    match release.phase {
+        Phase::Promoting { .. } => Next::Await,
+        _ => Next::Follow { after_seconds: LOOK },
+    }
+}

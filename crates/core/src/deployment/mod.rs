@@ -1,0 +1,50 @@
+//! What is known of a deployment that moves a release's traffic by a schedule of its own.
+
+mod schedule;
+
+pub use schedule::{Schedule, Unfit};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{DeploymentId, ReleaseId};
+use crate::stamp;
+
+/// The deployment of a release. CodeDeploy takes no client token, so the intent is written down before
+/// the deployment is made, and who goes on looks for it by the release's id in its description.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// When the intent was written down. No deployment of the release is older.
+    #[serde(with = "stamp")]
+    pub asked_at: Timestamp,
+    /// Its id, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<DeploymentId>,
+    /// The task token under which its release waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Whether it was told to stop.
+    #[serde(default)]
+    pub is_stopped: bool,
+    /// When no step of the release can ask for it any more, once the release goes back.
+    #[serde(default, with = "stamp::optional", skip_serializing_if = "Option::is_none")]
+    pub settles_at: Option<Timestamp>,
+}
+
+impl Deployment {
+    /// The intent to make one.
+    pub fn asked_at(at: Timestamp) -> Self {
+        Self { asked_at: at, id: None, token: None, is_stopped: false, settles_at: None }
+    }
+
+    /// The description under which a release's deployment is found.
+    pub fn description(release: &ReleaseId) -> String {
+        format!("perch release {release}")
+    }
+
+    /// The release that a description names, if Perch wrote it.
+    pub fn release_of(description: &str) -> Option<ReleaseId> {
+        description.strip_prefix("perch release ")?.parse().ok()
+    }
+}

@@ -1,0 +1,25 @@
+//! Maps the state machine's input to the use case and its answer back.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use perch_app::deployment::follow::{self, FollowInput};
+use perch_app::step::StepOutput;
+use perch_aws::codedeploy::Deployments;
+use perch_aws::diagnostic::Failed;
+use perch_aws::lambda::Functions;
+use perch_aws::store::Table;
+
+pub(crate) struct Handler {
+    pub(crate) store: Table,
+    pub(crate) lambda: Functions,
+    pub(crate) deployments: Deployments,
+    pub(crate) minute: Duration,
+}
+
+impl Handler {
+    pub(crate) async fn handle(&self, input: FollowInput) -> Result<StepOutput, Failed> {
+        let times = (self.minute, Timestamp::now());
+        Ok(follow::run(&self.store, &self.lambda, &self.deployments, &input, times).await?)
+    }
+}

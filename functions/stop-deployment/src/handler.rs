@@ -1,0 +1,22 @@
+//! Maps the rollback machine's input to the use case and its answer back.
+
+use jiff::Timestamp;
+use perch_app::deployment::unwind;
+use perch_app::step::{StepInput, StepOutput};
+use perch_aws::codedeploy::Deployments;
+use perch_aws::diagnostic::Failed;
+use perch_aws::lambda::Functions;
+use perch_aws::store::Table;
+
+pub(crate) struct Handler {
+    pub(crate) store: Table,
+    pub(crate) lambda: Functions,
+    pub(crate) deployments: Deployments,
+}
+
+impl Handler {
+    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+        let now = Timestamp::now();
+        Ok(unwind::run(&self.store, &self.lambda, &self.deployments, &input, now).await?)
+    }
+}
