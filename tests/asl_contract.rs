@@ -81,7 +81,8 @@ fn dispatch_routes_on_the_names_of_core() {
     // Only a rollback restores and unwinds, and routes on that itself; a wait has no step.
     let of_releases = |path| -> BTreeSet<&str> {
         let other = |name: &&str| {
-            !["Restore", "Unwind", "Await"].contains(name) && (*name != "Follow" || path == CANARY_DEPLOY)
+            !["Restore", "Unwind", "Await"].contains(name)
+                && (*name != "Follow" || path == CANARY_DEPLOY)
         };
         Next::NAMES.into_iter().filter(other).collect()
     };

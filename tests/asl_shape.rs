@@ -208,7 +208,13 @@ fn simulated_machines_try_again_as_the_real_ones_do() {
         (
             "| State::Follow(_) =>",
             &deploy,
-            vec!["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"],
+            vec![
+                "PrepareCanary",
+                "ShiftWeight",
+                "JudgeCanary",
+                "PromoteCanary",
+                "FollowDeployment",
+            ],
         ),
         (
             "| State::Follow(_) =>",
@@ -249,8 +255,7 @@ fn longest(state: &Value) -> Duration {
 #[test]
 fn a_step_that_is_still_tried_is_not_taken_for_lost() {
     let machine = json(CANARY_DEPLOY);
-    for step in
-        ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"]
+    for step in ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"]
     {
         let longest = longest(&machine["States"][step]);
         assert!(longest < GRACE, "{step} takes up to {longest:?}");

@@ -129,8 +129,9 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
         Story::StoppedByCodeDeploy => {
             machines.run_until(world, in_phase("Baking")).await;
             world.deployments.change(|service| {
-                let id = service.made[0].id.clone();
-                service.stop(&id, "CodeDeploy deployment d-1 was stopped: ALARM_ACTIVE");
+                if let Some(id) = service.made.first().map(|made| made.id.clone()) {
+                    service.stop(&id, "CodeDeploy deployment d-1 was stopped: ALARM_ACTIVE");
+                }
             });
         }
         Story::LineStopped => {
@@ -268,6 +269,7 @@ fn other_deployment(world: &World) {
         function.versions.push(Some(version));
     });
     let (from, to) = ("1".parse().unwrap(), "2".parse().unwrap());
+    world.deployments.pass(&world.lambda, at(0));
     world.deployments.make(Deploying {
         group: lambda.code_deploy.as_ref().unwrap(),
         lambda: &lambda,

@@ -89,9 +89,8 @@ impl MemoryDeployments {
 
     /// Time passes: deployments move what is due. A minute is 60 s.
     pub fn pass(&self, lambda: &MemoryLambda, now: Timestamp) {
-        let idle = self.read(|service| {
-            service.made.iter().all(|made| made.progress != Progress::Running)
-        });
+        let idle =
+            self.read(|service| service.made.iter().all(|made| made.progress != Progress::Running));
         if idle {
             self.change(|service| service.now = service.now.max(now));
             return;
@@ -116,10 +115,9 @@ impl Made {
             self.reached = weight;
             let route = match weight {
                 Weight::FULL => Route::all_on(&self.to),
-                weight => Route {
-                    primary: self.from.clone(),
-                    split: Some((self.to.clone(), weight)),
-                },
+                weight => {
+                    Route { primary: self.from.clone(), split: Some((self.to.clone(), weight)) }
+                }
             };
             lambda.move_alias(&self.lambda, &route);
         }
@@ -133,6 +131,7 @@ impl Made {
             id: self.id.clone(),
             release: self.release.clone(),
             progress: self.progress.clone(),
+            is_rollback: !self.delay.is_zero(),
             rollback: self.rollback.clone(),
         }
     }
@@ -166,7 +165,7 @@ impl Service {
     }
 
     fn under_way(&self, group: &CodeDeploy) -> Option<&Made> {
-        let busy = |made: &&Made| made.progress == Progress::Running && made.group == *group;
+        let busy = |made: &&Made| made.progress == Progress::Running && same(&made.group, group);
         self.made.iter().find(busy)
     }
 
@@ -198,6 +197,11 @@ impl Service {
     }
 }
 
+/// Targets may name a group with different rules.
+fn same(one: &CodeDeploy, other: &CodeDeploy) -> bool {
+    one.application == other.application && one.deployment_group == other.deployment_group
+}
+
 impl Deploy for MemoryDeployments {
     async fn create(&self, deploying: Deploying<'_>) -> Result<DeploymentId, PortError> {
         let create = || self.change(|service| service.create(deploying));
@@ -222,7 +226,7 @@ impl ReadDeployments for MemoryDeployments {
         release: &ReleaseId,
         _since: Timestamp,
     ) -> Result<Option<DeploymentState>, PortError> {
-        let of = |made: &&Made| made.group == *group && made.release.as_ref() == Some(release);
+        let of = |made: &&Made| same(&made.group, group) && made.release.as_ref() == Some(release);
         let look = || Ok(self.read(|service| service.made.iter().find(of).map(Made::state)));
         self.calls.port("find_deployment", look).await
     }

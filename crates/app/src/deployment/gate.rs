@@ -27,6 +27,8 @@ pub(super) async fn pass(
 ) -> Result<Gate, PortError> {
     let Some(other) = deployments.under_way(group).await? else { return Ok(Gate::Free) };
     Ok(match group.when_busy {
+        // It brings a good state back: nothing replaces that.
+        WhenBusy::Replace if other.is_rollback => Gate::Wait(STOPPED),
         WhenBusy::Wait => Gate::Wait(BUSY),
         WhenBusy::Replace => {
             deployments.stop(&other.id).await?;

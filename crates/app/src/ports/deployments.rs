@@ -51,6 +51,8 @@ pub struct DeploymentState {
     pub release: Option<ReleaseId>,
     /// How far it is.
     pub progress: Progress,
+    /// Whether it takes another one back.
+    pub is_rollback: bool,
     /// The deployment that takes it back: a rollback has an id of its own.
     pub rollback: Option<DeploymentId>,
 }

@@ -211,11 +211,13 @@ fn state(info: &DeploymentInfo) -> Option<DeploymentState> {
         _ => Progress::Running,
     };
     let description = info.description.as_deref().unwrap_or_default();
-    let rollback = info.rollback_info.as_ref().and_then(|of| of.rollback_deployment_id.as_deref());
+    let of_rollback = info.rollback_info.as_ref();
+    let rollback = of_rollback.and_then(|of| of.rollback_deployment_id.as_deref());
     Some(DeploymentState {
         id,
         release: Deployment::release_of(description),
         progress,
+        is_rollback: of_rollback.is_some_and(|of| of.rollback_triggering_deployment_id.is_some()),
         rollback: rollback.and_then(|id| id.parse().ok()),
     })
 }

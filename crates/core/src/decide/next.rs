@@ -75,8 +75,8 @@ impl Next {
 
     /// Every name, for the contract test of the state machines.
     pub const NAMES: [&str; 11] = [
-        "Prepare", "Shift", "Judge", "Promote", "Follow", "Await", "Rollback", "Unwind", "Restore", "Close",
-        "End",
+        "Prepare", "Shift", "Judge", "Promote", "Follow", "Await", "Rollback", "Unwind", "Restore",
+        "Close", "End",
     ];
 
     /// What moves the release to the weight that its phase asks for.

@@ -2,9 +2,9 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    AlarmAtStart, ApiVersion, CodeDeploy, ImageSource, JudgeRule, Kind, Lambda, LowTraffic, ModelRelease,
-    NoData, Notify, PackageSource, Rollout, Rule, Service, Slack, Sources, Step, Target,
-    WhenBusy, WhileReleasing,
+    AlarmAtStart, ApiVersion, CodeDeploy, ImageSource, JudgeRule, Kind, Lambda, LowTraffic,
+    ModelRelease, NoData, Notify, PackageSource, Rollout, Rule, Service, Slack, Sources, Step,
+    Target, WhenBusy, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -23,7 +23,8 @@ pub fn target() -> TargetBuilder {
         service: Service {
             lambda: Some(Lambda {
                 function: "news".parse().unwrap(),
-                alias: "live".parse().unwrap(), code_deploy: None
+                alias: "live".parse().unwrap(),
+                code_deploy: None,
             }),
             model_servers: None,
         },

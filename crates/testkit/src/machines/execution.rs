@@ -2,10 +2,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perch_app::close_release::{self, CloseInput};
+use perch_app::deployment::{follow, unwind};
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::{StepError, StepInput, StepOutput};
-use perch_app::deployment::{follow, unwind};
 use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight};
 use perch_core::names::ReleaseId;
 

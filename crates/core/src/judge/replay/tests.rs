@@ -14,7 +14,8 @@ fn plan(steps: &[(u8, u64)]) -> Plan {
     Plan {
         driver: Driver::Alias(Lambda {
             function: "news".parse().unwrap(),
-            alias: "live".parse().unwrap(), code_deploy: None
+            alias: "live".parse().unwrap(),
+            code_deploy: None,
         }),
         cache: None,
         steps: steps.iter().map(step).collect(),
