@@ -200,7 +200,10 @@ fn whatever_is_next_may_have_to_wait() {
     let waits = list(&states["Route"], "Choices");
     assert_eq!(
         waits,
-        [json!({ "Condition": "{% $states.input.waitSeconds > 0 %}", "Next": "Wait" })]
+        [
+            json!({ "Condition": "{% $states.input.next = 'Await' %}", "Next": "AwaitDeployment" }),
+            json!({ "Condition": "{% $states.input.waitSeconds > 0 %}", "Next": "Wait" }),
+        ]
     );
     assert_eq!(
         (&states["Route"]["Default"], &states["Wait"]["Next"]),

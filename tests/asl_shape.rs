@@ -276,7 +276,7 @@ fn rules_can_fail() {
     );
     assert_eq!(
         dangling_and_unreachable(&broken(CANARY_DEPLOY, "/States/Route/Choices", json!([]))),
-        ["Wait is unreachable"]
+        ["AwaitDeployment is unreachable", "Wait is unreachable"]
     );
     assert_eq!(
         dangling_and_unreachable(&broken(CANARY_DEPLOY, "/States/Ended/Type", json!("Pass"))),

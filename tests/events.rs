@@ -99,12 +99,14 @@ fn every_function_has_an_event() {
 #[test]
 fn steps_read_their_input() {
     for step in [
+        "follow-deployment",
         "judge-canary",
         "prepare-canary",
         "promote-canary",
         "reload-replicas",
         "restore-replicas",
         "shift-weight",
+        "stop-deployment",
     ] {
         serde_json::from_value::<StepInput>(event(&format!("{step}.json"))).unwrap();
     }
@@ -151,6 +153,23 @@ fn pushes_and_alarms_are_read() {
     let went_off = alarm(&event("on-alarm.json"));
     let Meaning::Alarm(alarm) = &went_off else { panic!("{went_off:?}") };
     assert!(targets()[0].guards.contains(&alarm.name) && !alarm.reason.is_empty());
+}
+
+#[test]
+fn the_end_of_a_deployment_is_read() {
+    let ended = event("on-deployment-change.json");
+    let found = |event: &Value| events::deployment_of(&delivered(event));
+    assert_eq!(found(&ended).unwrap().unwrap().as_str(), "d-A1B2C3D4E");
+    assert_eq!(found(&extended(&ended)).unwrap().unwrap().as_str(), "d-A1B2C3D4E");
+    for (state, ends) in [("SUCCESS", true), ("STOP", true), ("START", false), ("READY", false)] {
+        let mut other = ended.clone();
+        other["detail"]["state"] = json!(state);
+        assert_eq!(found(&other).unwrap().is_some(), ends, "{state}");
+    }
+    let mut nameless = ended;
+    nameless["detail"].as_object_mut().unwrap().remove("deploymentId");
+    let error = found(&nameless).unwrap_err().to_string();
+    assert!(error.contains("missing field `deploymentId`"), "{error}");
 }
 
 /// What an event of `events/bad` comes to.

@@ -247,7 +247,13 @@ fn only_those_who_need_a_right_have_it() {
     for (action, holders) in [
         (
             "lambda:UpdateAlias",
-            vec!["on-alarm", "promote-canary", "restore-traffic", "shift-weight"],
+            vec![
+                "on-alarm",
+                "promote-canary",
+                "restore-traffic",
+                "shift-weight",
+                "stop-deployment",
+            ],
         ),
         ("lambda:UpdateFunctionCode", vec!["prepare-canary"]),
         ("lambda:UpdateFunctionConfiguration", vec!["prepare-canary"]),
@@ -321,6 +327,9 @@ fn only_those_who_need_a_right_have_it() {
             "secretsmanager:GetSecretValue",
             vec!["notify", "read-replicas", "reload-replicas", "restore-replicas"],
         ),
+        ("codedeploy:CreateDeployment", vec!["follow-deployment"]),
+        ("codedeploy:StopDeployment", vec!["follow-deployment", "stop-deployment"]),
+        ("states:SendTaskSuccess", vec!["on-deployment-change"]),
         ("ecs:DescribeTasks", vec!["read-replicas"]),
         ("servicediscovery:DiscoverInstances", vec!["read-replicas"]),
     ] {
@@ -370,7 +379,7 @@ fn who_starts_a_release_may_also_roll_one_back() {
             "close-release" | "on-model-upload" | "reconcile" => {
                 &["canary-deploy", "model-reload", "rollback"]
             }
-            "on-alarm" => &["rollback"],
+            "on-alarm" | "on-deployment-change" => &["rollback"],
             _ => &[],
         };
         assert_eq!(machines, expected.iter().copied().collect(), "{folder}");
