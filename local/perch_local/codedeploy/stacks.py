@@ -4,13 +4,18 @@ AWS: CloudFormation Template Reference, AWS::CodeDeploy::Application, Deployment
 attribute, CodeDeployLambdaAliasUpdate, which is what AWS SAM writes for `DeploymentPreference`. The reasons of the events
 are as seen on AWS. How AWS moves an alias back when a later resource fails is not documented; here all at once.
 """
+import contextvars
+import copy
+
 from ministack.services import lambda_svc as L
-from ministack.services.cloudformation import _stacks, engine, provisioners as P, stacks
+from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners as P, stacks
 from perch_local.codedeploy import applications, configs, deployments, groups, store
 from perch_local.codedeploy.appspec import LambdaSpec
 from perch_local.codedeploy.deployment import FINAL
 from perch_local.codedeploy.errors import Refused
 
+# (template, parameters) of the operation that is under way; the stack's record has them only when it is over.
+_operation = contextvars.ContextVar("perch_stack_operation", default=(None, None))
 _NUMBERS = {"canaryPercentage", "canaryInterval", "linearPercentage", "linearInterval", "terminationWaitTimeInMinutes", "waitTimeInMinutes"}
 _BOOLEANS = {"enabled", "ignorePollAlarmFailure"}
 
@@ -93,11 +98,13 @@ def _group_delete(physical_id, props):
 
 def update_policy(stack_name, logical_id):
     """The resolved CodeDeployLambdaAliasUpdate of a resource, or None."""
+    template, parameters = _operation.get()
     stack = _stacks.get(stack_name) or {}
-    template = stack.get("_template") or {}
-    policy = ((template.get("Resources") or {}).get(logical_id) or {}).get("UpdatePolicy")
-    resolved = engine._resolve_refs(policy or {}, stack.get("_resources", {}), stack.get("_resolved_params", {}),
-                                    stack.get("_conditions", {}), template.get("Mappings", {}), stack_name, stack.get("StackId", ""))
+    policy = (((template or {}).get("Resources") or {}).get(logical_id) or {}).get("UpdatePolicy")
+    if not policy:
+        return None
+    resolved = engine._resolve_refs(copy.deepcopy(policy), stack["_resources"], parameters, stack["_conditions"],
+                                    template.get("Mappings", {}), stack_name, stack["StackId"])
     found = resolved.get("CodeDeployLambdaAliasUpdate") if isinstance(resolved, dict) else None
     return {k: v for k, v in found.items() if isinstance(v, str) and v} if isinstance(found, dict) else None
 
@@ -141,6 +148,21 @@ def _alias_update(original):
     return update
 
 
+def _remembered(original):
+    async def run(stack_name, stack_id, template, param_values, *rest, **more):
+        _operation.set((template, param_values))
+        return await original(stack_name, stack_id, template, param_values, *rest, **more)
+    return run
+
+
+def _with_policy(original):
+    """An alias waits for what its UpdatePolicy names, such as the deployment group and the hooks."""
+    def dependencies(definition, names):
+        policy = {name for name, _ in engine._intrinsic_references(definition.get("UpdatePolicy", {})) if name in names}
+        return original(definition, names) | policy
+    return dependencies
+
+
 def install():
     """Add the types, and let aliases wait for their deployments on a thread."""
     more = {"update_with_logical_id": True}
@@ -153,5 +175,9 @@ def install():
         "AWS::CodeDeploy::DeploymentGroup": {"create": _group_create, "update": _group_update, **more, "delete": _group_delete}}
     alias = P._RESOURCE_HANDLERS["AWS::Lambda::Alias"]
     alias["update"] = _alias_update(alias["update"])
+    run = _remembered(stacks._deploy_stack_async)
+    for module in (stacks, handlers, changesets):
+        module._deploy_stack_async = run
+    engine._extract_deps = _with_policy(engine._extract_deps)
     blocks = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda resource_type: resource_type == "AWS::Lambda::Alias" or blocks(resource_type)
