@@ -94,7 +94,7 @@ class Board:
         have = self.targets.setdefault(arn, {})
         for key in wanted:
             if key not in have or have[key].state == "draining":
-                have[key] = health.Target(key, group["HealthyThresholdCount"], group["UnhealthyThresholdCount"])
+                have[key] = health.Target(key, group["HealthyThresholdCount"], group["UnhealthyThresholdCount"], time.monotonic())
         for key, target in list(have.items()):
             target.healthy_after, target.unhealthy_after = group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]
             if key not in wanted and target.state != "draining":

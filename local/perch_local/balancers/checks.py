@@ -5,6 +5,7 @@ check is not scaled: it is about a program that runs in real time.
 """
 import concurrent.futures
 import http.client
+import sys
 import threading
 import time
 
@@ -16,6 +17,8 @@ from perch_local.scope import log
 
 LOOK_EVERY = 0.05
 SHORTEST = 0.05             # between two checks of a target
+# A program starts in real time, whatever PERCH_CLOCK says: so long a new target is not found unhealthy.
+STARTS_WITHIN = 2.0
 AT_ONCE = 16
 
 
@@ -47,6 +50,10 @@ class Checker:
         while not self.stopped.wait(LOOK_EVERY):
             try:
                 self.look(time.monotonic())
+            except RuntimeError:
+                if sys.is_finalizing() or self.pool._shutdown:
+                    return
+                log.exception("health checks of load balancers failed")
             except Exception:
                 log.exception("health checks of load balancers failed")
 
@@ -74,7 +81,10 @@ class Checker:
         before = target.state
         try:
             reason, status = ask(*addresses.of_target(*target.key), group)
-            target.failed(reason, status) if reason else target.passed()
+            if not reason:
+                target.passed()
+            elif target.state != "initial" or time.monotonic() - target.born >= STARTS_WITHIN:
+                target.failed(reason, status)
         finally:
             target.next_check = time.monotonic() + max(SHORTEST, clock.seconds(group["HealthCheckIntervalSeconds"]))
         if target.state != before:

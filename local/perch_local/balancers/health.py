@@ -29,7 +29,8 @@ def matches(matcher, code):
 class Target:
     """A registered target; `passed` and `failed` are told what each check found."""
 
-    def __init__(self, key, healthy_after=5, unhealthy_after=2):
+    def __init__(self, key, healthy_after=5, unhealthy_after=2, born=0.0):
+        self.born = born
         self.key, self.healthy_after, self.unhealthy_after = key, healthy_after, unhealthy_after
         self.state, self.reason, self.code = "initial", "Elb.InitialHealthChecking", 0
         self.run, self.drained_at, self.next_check = 0, None, 0.0

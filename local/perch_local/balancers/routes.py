@@ -63,7 +63,7 @@ def pattern(text):
 def _quoted(words):
     """Words with each byte that could mean something to HAProxy as an escape."""
     plain = lambda byte: chr(byte) if chr(byte).isalnum() and byte < 128 or chr(byte) in "_./:-" else f"\\x{byte:02x}"
-    return " ".join("".join(map(plain, word.encode())) or '""' for word in words)
+    return " ".join("".join(map(plain, word.encode())) for word in words)
 
 
 def condition(one):
@@ -105,7 +105,8 @@ def answer(rule):
     lines = [f"backend {rule_name(rule['RuleArn'])}"]
     if action["Type"] == "fixed-response":
         fixed = action["FixedResponseConfig"]
-        body = f" content-type {fixed.get('ContentType') or 'text/plain'} string {_quoted([fixed.get('MessageBody') or ''])}"
+        text, kind = fixed.get("MessageBody"), fixed.get("ContentType") or "text/plain"
+        body = f" content-type {kind} string {_quoted([text])}" if text else ""
         return lines + [f"  http-request return status {fixed['StatusCode']}{body}"]
     to = action["RedirectConfig"]
     fill = {"#{protocol}": "http", "#{port}": "%[dst_port]", "#{host}": "%[req.hdr(host),field(1,:)]", "#{query}": "%[query]",
