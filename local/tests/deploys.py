@@ -5,7 +5,7 @@ import time
 
 from conftest import FIXTURES, ROLE, ready, until, zipped
 
-CLOCK = 0.005               # PERCH_CLOCK of the server of the tests: 5 minutes are 1.5 s
+CLOCK = 0.01                # PERCH_CLOCK of the server of the tests: 5 minutes are 3 s
 FINAL = ("Succeeded", "Failed", "Stopped")
 STYLE = {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"}
 ALL_EVENTS = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]

@@ -83,11 +83,13 @@ class EcsTarget:
 
     def install(self):
         """Create the replacement task set and wait until it is steady."""
-        for action in ("ecs:CreateTaskSet", "elasticloadbalancing:DescribeTargetGroups", "iam:PassRole"):
+        for action in ("ecs:CreateTaskSet", "elasticloadbalancing:DescribeTargetGroups"):
             self._need(action)
         ecs = _fleet()[1]
+        self._listen(self.production, 0)        # a group that no listener names has no health checks
         try:
-            made = ecs.create_task_set(self.arn, self.spec.task_definition, self.green[1], self.spec.container, self.spec.port)
+            made = ecs.create_task_set(self.arn, self.spec.task_definition, self.green[1], self.spec.container, self.spec.port,
+                                       external_id=self.deployment.id)
         except Exception as wrong:
             raise Failed("ECS_UPDATE_ERROR", f"The replacement task set was not created: {wrong}") from wrong
         self.green = (made, self.green[1])
@@ -99,7 +101,7 @@ class EcsTarget:
         until = time.monotonic() + clock.seconds(STEADY_WITHIN)
         while time.monotonic() < until:
             found = self._task_set(task_set_id)
-            if found and found["runningCount"] == found["desiredCount"] and not found["pendingCount"]:
+            if found and found["steady"]:
                 return True
             self.deployment.pause(min(0.2, clock.seconds(1)))
         return False
