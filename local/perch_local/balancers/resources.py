@@ -28,6 +28,11 @@ def _reachable(result):
     return arn, dict(attributes, DNSName=A._lbs[arn]["DNSName"])
 
 
+def _named(result):
+    arn, attributes = result
+    return arn, dict(attributes, TargetGroupFullName=arn.rsplit(":", 1)[-1], LoadBalancerArns=A._tgs[arn]["LoadBalancerArns"])
+
+
 def _unless_same(update, prop, stored):
     """Keep the actions that a deployment has set where the template's have not changed."""
     def call(physical_id, old_props, new_props, *args, **kwargs):
@@ -52,7 +57,7 @@ def install():
             handlers["update"] = _unless_same(handlers["update"], "DefaultActions", lambda: A._listeners)
         if kind == "ListenerRule":
             handlers["update"] = _unless_same(handlers["update"], "Actions", lambda: A._rules)
-        after = _reachable if kind == "LoadBalancer" else None
+        after = {"LoadBalancer": _reachable, "TargetGroup": _named}.get(kind)
         for verb in ("create", "update"):
             handlers[verb] = _then_sync(handlers[verb], after)
         handlers["delete"] = _then_sync(handlers["delete"])
