@@ -1,6 +1,8 @@
 """ECS blue/green deployments in a running server: real tasks behind real listeners, moved by CodeDeploy."""
+import collections
 import itertools
 import json
+import threading
 import time
 
 import pytest
@@ -8,7 +10,7 @@ from conftest import FIXTURES, messages, until
 from deploys import ALL_EVENTS, CLOCK, FINAL, STYLE, hook, service_role
 from ecs_stack import push
 from perch_local.servers import free_port
-from test_balancers_live import balancer, builds, forward, group, listen  # noqa: F401
+from test_balancers_live import balancer, builds, forward, get, group, listen  # noqa: F401
 from test_codedeploy_live import alarm, notices, refused  # noqa: F401
 
 LINEAR, CANARY = "CodeDeployDefault.ECSLinear10PercentEvery1Minutes", "CodeDeployDefault.ECSCanary10Percent5Minutes"
@@ -57,7 +59,7 @@ class Service:
             cluster=self.cluster, serviceName=self.name, taskDefinition=self.task_definition("1"), desiredCount=1, launchType="FARGATE",
             networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}}, deploymentController={"type": "CODE_DEPLOY"},
             loadBalancers=[{"targetGroupArn": self.blue, "containerName": "app", "containerPort": 8080}])
-        assert until(lambda: self.running() == 1, 20, 0.05), self.service()
+        assert self.serves("1"), self.service()
         self.key = {"applicationName": self.name, "deploymentGroupName": "g"}
         self.cd.create_application(applicationName=self.name, computePlatform="ECS")
         pair = {"targetGroups": [{"name": arn.split("/")[1]} for arn in (self.blue, self.green)],
@@ -73,13 +75,13 @@ class Service:
             autoRollbackConfiguration={"enabled": bool(events), "events": list(events)},
             alarmConfiguration={"enabled": bool(alarms), "alarms": [{"name": name} for name in alarms]})
 
-    def task_definition(self, build):
+    def task_definition(self, build, **env):
         """Register a revision that says this build."""
+        variables = [{"name": key, "value": value} for key, value in {"BUILD": build, **env}.items()]
         return self.ecs.register_task_definition(
             family=self.name, networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256", memory="512",
             containerDefinitions=[{"name": "app", "image": self.image, "essential": True, "stopTimeout": 2,
-                                   "environment": [{"name": "BUILD", "value": build}], "portMappings": [{"containerPort": 8080}]}],
-            )["taskDefinition"]["taskDefinitionArn"]
+                                   "environment": variables, "portMappings": [{"containerPort": 8080}]}])["taskDefinition"]["taskDefinitionArn"]
 
     def deploy(self, build="2", hooks=(), task_definition=None, **more):
         """Start a deployment of a build; its id."""
@@ -133,6 +135,13 @@ class Service:
         """Wait until the second target group has this weight."""
         assert until(lambda: self.weight() == weight, seconds, 0.01), self.weight()
 
+    def serves(self, build, url=None):
+        """Wait until requests are answered by this build alone."""
+        def alone():
+            answers = [get(url or self.url) for _ in range(10)]
+            return all(status == 200 and json.loads(body)["build"] == build for status, body in answers)
+        return until(alone, 20, 0.05)
+
     def delete(self):
         """Delete the service."""
         self.ecs.delete_service(cluster=self.cluster, service=self.name, force=True)
@@ -153,7 +162,7 @@ def test_the_production_listener_follows_the_time_line(service, config):
     assert [weight for _, weight in seen] == [weight for _, weight in table]
     for (at, _), (minute, _) in zip(seen, table):
         assert abs(at - seen[0][0] - 60 * minute * CLOCK) < 0.3, seen
-    assert builds(it.url, 20) == {"2": 20} and it.service()["taskDefinition"].endswith(":2")
+    assert it.serves("2") and it.service()["taskDefinition"].endswith(":2")
     assert it.events(deployment) == dict.fromkeys(EVENTS, "Succeeded")
 
 
@@ -163,7 +172,7 @@ def test_tests_see_the_replacement_before_production_does_and_blue_stays_until_i
     deployment = it.deploy(hooks={"AfterAllowTestTraffic": name})
     assert until(lambda: it.events(deployment)["AfterAllowTestTraffic"] == "InProgress", 30, 0.02)
     assert list(it.events(deployment)) == EVENTS and it.events(deployment)["BeforeAllowTraffic"] == "Pending"
-    assert builds(it.url, 10) == {"1": 10} and builds(it.test_url, 10) == {"2": 10}
+    assert builds(it.url, 10) == {"1": 10} and it.serves("2", it.test_url)
     assert it.sets(deployment) == {"Blue": ("PRIMARY", 100.0), "Green": ("ACTIVE", 0.0)}
     answer(client, it, deployment, name, "Succeeded")
     assert until(lambda: it.info(deployment)["instanceTerminationWaitTimeStarted"], 20, 0.02)
@@ -188,7 +197,7 @@ def test_the_second_deployment_goes_back_to_the_first_target_group(service):
     it = service(config="CodeDeployDefault.ECSAllAtOnce")
     first = it.over(it.deploy())
     second = it.over(it.deploy("3"))
-    assert second["status"] == "Succeeded" and it.weight() == 0 and builds(it.url, 10) == {"3": 10}
+    assert second["status"] == "Succeeded" and it.weight() == 0 and it.serves("3")
     assert second["previousRevision"] == first["revision"]
 
 
@@ -225,7 +234,7 @@ def test_ready_waits_for_somebody_and_stops_when_nobody_comes(service, notices):
     it = service(config="CodeDeployDefault.ECSAllAtOnce", ready=20)
     deployment = it.deploy()
     assert until(lambda: it.info(deployment)["status"] == "Ready", 30, 0.02)
-    assert it.weight() == 0 and builds(it.test_url, 5) == {"2": 5} and "READY" in states(it, notices, deployment)
+    assert it.weight() == 0 and it.serves("2", it.test_url) and builds(it.url, 5) == {"1": 5} and "READY" in states(it, notices, deployment)
     it.cd.continue_deployment(deploymentId=deployment, deploymentWaitType="READY_WAIT")
     assert it.over(deployment)["status"] == "Succeeded" and it.weight() == 100
     refused("DeploymentAlreadyCompleted", it.cd.continue_deployment, deploymentId=deployment)
@@ -257,12 +266,47 @@ def test_a_stop_while_blue_lives_shifts_back_and_one_without_rollback_leaves_all
     assert until(lambda: it.info(deployment)["instanceTerminationWaitTimeStarted"], 30, 0.02)
     it.cd.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
     stopped, undo = it.undone(deployment)
-    assert stopped["status"] == "Stopped" and undo["status"] == "Succeeded" and builds(it.url, 10) == {"1": 10}
+    assert stopped["status"] == "Stopped" and undo["status"] == "Succeeded" and it.serves("1")
     assert until(lambda: it.running() == 1, 20, 0.05) and it.service()["taskDefinition"].endswith(":1")
     again = it.deploy("3", deploymentConfigName=CANARY)
     it.reaches(10)
     it.cd.stop_deployment(deploymentId=again, autoRollbackEnabled=False)
     assert "rollbackInfo" not in it.over(again) and it.weight() == 10 and it.running() == 2
+
+
+def test_no_request_is_lost_while_traffic_moves_and_when_blue_ends(service):
+    it, stop, answers = service(config=CANARY), threading.Event(), collections.Counter()
+
+    def load():
+        while not stop.is_set():
+            status, body = get(it.url)
+            answers[status, json.loads(body)["build"] if status == 200 else None] += 1
+    threads = [threading.Thread(target=load) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert it.over(it.deploy())["status"] == "Succeeded" and until(lambda: it.running() == 1, 20, 0.05)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert set(answers) == {(200, "1"), (200, "2")} and sum(answers.values()) > 200, answers
+
+
+def test_all_at_once_moves_the_traffic_before_any_health_check(service):
+    it = service(config="CodeDeployDefault.ECSAllAtOnce")
+    sick = it.task_definition("2", HEALTH="503")
+    assert it.over(it.deploy(task_definition=sick))["status"] == "Succeeded" and it.weight() == 100
+
+
+def test_a_replacement_that_is_not_healthy_never_gets_traffic_from_a_canary_and_can_be_stopped(service):
+    it = service(config=CANARY)
+    deployment = it.deploy(task_definition=it.task_definition("2", HEALTH="503"))
+    assert until(lambda: it.running() >= 2, 20, 0.02) and it.events(deployment)["Install"] == "InProgress"
+    it.cd.stop_deployment(deploymentId=deployment)
+    stopped, undo = it.undone(deployment)
+    assert it.events(deployment)["Install"] == "Failed" and undo["status"] == "Succeeded"
+    assert it.weight() == 0 and builds(it.url, 10) == {"1": 10} and until(lambda: it.running() == 1, 20, 0.05)
 
 
 def test_what_does_not_fit_the_service_fails(service):

@@ -48,18 +48,19 @@ class Deployment:
         self.status, self.created, self.started, self.completed = "Created", store.now(), None, None
         self.error, self.rollback, self.events, self.target = None, {}, [], None
         self.previous, self.termination_wait = None, False
-        self.changed, self.halted, self.continued = threading.Condition(), None, set()
+        self.changed, self.halted, self.continued, self.committed = threading.Condition(), None, set(), False
         self.look = lambda: None            # raises Halted when an alarm is active
 
     @property
     def key(self):
-        """(application, group)."""
-        return self.group["applicationName"], self.group["deploymentGroupName"]
+        """(application, group), as they are called now."""
+        group = store.group_by_id(self.group["deploymentGroupId"]) or self.group
+        return group["applicationName"], group["deploymentGroupName"]
 
     def halt(self, why):
         """Ask the thread to end the deployment; False when it is over already. The first reason counts."""
         with self.changed:
-            if self.status in FINAL:
+            if self.status in FINAL or self.committed:
                 return False
             self.halted = self.halted or why
             self.changed.notify_all()
@@ -70,6 +71,12 @@ class Deployment:
         with self.changed:
             self.continued.add(wait)
             self.changed.notify_all()
+
+    def commit(self):
+        """From here on nothing ends the deployment but success; raises Halted when a stop came first."""
+        with self.changed:
+            self.check()
+            self.committed = True
 
     def check(self):
         """Raise Halted when the deployment has to end."""

@@ -2,7 +2,8 @@
 
 AWS: CodeDeploy User Guide, "Deployments on an Amazon ECS compute platform" (deployment-steps-ecs); the order of the eight
 events, PRIMARY and ACTIVE during the wait before the original tasks end, and what a rollback leaves behind are as seen on
-AWS. The balancer and the task sets are those of `balancers` and `ecs`.
+AWS. "Troubleshoot Amazon ECS deployment issues" (troubleshooting-ecs): the messages, and that health checks begin during
+Install with a canary or linear configuration, but only after the traffic has moved with an all-at-once one.
 """
 import time
 
@@ -10,11 +11,13 @@ from ministack.services import alb, ecs as ECS
 from perch_local import clock
 from perch_local.codedeploy import notices, role
 from perch_local.codedeploy.errors import Failed, Halted
+from perch_local.codedeploy.timeline import ALL_AT_ONCE
 
 EVENTS = ("BeforeInstall", "Install", "AfterInstall", "AllowTestTraffic", "AfterAllowTestTraffic", "BeforeAllowTraffic",
           "AllowTraffic", "AfterAllowTraffic")
 # An ECS deployment waits this long for a steady replacement task set (quotas: an hour for a lifecycle event).
 STEADY_WITHIN = 3600
+_NOT_BEHIND = "The ELB could not be updated due to the following error: Primary taskset target group must be behind listener"
 
 
 def _fleet():
@@ -63,12 +66,11 @@ class EcsTarget:
         groups = {tg["TargetGroupName"]: arn for arn, tg in alb._tgs.items() if tg["TargetGroupName"] in self.names}
         blue = primary[0]["targetGroup"]
         if len(groups) != 2 or blue not in groups.values():
-            raise Failed("ELASTIC_LOAD_BALANCING_INVALID", "The primary task set is not behind one of the two target groups "
-                         f"{' and '.join(self.names)}.")
+            raise Failed("ELASTIC_LOAD_BALANCING_INVALID", _NOT_BEHIND)
         green = next(arn for arn in groups.values() if arn != blue)
         self.blue, self.green = (primary[0]["id"], blue), (None, green)
         if balancers.weights(self.production).get(blue) != 100:
-            raise Failed("ELASTIC_LOAD_BALANCING_INVALID", "The production listener does not send all traffic to the primary task set.")
+            raise Failed("ELASTIC_LOAD_BALANCING_INVALID", _NOT_BEHIND)
 
     def act(self, event):
         """What happens in an event besides its hook."""
@@ -86,7 +88,8 @@ class EcsTarget:
         for action in ("ecs:CreateTaskSet", "elasticloadbalancing:DescribeTargetGroups"):
             self._need(action)
         ecs = _fleet()[1]
-        self._listen(self.production, 0)        # a group that no listener names has no health checks
+        if self.deployment.config.kind != ALL_AT_ONCE:
+            self._listen(self.production, 0)        # a group that no listener names has no health checks
         try:
             made = ecs.create_task_set(self.arn, self.spec.task_definition, self.green[1], self.spec.container, self.spec.port,
                                        external_id=self.deployment.id)
@@ -94,7 +97,8 @@ class EcsTarget:
             raise Failed("ECS_UPDATE_ERROR", f"The replacement task set was not created: {wrong}") from wrong
         self.green = (made, self.green[1])
         if not self._steady(made):
-            raise Failed("TIMEOUT", "The replacement task set did not become steady in time.")
+            raise Failed("TIMEOUT", "The deployment timed out while waiting for the replacement task set to become "
+                         "healthy. This time out period is 60 minutes.")
 
     def _steady(self, task_set_id):
         """Wait for the tasks; looks a few times in each documented second, with the deployment's signals in between."""
@@ -118,7 +122,8 @@ class EcsTarget:
         notices.tell(self.deployment, "READY")
         minutes = option.get("waitTimeInMinutes", 0)
         if not self.deployment.pause(clock.minutes(minutes), lambda: "READY_WAIT" in self.deployment.continued):
-            raise Halted("TIMEOUT", f"Traffic was not rerouted within {minutes} minutes.", "DEPLOYMENT_STOP_ON_REQUEST")
+            raise Halted("TIMEOUT", "The deployment timed out while waiting for a notification to continue. This time out period is "
+                         f"{minutes} minutes.", "DEPLOYMENT_STOP_ON_REQUEST")
         self.deployment.status = "InProgress"
 
     def allow_traffic(self):
@@ -145,6 +150,7 @@ class EcsTarget:
         self.deployment.termination_wait = True
         wait = clock.minutes(end.get("terminationWaitTimeInMinutes", 0))
         self.deployment.pause(wait, lambda: "TERMINATION_WAIT" in self.deployment.continued)
+        self.deployment.commit()
         self._delete(self.blue[0])
 
     def _delete(self, task_set_id):

@@ -2,7 +2,8 @@
 
 AWS: CodeDeploy User Guide, "AppSpec 'hooks' section" (reference-appspec-file-structure-hooks): each hook is executed once
 per deployment; its payload has DeploymentId and LifecycleEventHookExecutionId. CodeDeploy quotas (limits): a hook
-function has to start within 5 minutes and to answer within an hour. One that fails without an answer is waited for.
+function has to start within 5 minutes and to answer within an hour. "Troubleshoot Amazon ECS deployment issues"
+(troubleshooting-ecs) has the messages. One that fails without an answer is waited for.
 """
 import base64
 import contextvars
@@ -17,6 +18,8 @@ from perch_local.codedeploy.errors import Failed, Refused
 from perch_local.scope import log
 
 STARTS_WITHIN, ANSWERS_WITHIN, AGAIN = 300, 3600, 1
+NO_ANSWER = ("The deployment timed out while waiting for a status callback. CodeDeploy expects a status callback within one hour "
+             "after a deployment hook is invoked.")
 FAILED = "The deployment failed because one or more of the lifecycle event validation functions failed."
 
 
@@ -49,9 +52,9 @@ def run(deployment, event):
     _start(execution, name, qualifier)
     try:
         if not deployment.pause(clock.seconds(STARTS_WITHIN), lambda: execution.began or execution.status):
-            raise _failed(execution, "ScriptTimedOut", f"The function {function} did not start within 5 minutes")
+            raise _failed(execution, "ScriptTimedOut", f"The function {function} did not start within 5 minutes", NO_ANSWER)
         if not deployment.pause(clock.seconds(ANSWERS_WITHIN), lambda: execution.status):
-            raise _failed(execution, "ScriptTimedOut", f"The function {function} did not answer within an hour")
+            raise _failed(execution, "ScriptTimedOut", f"The function {function} did not answer within an hour", NO_ANSWER)
         if execution.status == "Failed":
             raise _failed(execution, "ScriptFailed", f"The function {function} answered Failed")
         event.diagnostics = {"errorCode": "Success", "scriptName": function, "message": "Succeeded", "logTail": ""}
@@ -69,9 +72,9 @@ def _called(deployment, function):
     return name, qualifier
 
 
-def _failed(execution, code, message):
+def _failed(execution, code, message, why=FAILED):
     execution.event.diagnostics = {"errorCode": code, "scriptName": execution.function, "message": message, "logTail": ""}
-    return Failed("HOOK_EXECUTION_FAILURE", FAILED)
+    return Failed("HOOK_EXECUTION_FAILURE", why)
 
 
 def _start(execution, name, qualifier):

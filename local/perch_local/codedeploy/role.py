@@ -1,15 +1,18 @@
 """What the service role of a group lets CodeDeploy do, and the AWS managed policies for such roles.
 
 AWS: CodeDeploy User Guide, "Step 2: Create a service role for CodeDeploy" (getting-started-create-service-role);
-AWS Managed Policy Reference, AWSCodeDeployRoleForLambda, -LambdaLimited, -ECS, -ECSLimited.
+"Troubleshoot Amazon ECS deployment issues" (troubleshooting-ecs), the message of a missing permission; AWS Managed Policy
+Reference, AWSCodeDeployRoleForLambda, -LambdaLimited, -ECS, -ECSLimited.
 """
 import json
 
 from ministack.services import iam
 from perch_local import permissions
 from perch_local.codedeploy.errors import Failed
+from perch_local.scope import log
 
 SERVICE = "codedeploy.amazonaws.com"
+_CALLED = {"lambda": "AWSLambda", "ecs": "AmazonECS", "elasticloadbalancing": "AmazonElasticLoadBalancing", "cloudwatch": "AmazonCloudWatch"}
 _OWN_HOOKS = "arn:aws:lambda:*:*:function:CodeDeployHook_*"
 _S3 = [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:GetObjectVersion"], "Resource": "*",
         "Condition": {"StringEquals": {"s3:ExistingObjectTag/UseWithCodeDeploy": "true"}}}]
@@ -47,7 +50,9 @@ def need(deployment, action, resource):
     if not permissions.may_assume(SERVICE, arn):
         raise Failed("IAM_ROLE_MISSING", f"CodeDeploy may not assume the service role {arn}, or it does not exist.")
     if refused := permissions.denial(arn, action, resource, "codedeploy"):
-        raise Failed("IAM_ROLE_PERMISSIONS", f"The service role lacks a permission: {refused}")
+        log.warning("deployment %s: %s", deployment.id, refused)
+        raise Failed("IAM_ROLE_PERMISSIONS", f"The IAM role {arn} does not give you permission to perform operations in the "
+                     f"following AWS service: {_CALLED[action.split(':')[0]]}.")
 
 
 def install():

@@ -84,7 +84,7 @@ def _events(deployment):
 def _leave(deployment):
     store.active.pop(deployment.key, None)
     last = {"deploymentId": deployment.id, "status": deployment.status, "createTime": deployment.created, "endTime": deployment.completed}
-    group = store.groups.get(deployment.key)
+    group = store.group_by_id(deployment.group["deploymentGroupId"])
     if group is None:
         return
     group["lastAttemptedDeployment"] = last

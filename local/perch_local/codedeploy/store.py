@@ -47,6 +47,11 @@ def group(application_name, name):
     return groups[application_name, name]
 
 
+def group_by_id(identity):
+    """The group with this id, or None; its name may change while a deployment is under way."""
+    return next((info for info in groups.values() if info["deploymentGroupId"] == identity), None)
+
+
 def config(name):
     """The deployment configuration, predefined or custom; Refused when there is none."""
     if name in PREDEFINED:
