@@ -214,6 +214,22 @@ def test_a_deployment_has_one_target(lab):
     refused("UnsupportedActionForDeploymentType", it.cd.continue_deployment, deploymentId=deployment)
 
 
+def test_new_names_in_the_middle_of_a_deployment_follow_it(lab):
+    it = lab()
+    deployment = it.deploy(deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent5Minutes")
+    it.reaches(10)
+    it.cd.update_deployment_group(applicationName=it.name, currentDeploymentGroupName="g", newDeploymentGroupName="h")
+    it.cd.update_application(applicationName=it.name, newApplicationName=f"{it.name}-new")
+    it.key = {"applicationName": f"{it.name}-new", "deploymentGroupName": "h"}
+    assert deployment in refused("DeploymentLimitExceeded", it.deploy)
+    done = it.over(deployment)
+    assert (done["status"], done["applicationName"], done["deploymentGroupName"]) == ("Succeeded", f"{it.name}-new", "h")
+    assert it.cd.get_deployment_group(**it.key)["deploymentGroupInfo"]["lastSuccessfulDeployment"]["deploymentId"] == deployment
+    assert it.cd.list_deployments(**it.key)["deployments"] == [deployment]
+    it.publish("3")
+    assert it.over(it.deploy("2", "3"))["status"] == "Succeeded"
+
+
 # --- IAM
 
 def denied(call, **more):

@@ -309,6 +309,19 @@ def test_a_replacement_that_is_not_healthy_never_gets_traffic_from_a_canary_and_
     assert it.weight() == 0 and builds(it.url, 10) == {"1": 10} and until(lambda: it.running() == 1, 20, 0.05)
 
 
+def test_the_service_role_has_to_allow_task_sets_and_listeners(client, service):
+    it = service(events=())
+    for lacks, called in (("ecs:CreateTaskSet", "AmazonECS"), ("elasticloadbalancing:ModifyListener", "AmazonElasticLoadBalancing")):
+        name = f"without-{called}"
+        arn = service_role(client, name, "AWSCodeDeployRoleForECS")
+        client("iam").put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=json.dumps({
+            "Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": lacks, "Resource": "*"}]}))
+        it.cd.update_deployment_group(applicationName=it.name, currentDeploymentGroupName="g", serviceRoleArn=arn)
+        assert it.over(it.deploy())["errorInformation"] == {"code": "IAM_ROLE_PERMISSIONS", "message": (
+            f"The IAM role {arn} does not give you permission to perform operations in the following AWS service: {called}.")}
+    assert it.weight() == 0 and it.serves("1")
+
+
 def test_what_does_not_fit_the_service_fails(service):
     it = service(events=())
     failed = it.over(it.deploy(task_definition="arn:aws:ecs:us-east-1:000000000000:task-definition/nobody:1"))

@@ -190,3 +190,40 @@ def test_what_the_api_refuses_fails_the_stack(stacks):
     assert stacks.put("bad", RAW.replace("CanaryPercentage: 5", "CanaryPercentage: 100")) == "ROLLBACK_COMPLETE"
     assert any("InvalidTrafficRoutingConfiguration" in reason for reason in stacks.reasons("bad", "Config"))
     assert json.dumps(stacks.cd.list_applications()["applications"]).count("bad-") == 0
+
+
+ECS = """\
+Resources:
+  App: {Type: AWS::CodeDeploy::Application, Properties: {ComputePlatform: ECS}}
+  Group:
+    Type: AWS::CodeDeploy::DeploymentGroup
+    Properties:
+      ApplicationName: !Ref App
+      DeploymentConfigName: CodeDeployDefault.ECSCanary10Percent5Minutes
+      ServiceRoleArn: arn:aws:iam::000000000000:role/any
+      DeploymentStyle: {DeploymentType: BLUE_GREEN, DeploymentOption: WITH_TRAFFIC_CONTROL}
+      ECSServices: [{ClusterName: main, ServiceName: stacked}]
+      AlarmConfiguration: {Enabled: "true", Alarms: [{Name: errors}]}
+      LoadBalancerInfo:
+        TargetGroupPairInfoList:
+          - TargetGroups: [{Name: blue}, {Name: green}]
+            ProdTrafficRoute: {ListenerArns: [arn:prod]}
+            TestTrafficRoute: {ListenerArns: [arn:test]}
+      BlueGreenDeploymentConfiguration:
+        DeploymentReadyOption: {ActionOnTimeout: STOP_DEPLOYMENT, WaitTimeInMinutes: "30"}
+        TerminateBlueInstancesOnDeploymentSuccess: {Action: TERMINATE, TerminationWaitTimeInMinutes: 5}
+"""
+
+
+def test_a_group_for_ecs_says_what_the_template_says(stacks):
+    assert stacks.put("ecs-group", ECS) == "CREATE_COMPLETE"
+    group = stacks.cd.get_deployment_group(applicationName=stacks.physical("ecs-group", "App"),
+                                           deploymentGroupName=stacks.physical("ecs-group", "Group"))["deploymentGroupInfo"]
+    assert group["ecsServices"] == [{"clusterName": "main", "serviceName": "stacked"}] and group["computePlatform"] == "ECS"
+    assert group["loadBalancerInfo"] == {"targetGroupPairInfoList": [{
+        "targetGroups": [{"name": "blue"}, {"name": "green"}], "prodTrafficRoute": {"listenerArns": ["arn:prod"]},
+        "testTrafficRoute": {"listenerArns": ["arn:test"]}}]}
+    assert group["blueGreenDeploymentConfiguration"] == {
+        "deploymentReadyOption": {"actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 30},
+        "terminateBlueInstancesOnDeploymentSuccess": {"action": "TERMINATE", "terminationWaitTimeInMinutes": 5}}
+    assert group["alarmConfiguration"]["alarms"] == [{"name": "errors"}] and group["alarmConfiguration"]["enabled"] is True
