@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv-servers (redis-server, NVIDIA Triton) and .venv-mlserver (MLServer) at the repository
+# Makes .venv-servers (redis-server, HAProxy, NVIDIA Triton) and .venv-mlserver (MLServer) at the repository
 # root, for the tests that speak to real model servers and caches. Needs no root.
 # Safe to repeat: a part is touched only when its requirements changed. `servers.sh redis` makes that part alone.
 set -eu
@@ -8,6 +8,28 @@ servers="$root/.venv-servers"
 
 fail() { echo "local/servers.sh: $1" >&2; exit 1; }
 
+debian() {  # folder, the first package, the others: unpacked without root
+    command -v apt-get >/dev/null || fail "needs $1 on the PATH, or apt-get to download it"
+    echo "unpacking Debian's $1 into .venv-servers" >&2
+    rm -rf "$servers/$1"
+    mkdir -p "$servers/$1/bin" "$servers/$1/debs"
+    part=$1
+    shift
+    (cd "$servers/$part/debs" && apt-get download -q "$@" >apt.log 2>&1) ||
+        fail "apt-get download $1 failed: try apt-get update first; $(tail -n 1 "$servers/$part/debs/apt.log")"
+    for deb in "$servers/$part"/debs/*.deb; do dpkg-deb -x "$deb" "$servers/$part/root"; done
+    rm -rf "$servers/$part/debs"
+}
+
+wrapper() { # folder, program below the root's usr: the libraries are those of the root first
+    cat > "$servers/$1/bin/$(basename "$2")" <<WRAPPER
+#!/bin/sh
+root=\$(cd "\$(dirname "\$0")/../root/usr" && pwd)
+LD_LIBRARY_PATH="\$(echo "\$root"/lib/*-linux-gnu)" exec "\$root/$2" "\$@"
+WRAPPER
+    chmod +x "$servers/$1/bin/$(basename "$2")"
+}
+
 redis() {   # a redis-server of this machine, else Debian's package unpacked
     if [ -x "$servers/redis/bin/redis-server" ] && "$servers/redis/bin/redis-server" --version >/dev/null 2>&1; then return; fi
     mkdir -p "$servers/redis/bin"
@@ -15,25 +37,24 @@ redis() {   # a redis-server of this machine, else Debian's package unpacked
         ln -sf "$(command -v redis-server)" "$(command -v redis-cli)" "$servers/redis/bin/"
         return
     fi
-    command -v apt-get >/dev/null || fail "needs redis-server on the PATH, or apt-get to download it"
-    echo "unpacking Debian's redis into .venv-servers" >&2
-    rm -rf "$servers/redis"
-    mkdir -p "$servers/redis/bin" "$servers/redis/debs"
-    (cd "$servers/redis/debs" && apt-get download -q redis-tools libjemalloc2 liblzf1 >apt.log 2>&1) ||
-        fail "apt-get download redis-tools failed: try apt-get update first; $(tail -n 1 "$servers/redis/debs/apt.log")"
-    for deb in "$servers"/redis/debs/*.deb; do dpkg-deb -x "$deb" "$servers/redis/root"; done
-    rm -rf "$servers/redis/debs"
+    debian redis redis-tools libjemalloc2 liblzf1
     # The server is the same file as redis-check-rdb: it looks at the name it was called by.
     ln -s redis-check-rdb "$servers/redis/root/usr/bin/redis-server"
-    for name in redis-server redis-cli; do
-        cat > "$servers/redis/bin/$name" <<WRAPPER
-#!/bin/sh
-root=\$(cd "\$(dirname "\$0")/../root/usr" && pwd)
-LD_LIBRARY_PATH="\$(echo "\$root"/lib/*-linux-gnu)" exec "\$root/bin/$name" "\$@"
-WRAPPER
-        chmod +x "$servers/redis/bin/$name"
-    done
+    wrapper redis bin/redis-server
+    wrapper redis bin/redis-cli
     "$servers/redis/bin/redis-server" --version >/dev/null || fail "the unpacked redis-server does not run"
+}
+
+proxy() {   # a haproxy of this machine, else Debian's package unpacked
+    if [ -x "$servers/haproxy/bin/haproxy" ] && "$servers/haproxy/bin/haproxy" -v >/dev/null 2>&1; then return; fi
+    mkdir -p "$servers/haproxy/bin"
+    if command -v haproxy >/dev/null; then
+        ln -sf "$(command -v haproxy)" "$servers/haproxy/bin/"
+        return
+    fi
+    debian haproxy haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+    wrapper haproxy sbin/haproxy
+    "$servers/haproxy/bin/haproxy" -v >/dev/null || fail "the unpacked haproxy does not run"
 }
 
 venv() {    # folder, requirements file, pip options
@@ -60,8 +81,9 @@ triton() {
 
 case "${1:-all}" in
     redis) redis ;;
+    haproxy) proxy ;;
     triton) triton ;;
     mlserver) venv .venv-mlserver requirements-mlserver.txt ;;
-    all) redis; triton; venv .venv-mlserver requirements-mlserver.txt ;;
-    *) fail "no part $1: redis, triton or mlserver" ;;
+    all) redis; proxy; triton; venv .venv-mlserver requirements-mlserver.txt ;;
+    *) fail "no part $1: redis, haproxy, triton or mlserver" ;;
 esac

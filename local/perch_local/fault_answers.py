@@ -21,7 +21,8 @@ _S3 = {("GET", "versioning"): "GetBucketVersioning", ("GET", "versions"): "ListO
        ("GET", ""): "GetObject", ("HEAD", ""): "HeadObject", ("PUT", ""): "PutObject"}
 _CBOR = re.compile(r"/service/(\w+)/operation/(\w+)$")
 _SERVICES = {"DynamoDB_20120810": "DynamoDB", "AWSStepFunctions": "StepFunctions", "AmazonSSM": "SSM",
-             "GraniteServiceVersion20100801": "CloudWatch", "AmazonEC2ContainerRegistry_V20150921": "ECR", "AmazonSQS": "SQS"}
+             "GraniteServiceVersion20100801": "CloudWatch", "AmazonEC2ContainerRegistry_V20150921": "ECR", "AmazonSQS": "SQS",
+             "CodeDeploy_20141006": "CodeDeploy"}
 
 
 def call_of(method, path, headers, body):

@@ -34,6 +34,7 @@ def server(tmp_path_factory):
     env = dict(os.environ, AWS_ENDPOINT_URL=url, GATEWAY_PORT=str(number), BIND_HOST="127.0.0.1", MINISTACK_HOST="127.0.0.1",
                S3_DATA_DIR=str(work / "s3"), STATE_DIR=str(work / "state"), TMPDIR=str(work), AUTH="true",
                PERCH_ALARM_SCALE="0.02", PERCH_LAMBDA_RESOLUTION="1", PERCH_RETRY_SCALE="0.002", PERCH_SCHEDULE_SCALE="0.02",
+               PERCH_CLOCK="0.01",
                PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
     with open(work / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=env, cwd=work, stdout=log, stderr=log)

@@ -89,6 +89,8 @@ def test_a_bad_plan_is_refused_with_the_field(plan, message):
 # Service, operation, the protocol of the parser, and the request's headers, path and body.
 CALLS = [
     ("dynamodb", "GetItem", "json", {"x-amz-target": "DynamoDB_20120810.GetItem", "content-type": "application/x-amz-json-1.0"}, "/", b"{}"),
+    ("codedeploy", "StopDeployment", "json", {"x-amz-target": "CodeDeploy_20141006.StopDeployment",
+                                              "content-type": "application/x-amz-json-1.1"}, "/", b"{}"),
     ("ssm", "GetParameter", "json", {"x-amz-target": "AmazonSSM.GetParameter", "content-type": "application/x-amz-json-1.1"}, "/", b"{}"),
     ("sns", "Publish", "query", {}, "/", b"Action=Publish&Version=2010-03-31"),
     ("lambda", "PublishVersion", "rest-json", {}, "/2015-03-31/functions/news/versions", b"{}"),
