@@ -5,6 +5,9 @@ Each test leaves the alias with all traffic on one version, and the guard at res
 
 import os
 
+# A minute of CodeDeploy takes three seconds, here and on the stack.
+os.environ["PERCH_CLOCK"] = "0.05"
+
 import pytest
 from perch_local import deploy, lifecycle
 from perch_local.checkout import Stack

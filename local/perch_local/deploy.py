@@ -3,6 +3,7 @@ import pathlib
 import subprocess
 import time
 
+from perch_local import clock
 from perch_local.checkout import ROOT
 from perch_local.lifecycle import LocalStackError
 
@@ -26,6 +27,8 @@ def deploy(stack, folder=None, name=None, parameters=(), say=print):
     if not template.is_file():
         raise LocalStackError(f"{template} does not exist")
     name = name or (place.name if folder and place != ROOT else MAIN_STACK)
+    if place == ROOT and clock.SCALE != 1:
+        parameters = [*parameters, f"MinuteSeconds={clock.minutes(1):g}"]
     began, log = time.monotonic(), stack.folder / f"deploy-{name}.log"
     with open(log, "w") as out:
         done = subprocess.run(command(template, name, parameters), env=stack.client_env(), cwd=place, stdin=subprocess.DEVNULL,
