@@ -21,7 +21,12 @@ from stage import INERT, PERCH, BenchError, Stage, until
 
 TWINS = pathlib.Path(__file__).resolve().parent / "twins"
 BINARIES = ROOT / "target" / "lambda"
-NAMES = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
+# Those that have a twin to be compared with.
+NAMES = sorted(
+    path.name
+    for path in (ROOT / "functions").iterdir()
+    if path.is_dir() and (TWINS / f"{path.name.replace('-', '_')}.py").is_file()
+)
 RUST, PYTHON = "rust", "python"
 KINDS = (RUST, PYTHON)
 SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE", "S3")

@@ -6,6 +6,7 @@ import time
 
 import boto3
 
+from perch_local.sam_deployment_cases import FollowDeployment, OnDeploymentChange, StopDeployment
 from perch_local.sam_reload_cases import PrepareModel, ReadReplicas, ReloadReplicas, RestoreReplicas
 from perch_local.sam_world import ALIAS, FUNCTION, MODEL_TARGET, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
@@ -363,6 +364,9 @@ class PublishEvents:
         return f"events of the bus in a queue: {', '.join(told[name] for name in sorted(wanted))}"
 
 
+case("on-deployment-change")(OnDeploymentChange)
+case("follow-deployment", again=lambda answer: answer["next"] == "Follow")(FollowDeployment)
+case("stop-deployment", again=lambda answer: answer["next"] == "Unwind")(StopDeployment)
 case("read-replicas")(ReadReplicas)
 case("prepare-model", again=lambda answer: answer["next"] == "Prepare")(PrepareModel)
 case("reload-replicas", again=lambda answer: answer["next"] == "Shift")(ReloadReplicas)

@@ -28,7 +28,7 @@ from perch_local.sam_world import SAMPLE, TARGET_FILES, World, WorldError, cut
 
 PERCH = ROOT / "target" / "release" / "perch"
 LOGS = ROOT / ".local" / "sam-local"
-MOST_CALLS = 8          # prepare-canary is called once for each of its steps, and again while Lambda is busy
+MOST_CALLS = 20         # prepare-canary is called once for each of its steps, and again while Lambda is busy; deployments take seconds
 INVOKE_WITHIN = 120.0
 
 

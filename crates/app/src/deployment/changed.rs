@@ -37,7 +37,11 @@ pub async fn run(
     executions: &(impl StartExecution + EndWait),
     id: &DeploymentId,
 ) -> Result<Answer, PortError> {
-    let state = deployments.deployment(id).await?;
+    let state = match deployments.deployment(id).await {
+        Ok(state) => state,
+        Err(PortError::NotFound { .. }) => return Ok(Answer::NotFollowed),
+        Err(error) => return Err(error),
+    };
     let Some(release) = followed(store, id, state.release.as_ref()).await? else {
         return Ok(Answer::NotFollowed);
     };
