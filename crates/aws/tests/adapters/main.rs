@@ -5,6 +5,7 @@
 
 mod bus;
 mod cloudwatch;
+mod codedeploy;
 mod diagnostic;
 mod evidence;
 mod executions;

@@ -1,10 +1,16 @@
 //! A configuration whose HTTP client answers from a list and records what was sent.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex};
+
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
 use aws_smithy_types::body::SdkBody;
+use base64::Engine as _;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -117,6 +123,27 @@ impl Recorded {
         sent
     }
 
+    /// Keeps the requests for `tests/test_requests.py`, which holds them against AWS's own service models.
+    fn keep(&self) {
+        static FILE: LazyLock<Mutex<File>> = LazyLock::new(|| {
+            let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("requests.jsonl");
+            Mutex::new(File::create(file).unwrap())
+        });
+        for request in self.http.actual_requests() {
+            let header = |name: &str| request.headers().get(name).unwrap_or_default();
+            let body = request.body().bytes().unwrap_or_default();
+            let line = json!({
+                "host": request.uri().split('/').nth(2),
+                "method": request.method(),
+                "path": request.uri().split_once("amazonaws.com").map_or("", |(_, path)| path),
+                "target": header("x-amz-target"),
+                "type": header("content-type"),
+                "body": base64::engine::general_purpose::STANDARD.encode(body),
+            });
+            writeln!(FILE.lock().unwrap(), "{line}").unwrap();
+        }
+    }
+
     /// A header of a request, by its number from 0.
     pub(crate) fn header(&self, number: usize, name: &str) -> Option<String> {
         let request = self.http.actual_requests().nth(number).unwrap();
@@ -149,6 +176,14 @@ impl Recorded {
     /// The names of the operations, in order.
     pub(crate) fn operations(&self) -> Vec<String> {
         self.requests().into_iter().map(|sent| sent.operation).collect()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.keep();
+        }
     }
 }
 
