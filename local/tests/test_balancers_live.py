@@ -37,7 +37,7 @@ def program():
 
     def start(build, **env):
         port = free_port()
-        process = subprocess.Popen([sys.executable, str(FIXTURES / "http_server.py")], stdout=subprocess.DEVNULL,
+        process = subprocess.Popen([sys.executable, str(FIXTURES / "http_server.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    env=dict(os.environ, PORT=str(port), BUILD=build, **env))
         running.append(process)
         return port, process
@@ -186,7 +186,9 @@ def test_requests_become_metrics(client, blue_green):
     whole = {"LoadBalancer": one["LoadBalancerArn"].split("loadbalancer/")[1]}
     parts = [dict(whole, TargetGroup=arn.rsplit(":", 1)[1]) for arn in (blue, green)]
     metric = lambda name, dims, stat="Sum": total(client, name, dims, stat, "AWS/ApplicationELB")
-    assert until(lambda: metric("RequestCount", whole) == 120, 5)
+    answered = lambda: sum(metric("TargetResponseTime", p, "SampleCount") for p in parts)      # the last that is written of a request
+    assert until(lambda: answered() == 120, 5), answered()
+    assert metric("RequestCount", whole) == 120
     assert sum(metric("RequestCount", p) for p in parts) == 120
     assert (metric("HTTPCode_Target_2XX_Count", whole), metric("HTTPCode_Target_5XX_Count", whole)) == (100, 20)
     assert sum(metric("HTTPCode_Target_5XX_Count", p) for p in parts) == 20

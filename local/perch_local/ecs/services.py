@@ -31,8 +31,8 @@ class Service:
         """Start a deployment of what the record says now; one that is under way gives way."""
         before = self.deployments[-1] if self.deployments and self.deployments[-1].status in deployments.OPEN else None
         target = revisions.Revision(self.key, self.record, self.current)
-        if before:
-            self.abandoned.append(before.target.fleet)
+        left = [made.target.fleet for made in self.deployments if made.target is not self.current and made.target.fleet.desired]
+        self.abandoned = list(dict.fromkeys(self.abandoned + left))
         drive = rolling if self.record["deploymentConfiguration"]["strategy"] == "ROLLING" else shifting
         made = deployments.Deployment(self, target, self.current, drive)
         self.deployments.append(made)
