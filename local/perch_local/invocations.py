@@ -19,17 +19,16 @@ MAX_EVENTS_PER_STREAM = 10000
 
 
 def _group(name):
-    if name not in LOGS._log_groups:
-        LOGS._log_groups[name] = {"arn": LOGS._make_group_arn(name), "creationTime": int(time.time() * 1000), "tags": {},
-                                  "retentionInDays": None, "subscriptionFilters": {}, "streams": {}}
-    return LOGS._log_groups[name]
+    # setdefault: two first invocations at the same time write to one group.
+    return LOGS._log_groups.setdefault(name, {
+        "arn": LOGS._make_group_arn(name), "creationTime": int(time.time() * 1000), "tags": {}, "retentionInDays": None,
+        "subscriptionFilters": {}, "streams": {}})
 
 
 def _stream(group, name):
-    if name not in group["streams"]:
-        group["streams"][name] = {"events": [], "uploadSequenceToken": "1", "creationTime": int(time.time() * 1000),
-                                  "firstEventTimestamp": None, "lastEventTimestamp": None, "lastIngestionTime": None}
-    return group["streams"][name]
+    return group["streams"].setdefault(name, {
+        "events": [], "uploadSequenceToken": "1", "creationTime": int(time.time() * 1000), "firstEventTimestamp": None,
+        "lastEventTimestamp": None, "lastIngestionTime": None})
 
 
 def report(config, request_id, measured, failed):
