@@ -32,7 +32,7 @@ class Stack:
         """The server's environment; Lambda functions inherit it, so nothing of the caller's shell gets in but these."""
         kept = {k: os.environ[k] for k in ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH") if k in os.environ}
         tuned = {k: v for k, v in os.environ.items()
-                 if k in ("PERCH_ALARM_SCALE", "PERCH_ALARM_WINDOW", "PERCH_RETRY_SCALE", "PERCH_SCHEDULE_SCALE", "PERCH_ECR_STRICT",
+                 if k in ("PERCH_ALARM_SCALE", "PERCH_ALARM_WINDOW", "PERCH_CLOCK", "PERCH_RETRY_SCALE", "PERCH_SCHEDULE_SCALE", "PERCH_ECR_STRICT",
                           "PERCH_LAMBDA_RESOLUTION", "PERCH_MAX_POINTS_PER_SERIES", "LAMBDA_WARM_TTL_SECONDS", "LOG_LEVEL")}
         return {**kept, "PYTHONPATH": str(ROOT / "local"), "AWS_ENDPOINT_URL": self.url, "GATEWAY_PORT": str(self.port),
                 "BIND_HOST": "127.0.0.1", "MINISTACK_HOST": "127.0.0.1", "AUTH": "true", "PERCH_ALLOW_AWS_SOURCES": "1",
