@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -194,8 +195,39 @@ def test_requests_become_metrics(client, blue_green):
     assert sum(metric("HTTPCode_Target_5XX_Count", p) for p in parts) == 20
     assert metric("RequestCountPerTarget", {"TargetGroup": parts[0]["TargetGroup"]}) == metric("RequestCount", parts[0])
     assert metric("TargetResponseTime", whole, "SampleCount") == 120 and 0 <= metric("TargetResponseTime", whole, "p99")[0] < 1
-    assert until(lambda: metric("HealthyHostCount", parts[0], "Maximum"), 5)[0] == 1
+    assert until(lambda: max(metric("HealthyHostCount", parts[0], "Maximum"), default=0) == 1, 5)
     assert metric("HTTPCode_ELB_5XX_Count", whole) == 0
+
+
+def test_a_proxy_that_died_comes_back(server, blue_green):
+    url = blue_green[0]
+    before = proxies(server)
+    assert len(before) >= 1
+    for pid in before:
+        os.kill(pid, 9)
+    assert until(lambda: proxies(server) - before, 10, 0.05)
+    assert until(lambda: reachable(url), 10, 0.05) and builds(url, 20)
+
+
+def proxies(server):
+    """The HAProxy processes of the server under test."""
+    found = set()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == server.pid and "haproxy" in (folder / "cmdline").read_text():
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def reachable(url):
+    """Whether it answers with 200."""
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
 
 
 def test_an_empty_group_is_the_balancers_own_503(client, group, balancer):
