@@ -1,5 +1,7 @@
 """Native deployments of ECS services: strategies, stages, hooks, pauses, alarms, circuit breaker, stop (ECS Developer Guide)."""
+import collections
 import json
+import threading
 import time
 import uuid
 
@@ -279,8 +281,9 @@ def test_a_newer_deployment_takes_over(system, client, hook):
 
 
 def test_rolling_keeps_the_service_up(system):
-    import collections
-    import threading
+    for arn in (system.blue, system.green):         # a second of real time for the requests that are under way
+        system.client("elbv2").modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
+            {"Key": "deregistration_delay.timeout_seconds", "Value": "100"}])
     system.create("1", {"maximumPercent": 200, "minimumHealthyPercent": 100})
     system.ended()
     answers, stop = collections.Counter(), threading.Event()

@@ -72,6 +72,8 @@ class Fleet:
 
     def reconcile(self, now):
         """Start what is missing, stop what is too much, replace what is unhealthy."""
+        if (E._services.get(self.service) or {}).get("status") != "ACTIVE":
+            self.desired = 0
         live = self.live()
         if len(live) > self.desired:
             for task in sorted(live, key=lambda t: t["createdAt"], reverse=True)[:len(live) - self.desired]:
