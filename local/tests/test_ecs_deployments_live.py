@@ -298,8 +298,8 @@ def test_rolling_keeps_the_service_up(system):
     stop.set()
     thread.join()
     assert set(answers) == {200} and builds(system.url, 10) == {"2": 10}, answers
-    found = system.describe()
-    assert [(d["status"], d["rolloutState"], d["runningCount"]) for d in found["deployments"]] == [("PRIMARY", "COMPLETED", 2)]
+    shown = lambda: [(d["status"], d["rolloutState"], d["runningCount"]) for d in system.describe()["deployments"]]
+    assert until(lambda: shown() == [("PRIMARY", "COMPLETED", 2)], 20), shown()         # the old ones drain
 
 
 def test_a_native_service_is_refused_where_aws_refuses_it(system):
