@@ -161,7 +161,7 @@ def test_a_target_goes_through_its_states(client, program, group, balancer):
     assert until(lambda: states(client, arn) == {port: "unhealthy"}, every=0.05)
     health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"][0]["TargetHealth"]
     assert health == {"State": "unhealthy", "Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
-    assert get(url)[0] in (502, 503)
+    assert get(url)[0] == 502, "the only target, though it is not healthy"
     elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": "127.0.0.1", "Port": port}])
     assert states(client, arn) == {port: "draining"}
     elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}])
@@ -197,6 +197,8 @@ def test_requests_become_metrics(client, blue_green):
     assert metric("TargetResponseTime", whole, "SampleCount") == 120 and 0 <= metric("TargetResponseTime", whole, "p99")[0] < 1
     assert until(lambda: max(metric("HealthyHostCount", parts[0], "Maximum"), default=0) == 1, 5)
     assert metric("HTTPCode_ELB_5XX_Count", whole) == 0
+    assert get(url, "/busy")[0] == 503
+    assert until(lambda: metric("HTTPCode_Target_5XX_Count", whole) == 21, 5) and metric("HTTPCode_ELB_5XX_Count", whole) == 0
 
 
 def test_a_proxy_that_died_comes_back(server, blue_green):
