@@ -53,7 +53,7 @@ def listener(one, maps):
 
 def whole(listeners, groups, servers, folder, log_port):
     """The file: a reload takes the listening sockets over from the process before it, so no connection is refused."""
-    lines = ["global", f"  log 127.0.0.1:{log_port} len 1024 format raw local0", "  maxconn 4000", "  hard-stop-after 60s",
+    lines = ["global", f"  log 127.0.0.1:{log_port} len 1024 format raw local0", "  maxconn 1000", "  no strict-limits", "  hard-stop-after 60s",
              f"  stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners",
              "defaults", "  mode http", "  log global", f"  log-format {LOG}", "  timeout connect 10s", "  timeout client 60s",
              "  timeout server 60s", "  timeout http-request 60s", "  retries 0", "  option http-keep-alive",
