@@ -35,7 +35,6 @@ class Fleet:
         self.started_by = started_by or ident
         self.failures, self.failed_in_all, self.next_start = 0, 0, 0.0
         self.pinned = None
-        self.steady = False     # every task was healthy at some time
         with lock:
             _fleets[ident] = self
 
@@ -82,7 +81,6 @@ class Fleet:
             self._start(self.desired - len(live))
         self._replace_unhealthy(live, now)
         if self.desired and self.stable():
-            self.steady = True
             self.failures = 0
 
     def _start(self, count):
