@@ -2,7 +2,7 @@
 import random
 
 import pytest
-from perch_local.balancers import health, routes, traffic
+from perch_local.balancers import addresses, health, routes, traffic
 
 
 def test_shares_are_as_wide_as_the_weights():
@@ -23,6 +23,14 @@ def test_shares_are_as_wide_as_the_weights():
 
 def test_a_weight_of_a_tenth_of_a_percent_is_a_hundred_numbers():
     assert routes.shares({"blue": 999, "green": 1}) == [("0:99899", routes.group_name("blue")), ("99900:99999", routes.group_name("green"))]
+
+
+def test_a_load_balancer_has_an_address_of_its_own_and_the_ports_of_aws_where_it_may():
+    found = {addresses.of_balancer(f"arn:{n}") for n in range(2000)}
+    assert len(found) > 1990 and all(a.startswith("127.") and 64 <= int(a.split(".")[1]) < 128 for a in found)
+    assert addresses.of_balancer("arn:1") == addresses.dns_name("arn:1", True)
+    assert addresses.dns_name("arn:1", False) == addresses.of_balancer("arn:1") + ":10080"
+    assert [addresses.door(p, False) for p in (80, 443, 8080)] == [10080, 10443, 8080] and addresses.door(80, True) == 80
 
 
 @pytest.mark.parametrize("text, matching, others", [
@@ -88,7 +96,7 @@ def test_an_answer_of_a_target_is_counted_for_the_balancer_and_the_group():
 def test_an_error_of_the_balancer_is_not_the_targets():
     assert counted("l_1 nowhere <NOSRV> 503 -1 SC", group=None) == {("HTTPCode_ELB_5XX_Count", "LoadBalancer"): 1.0,
                                                                    ("HTTPCode_ELB_503_Count", "LoadBalancer"): 1.0}
-    refused = counted("l_1 tg_1 s1 503 -1 SC")
+    refused = counted("l_1 tg_1 s1 502 -1 SC")
     assert refused[("TargetConnectionErrorCount", "LoadBalancer+TargetGroup")] == 1.0 and refused[("RequestCount", "LoadBalancer")] == 1.0
     assert not any(metric.startswith("HTTPCode_Target") for metric, _ in refused)
     assert traffic.parse("[NOTICE] something else that haproxy says") is None

@@ -32,14 +32,16 @@ def privileged_ports():
     return bindable("127.64.0.1", 80) != os.strerror(13)
 
 
-def door(port):
+def door(port, privileged=None):
     """The port of this machine that a listener's port is."""
-    return port if port >= PRIVILEGED or privileged_ports() else port + MOVED_BY
+    allowed = privileged_ports() if privileged is None else privileged
+    return port if port >= PRIVILEGED or allowed else port + MOVED_BY
 
 
-def dns_name(arn):
+def dns_name(arn, privileged=None):
     """DNSName of a load balancer."""
-    return of_balancer(arn) + ("" if privileged_ports() else f":{door(80)}")
+    moved = door(80, privileged)
+    return of_balancer(arn) + ("" if moved == 80 else f":{moved}")
 
 
 def place(target, port, host, real_port):

@@ -19,8 +19,8 @@ def _step(deployment, grow, shrink):
 
 def forward(deployment):
     """Replace the tasks of the source by those of the target."""
-    for stage in ("RECONCILE_SERVICE",) if deployment.service.abandoned else ():
-        deployment.enter(stage)
+    if deployment.service.abandoned:
+        deployment.enter("RECONCILE_SERVICE")
     for fleet in deployment.service.take_abandoned():
         fleet.desired = 0
     deployment.enter("PRE_SCALE_UP")

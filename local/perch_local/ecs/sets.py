@@ -23,8 +23,8 @@ class TaskSet:
         key = names.key_of(service["serviceArn"])
         self.id, self.service, self.load_balancers, self.scale = f"ecs-svc/{names.number()}", service, load_balancers, scale
         self.status, self.settings, self.external_id, self.started_by = "ACTIVE", settings, external_id, started_by
-        self.created = self.updated = self.steady_at = time.time()
-        self.tags = list(tags)
+        self.created = self.updated = time.time()
+        self.tags, self.client_token = list(tags), None
         self.arn = names.arn("task-set", key, self.id)
         scope = (service["serviceArn"].split(":")[4], service["serviceArn"].split(":")[3])
         groups = [(lb["targetGroupArn"], lb["containerName"], lb["containerPort"]) for lb in load_balancers if lb.get("targetGroupArn")]
@@ -38,14 +38,13 @@ class TaskSet:
 
     def describe(self):
         """As the API shows it."""
-        steady = self.fleet.stable()
         return {"id": self.id, "taskSetArn": self.arn, "serviceArn": self.service["serviceArn"], "clusterArn": self.service["clusterArn"],
                 "startedBy": self.started_by, "externalId": self.external_id, "status": self.status,
                 "taskDefinition": self.fleet.task_definition, "computedDesiredCount": self.fleet.desired,
                 "pendingCount": self.fleet.count("PENDING"), "runningCount": self.fleet.count("RUNNING"), "createdAt": self.created,
                 "updatedAt": self.updated, **self.settings, "loadBalancers": self.load_balancers, "serviceRegistries": [],
                 "scale": {"value": float(self.scale), "unit": "PERCENT"},
-                "stabilityStatus": "STEADY_STATE" if steady else "STABILIZING", "stabilityStatusAt": time.time(), "tags": self.tags}
+                "stabilityStatus": "STEADY_STATE" if self.fleet.stable() else "STABILIZING", "stabilityStatusAt": time.time(), "tags": self.tags}
 
 
 def of(key):
@@ -109,7 +108,7 @@ def create_task_set(data):
     scale = (data.get("scale") or {}).get("value", 100)
     if not 0 <= scale <= 100:
         raise ApiError("InvalidParameterException", "scale must be between 0 and 100.")
-    same = next((s for s in of(key) if data.get("clientToken") and getattr(s, "client_token", None) == data["clientToken"]), None)
+    same = next((s for s in of(key) if data.get("clientToken") and s.client_token == data["clientToken"]), None)
     if same is None:
         if sum(s.status != "DRAINING" for s in of(key)) >= 5:
             raise ApiError("LimitExceededException", "A service can have at most 5 task sets.")
