@@ -283,19 +283,22 @@ def test_one_deployment_at_a_time_and_its_id_is_named(lab):
 
 @pytest.mark.parametrize("current, target, code", [
     ("2", "1", "INVALID_LAMBDA_CONFIGURATION"), ("1", "9", "INVALID_LAMBDA_FUNCTION")])
-def test_an_appspec_that_does_not_fit_the_alias_fails(lab, current, target, code):
-    it = lab(events=())
-    failed = it.over(it.deploy(current, target))
-    assert (failed["status"], failed["errorInformation"]["code"]) == ("Failed", code) and it.alias() == ("1", {})
+def test_an_appspec_that_does_not_fit_the_alias_fails_and_its_rollback_touches_nothing(lab, current, target, code):
+    it = lab()
+    before = it.lam.get_alias(FunctionName=it.name, Name="live")["RevisionId"]
+    failed, undo = it.undone(it.deploy(current, target))
+    assert (failed["status"], failed["errorInformation"]["code"], undo["status"]) == ("Failed", code, "Succeeded")
+    assert it.alias() == ("1", {}) and it.lam.get_alias(FunctionName=it.name, Name="live")["RevisionId"] == before
 
 
-def test_somebody_else_who_moves_the_alias_fails_the_deployment(lab):
-    it = lab(events=())
+def test_somebody_else_who_moves_the_alias_fails_the_deployment_and_keeps_the_alias(lab):
+    it = lab()
     deployment = it.deploy()
     it.reaches(10)
     it.publish("3")
     it.lam.update_alias(FunctionName=it.name, Name="live", FunctionVersion="3", RoutingConfig={"AdditionalVersionWeights": {}})
-    assert it.over(deployment)["errorInformation"]["code"] == "INVALID_LAMBDA_CONFIGURATION" and it.alias() == ("3", {})
+    failed, undo = it.undone(deployment)
+    assert all(d["errorInformation"]["code"] == "INVALID_LAMBDA_CONFIGURATION" for d in (failed, undo)) and it.alias() == ("3", {})
 
 
 # --- permissions of the service role
