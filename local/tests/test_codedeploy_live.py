@@ -1,5 +1,7 @@
 """Lambda deployments in a running server: weights by the time line, hooks, alarms, stops, rollbacks, events."""
+import collections
 import json
+import threading
 
 import pytest
 from botocore.exceptions import ClientError
@@ -279,6 +281,29 @@ def test_one_deployment_at_a_time_and_its_id_is_named(lab):
     assert said == f"The Deployment Group 'g' already has an active Deployment '{deployment}'"
     it.over(deployment)
     assert refused("DeploymentAlreadyCompleted", it.cd.stop_deployment, deploymentId=deployment)
+
+
+def test_nobody_gets_between_callers_at_once_or_between_a_stop_and_its_rollback(lab):
+    it, made, others, stop = lab(), [], collections.Counter(), threading.Event()
+
+    def hammer():
+        while not stop.is_set():
+            try:
+                made.append(it.deploy())
+            except ClientError as wrong:
+                others[wrong.response["Error"]["Code"]] += 1
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    it.reaches(10)
+    it.cd.stop_deployment(deploymentId=made[0], autoRollbackEnabled=True)
+    assert until(lambda: len(made) > 1)                 # somebody gets in when the rollback is over
+    stop.set()
+    for thread in threads:
+        thread.join()
+    listed = [it.over(deployment) for deployment in reversed(it.cd.list_deployments(**it.key)["deployments"])]
+    assert [d["creator"] for d in listed[:3]] == ["user", "codeDeployRollback", "user"]
+    assert all(a["completeTime"] <= b["createTime"] for a, b in zip(listed, listed[1:])) and set(others) == {"DeploymentLimitExceededException"}
 
 
 @pytest.mark.parametrize("current, target, code", [

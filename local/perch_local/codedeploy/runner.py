@@ -82,7 +82,8 @@ def _events(deployment):
 
 
 def _leave(deployment):
-    store.active.pop(deployment.key, None)
+    for key in [key for key, taken in store.active.items() if taken == deployment.id]:
+        store.active.pop(key)
     last = {"deploymentId": deployment.id, "status": deployment.status, "createTime": deployment.created, "endTime": deployment.completed}
     group = store.group_by_id(deployment.group["deploymentGroupId"])
     if group is None:
