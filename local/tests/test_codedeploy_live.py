@@ -295,12 +295,15 @@ def test_nobody_gets_between_callers_at_once_or_between_a_stop_and_its_rollback(
     threads = [threading.Thread(target=hammer) for _ in range(4)]
     for thread in threads:
         thread.start()
-    it.reaches(10)
-    it.cd.stop_deployment(deploymentId=made[0], autoRollbackEnabled=True)
-    assert until(lambda: len(made) > 1)                 # somebody gets in when the rollback is over
-    stop.set()
-    for thread in threads:
-        thread.join()
+    try:
+        assert until(lambda: made)
+        it.reaches(10)
+        it.cd.stop_deployment(deploymentId=made[0], autoRollbackEnabled=True)
+        assert until(lambda: len(made) > 1)             # somebody gets in when the rollback is over
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
     listed = [it.over(deployment) for deployment in reversed(it.cd.list_deployments(**it.key)["deployments"])]
     assert [d["creator"] for d in listed[:3]] == ["user", "codeDeployRollback", "user"]
     assert all(a["completeTime"] <= b["createTime"] for a, b in zip(listed, listed[1:])) and set(others) == {"DeploymentLimitExceededException"}
