@@ -95,9 +95,10 @@ def _leave(deployment):
 
 def _ended(deployment, why):
     with store.lock:
+        # The rollback first: whoever sees that the deployment is over sees what follows, too.
+        rollback = _rollback(deployment) if _wanted(deployment, why) else None
         deployment.end(why.status, {"code": why.code, "message": str(why)})
         _leave(deployment)
-        rollback = _rollback(deployment) if _wanted(deployment, why) else None
     notices.tell(deployment, why.notice)
     if rollback:
         run(rollback)
