@@ -88,7 +88,7 @@ def test_an_answer_of_a_target_is_counted_for_the_balancer_and_the_group():
 def test_an_error_of_the_balancer_is_not_the_targets():
     assert counted("l_1 nowhere <NOSRV> 503 -1 SC", group=None) == {("HTTPCode_ELB_5XX_Count", "LoadBalancer"): 1.0,
                                                                    ("HTTPCode_ELB_503_Count", "LoadBalancer"): 1.0}
-    refused = counted("l_1 tg_1 s1 503 -1 SC")
+    refused = counted("l_1 tg_1 s1 502 -1 SC")
     assert refused[("TargetConnectionErrorCount", "LoadBalancer+TargetGroup")] == 1.0 and refused[("RequestCount", "LoadBalancer")] == 1.0
     assert not any(metric.startswith("HTTPCode_Target") for metric, _ in refused)
     assert traffic.parse("[NOTICE] something else that haproxy says") is None

@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -37,7 +38,7 @@ def program():
 
     def start(build, **env):
         port = free_port()
-        process = subprocess.Popen([sys.executable, str(FIXTURES / "http_server.py")], stdout=subprocess.DEVNULL,
+        process = subprocess.Popen([sys.executable, str(FIXTURES / "http_server.py")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                    env=dict(os.environ, PORT=str(port), BUILD=build, **env))
         running.append(process)
         return port, process
@@ -160,7 +161,7 @@ def test_a_target_goes_through_its_states(client, program, group, balancer):
     assert until(lambda: states(client, arn) == {port: "unhealthy"}, every=0.05)
     health = elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"][0]["TargetHealth"]
     assert health == {"State": "unhealthy", "Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
-    assert get(url)[0] in (502, 503)
+    assert get(url)[0] == 502, "the only target, though it is not healthy"
     elb.deregister_targets(TargetGroupArn=arn, Targets=[{"Id": "127.0.0.1", "Port": port}])
     assert states(client, arn) == {port: "draining"}
     elb.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "0"}])
@@ -186,14 +187,49 @@ def test_requests_become_metrics(client, blue_green):
     whole = {"LoadBalancer": one["LoadBalancerArn"].split("loadbalancer/")[1]}
     parts = [dict(whole, TargetGroup=arn.rsplit(":", 1)[1]) for arn in (blue, green)]
     metric = lambda name, dims, stat="Sum": total(client, name, dims, stat, "AWS/ApplicationELB")
-    assert until(lambda: metric("RequestCount", whole) == 120, 5)
+    answered = lambda: sum(metric("TargetResponseTime", p, "SampleCount") for p in parts)      # the last that is written of a request
+    assert until(lambda: answered() == 120, 5), answered()
+    assert metric("RequestCount", whole) == 120
     assert sum(metric("RequestCount", p) for p in parts) == 120
     assert (metric("HTTPCode_Target_2XX_Count", whole), metric("HTTPCode_Target_5XX_Count", whole)) == (100, 20)
     assert sum(metric("HTTPCode_Target_5XX_Count", p) for p in parts) == 20
     assert metric("RequestCountPerTarget", {"TargetGroup": parts[0]["TargetGroup"]}) == metric("RequestCount", parts[0])
     assert metric("TargetResponseTime", whole, "SampleCount") == 120 and 0 <= metric("TargetResponseTime", whole, "p99")[0] < 1
-    assert until(lambda: metric("HealthyHostCount", parts[0], "Maximum"), 5)[0] == 1
+    assert until(lambda: max(metric("HealthyHostCount", parts[0], "Maximum"), default=0) == 1, 5)
     assert metric("HTTPCode_ELB_5XX_Count", whole) == 0
+    assert get(url, "/busy")[0] == 503
+    assert until(lambda: metric("HTTPCode_Target_5XX_Count", whole) == 21, 5) and metric("HTTPCode_ELB_5XX_Count", whole) == 0
+
+
+def test_a_proxy_that_died_comes_back(server, blue_green):
+    url = blue_green[0]
+    before = proxies(server)
+    assert len(before) >= 1
+    for pid in before:
+        os.kill(pid, 9)
+    assert until(lambda: proxies(server) - before, 10, 0.05)
+    assert until(lambda: reachable(url), 10, 0.05) and builds(url, 20)
+
+
+def proxies(server):
+    """The HAProxy processes of the server under test."""
+    found = set()
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == server.pid and "haproxy" in (folder / "cmdline").read_text():
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def reachable(url):
+    """Whether it answers with 200."""
+    try:
+        return get(url)[0] == 200
+    except OSError:
+        return False
 
 
 def test_an_empty_group_is_the_balancers_own_503(client, group, balancer):

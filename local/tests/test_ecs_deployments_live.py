@@ -1,5 +1,7 @@
 """Native deployments of ECS services: strategies, stages, hooks, pauses, alarms, circuit breaker, stop (ECS Developer Guide)."""
+import collections
 import json
+import threading
 import time
 import uuid
 
@@ -279,8 +281,9 @@ def test_a_newer_deployment_takes_over(system, client, hook):
 
 
 def test_rolling_keeps_the_service_up(system):
-    import collections
-    import threading
+    for arn in (system.blue, system.green):         # a second of real time for the requests that are under way
+        system.client("elbv2").modify_target_group_attributes(TargetGroupArn=arn, Attributes=[
+            {"Key": "deregistration_delay.timeout_seconds", "Value": "100"}])
     system.create("1", {"maximumPercent": 200, "minimumHealthyPercent": 100})
     system.ended()
     answers, stop = collections.Counter(), threading.Event()
@@ -295,8 +298,8 @@ def test_rolling_keeps_the_service_up(system):
     stop.set()
     thread.join()
     assert set(answers) == {200} and builds(system.url, 10) == {"2": 10}, answers
-    found = system.describe()
-    assert [(d["status"], d["rolloutState"], d["runningCount"]) for d in found["deployments"]] == [("PRIMARY", "COMPLETED", 2)]
+    shown = lambda: [(d["status"], d["rolloutState"], d["runningCount"]) for d in system.describe()["deployments"]]
+    assert until(lambda: shown() == [("PRIMARY", "COMPLETED", 2)], 20), shown()         # the old ones drain
 
 
 def test_a_native_service_is_refused_where_aws_refuses_it(system):

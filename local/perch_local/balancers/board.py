@@ -14,13 +14,14 @@ from perch_local.balancers.traffic import Ear, Place
 from perch_local.scope import log
 
 
-def _rows(store):
+def rows(store):
+    """{ARN: ((account, region), record)} of a store."""
     return {key[-1]: (key[:-1], row) for key, row in list(store._data.items())}
 
 
-def attribute(rows, name, default):
+def attribute(given, name, default):
     """The value of an attribute of a load balancer or target group."""
-    return next((row["Value"] for row in rows or () if row["Key"] == name), default)
+    return next((row["Value"] for row in given or () if row["Key"] == name), default)
 
 
 class Board:
@@ -32,13 +33,13 @@ class Board:
         self.targets = {}                       # target group -> {(id, port): health.Target}
         self.slots = {}                         # target group -> the keys of its slots
         self.structure, self.sent, self.maps = None, {}, {}
-        self.places, self.groups, self.refused = {}, {}, {}
+        self.places, self.groups, self.bound = {}, {}, []
 
     def sync(self):
         """Bring HAProxy to what the stores say."""
         with self.lock:
             used = self._uses()
-            for arn, (_, group) in _rows(A._tgs).items():
+            for arn, (_, group) in rows(A._tgs).items():
                 self._register(arn, group)
             self._maps()
             listeners = self._listeners()
@@ -61,14 +62,14 @@ class Board:
 
     def _uses(self):
         """{target group: load balancers that may send to it}, and where metrics of what HAProxy names go."""
-        listeners, balancers, used = _rows(A._listeners), _rows(A._lbs), {}
-        for _, rule in _rows(A._rules).values():
+        listeners, balancers, used = rows(A._listeners), rows(A._lbs), {}
+        for _, rule in rows(A._rules).values():
             _, listener = listeners.get(rule["ListenerArn"], (None, None))
             if listener and listener["LoadBalancerArn"] in balancers:
                 for action in rule["Actions"]:
                     for arn in routes.weights(action):
                         used.setdefault(arn, set()).add(listener["LoadBalancerArn"])
-        for arn, (_, group) in _rows(A._tgs).items():
+        for arn, (_, group) in rows(A._tgs).items():
             group["LoadBalancerArns"] = sorted(used.get(arn, ()))
         self.places = {"l_" + routes.short(arn): Place(*scope, listener["LoadBalancerArn"].split("loadbalancer/")[-1])
                        for arn, (scope, listener) in listeners.items()}
@@ -84,12 +85,12 @@ class Board:
         return place, arn.rsplit(":", 1)[-1] if arn else None, healthy
 
     def _attribute(self, arn, name, default):
-        rows = next((rows for key, rows in list(A._tg_attrs._data.items()) if key[-1] == arn), None)
-        return attribute(rows, name, default)
+        given = next((one for key, one in list(A._tg_attrs._data.items()) if key[-1] == arn), None)
+        return attribute(given, name, default)
 
     def _register(self, arn, group):
         """Targets that came begin as `initial`; those that went drain."""
-        registered = next((rows for key, rows in list(A._targets._data.items()) if key[-1] == arn), None) or []
+        registered = next((one for key, one in list(A._targets._data.items()) if key[-1] == arn), None) or []
         wanted = {(t["Id"], int(t.get("Port") or group["Port"])) for t in registered}
         have = self.targets.setdefault(arn, {})
         for key in wanted:
@@ -119,7 +120,7 @@ class Board:
         return [config.Slot(*addresses.of_target(*key), state(key)) if key else config.EMPTY for key in self.slots[arn]]
 
     def _maps(self):
-        for arn, (_, rule) in _rows(A._rules).items():
+        for arn, (_, rule) in rows(A._rules).items():
             action = routes.deciding(rule["Actions"])
             if action and action["Type"] == "forward":
                 lines, name = routes.shares(routes.weights(action)), routes.rule_name(arn)
@@ -128,9 +129,9 @@ class Board:
                     self.maps[name] = lines
 
     def _listeners(self):
-        balancers, rules, out = _rows(A._lbs), _rows(A._rules), []
-        loaded = {(one.address, one.port) for one in getattr(self, "bound", [])}
-        for arn, (_, listener) in sorted(_rows(A._listeners).items()):
+        balancers, rules, out = rows(A._lbs), rows(A._rules), []
+        loaded = {(one.address, one.port) for one in self.bound}
+        for arn, (_, listener) in sorted(rows(A._listeners).items()):
             if listener["LoadBalancerArn"] not in balancers:
                 continue
             address, port = addresses.of_balancer(listener["LoadBalancerArn"]), addresses.door(listener["Port"])
@@ -138,7 +139,7 @@ class Board:
             if reason:
                 log.error("the listener %s can't be opened at %s:%s: %s", arn, address, port, reason)
                 continue
-            idle = next((rows for key, rows in A._lb_attrs._data.items() if key[-1] == listener["LoadBalancerArn"]), None)
+            idle = next((one for key, one in list(A._lb_attrs._data.items()) if key[-1] == listener["LoadBalancerArn"]), None)
             out.append(config.Listener("l_" + routes.short(arn), address, port,
                                        [rule for _, rule in rules.values() if rule["ListenerArn"] == arn],
                                        int(attribute(idle, "idle_timeout.timeout_seconds", "60"))))

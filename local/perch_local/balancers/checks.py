@@ -12,7 +12,7 @@ import time
 from ministack.services import alb as A
 from perch_local import clock, metrics
 from perch_local.balancers import addresses, health, traffic
-from perch_local.balancers.board import _rows
+from perch_local.balancers.board import rows
 from perch_local.scope import log
 
 LOOK_EVERY = 0.05
@@ -59,7 +59,7 @@ class Checker:
 
     def look(self, now):
         """Start what is due."""
-        groups, drained = _rows(A._tgs), False
+        groups, drained = rows(A._tgs), False
         for arn, targets in list(self.board.targets.items()):
             _, group = groups.get(arn, (None, None))
             if group is None:

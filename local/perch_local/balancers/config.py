@@ -12,6 +12,10 @@ SLOTS = 8                   # a group begins with so many, and grows by as many
 # What one request was, for metrics: frontend, backend, server, status, ms until the response began, how it ended.
 LOG = r"%f\ %b\ %s\ %ST\ %Tr\ %ts"
 
+# A target that could not be reached is a 502 on AWS; its own answer of 503 stays (load-balancer-troubleshooting).
+BAD_GATEWAY = ("  http-response set-var(txn.answered) bool(true)",
+               "  http-after-response set-status 502 if { status 503 } { srv_id gt 0 } !{ var(txn.answered) -m found }")
+
 Listener = collections.namedtuple("Listener", "name address port rules idle")
 Group = collections.namedtuple("Group", "name slots algorithm")
 Slot = collections.namedtuple("Slot", "host port state")        # state as HAProxy has it: ready, drain or maint
@@ -39,7 +43,7 @@ def group(one, slots):
 def listener(one, maps):
     """A listener and the backends of its fixed answers."""
     lines = [f"frontend {one.name}", f"  bind {one.address}:{one.port}", f"  timeout client {one.idle}s", "  option forwardfor",
-             "  http-request set-header X-Forwarded-Proto http", f"  http-request set-header X-Forwarded-Port {one.port}"]
+             "  http-request set-header X-Forwarded-Proto http", f"  http-request set-header X-Forwarded-Port {one.port}", *BAD_GATEWAY]
     rules = routes.in_order(one.rules)
     lines += ["  " + routes.line(rule, maps) for rule in rules]
     for rule in rules:

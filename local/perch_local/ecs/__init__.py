@@ -7,8 +7,9 @@ CodeDeploy's part of this package calls, in process:
     set_primary(service_arn, id)
     delete_task_set(service_arn, id)
 
-`strategy` is pure. `processes` and `tasks` run containers, `fleets` keeps as many as wanted, `services`, `sets`,
-`revisions`, `deployments` with `rolling` and `shifting`, and `hooks` are the service's side, `calls` the API's.
+`strategy` is pure. `processes` and `tasks` run containers, `fleets` keeps as many as wanted, `service`, `sets`,
+`revisions`, `deployments` with `rolling` and `shifting`, and `hooks` are the service's side, `services`
+and `calls` the API's.
 """
 from ministack.services import ecs as E
 

@@ -72,8 +72,8 @@ def install():
                 found = None
         elif service == "elasticloadbalancing":
             text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
-            fields = {k: v[0] for k, v in {**parse_qs(text), **{k: v if isinstance(v, list) else [v] for k, v in query_params.items()}}.items() if v}
-            found = balancer_resource(fields, region, account_id)
+            given = {**parse_qs(text), **{k: v if isinstance(v, list) else [v] for k, v in query_params.items()}}
+            found = balancer_resource({k: v[0] for k, v in given.items() if v}, region, account_id)
         return found or resource(service, method, path, headers, body, query_params, region, account_id)
 
     iam_actions.extract_resource_arn = extract_resource_arn

@@ -6,7 +6,7 @@ ContinueServiceDeployment (CONTINUE or ROLLBACK of a pause hook).
 """
 from ministack.core.responses import json_response
 from ministack.services import ecs as E
-from perch_local.ecs import names, revisions, services, sets
+from perch_local.ecs import names, revisions, service as running, sets
 from perch_local.ecs.names import ApiError
 
 MOST_AT_ONCE, PAGE, LONGEST_PAGE = 20, 20, 100
@@ -14,7 +14,7 @@ _BRIEF = ("serviceDeploymentArn", "serviceArn", "clusterArn", "startedAt", "crea
 
 
 def _find(arn):
-    for service in list(services._services.values()):
+    for service in running.every():
         for made in service.deployments:
             if made.arn == arn:
                 return made
@@ -31,13 +31,14 @@ def _known(arn):
 
 def list_service_deployments(data):
     """ListServiceDeployments."""
-    service = services.of(names.service_key(data))
+    service = running.of(names.service_key(data))
     statuses, between = data.get("status") or [], data.get("createdAt") or {}
     size, start = int(data.get("maxResults") or PAGE), int(data.get("nextToken") or 0)
     if not 1 <= size <= LONGEST_PAGE:
         raise ApiError("InvalidParameterException", f"maxResults must be between 1 and {LONGEST_PAGE}.")
     rows = [made for made in reversed(service.deployments if service else []) if not statuses or made.status in statuses]
-    rows = [made for made in rows if made.created > float(between.get("after") or 0) and made.created < float(between.get("before") or 1e12)]
+    after, before = float(between.get("after") or 0), float(between.get("before") or "inf")
+    rows = [made for made in rows if after < made.created < before]
     brief = [{**{k: v for k, v in made.describe().items() if k in _BRIEF}, "targetServiceRevisionArn": made.target.arn}
              for made in rows[start:start + size]]
     more = {"nextToken": str(start + size)} if len(rows) > start + size else {}

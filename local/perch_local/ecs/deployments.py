@@ -26,7 +26,7 @@ class Replaced(Exception):
 
 
 class Deployment:
-    """One service deployment. `service` is a `services.Service`."""
+    """One service deployment. `service` is a `service.Service`."""
 
     def __init__(self, service, target, source, drive):
         record = service.record
@@ -60,7 +60,8 @@ class Deployment:
             self.tell("SERVICE_DEPLOYMENT_IN_PROGRESS", f"ECS deployment {self.target.deployment_id} in progress.")
             self._forward()
         except Replaced:
-            self.end("STOPPED", "The service deployment was stopped because a new one was started.")
+            deleted = self.service.record["status"] != "ACTIVE"
+            self.end("STOPPED", "The service was deleted." if deleted else "A new service deployment was started.")
         except Exception:
             log.exception("service deployment %s", self.arn)
             self.end("STOPPED", "The local stack failed; see its log.")

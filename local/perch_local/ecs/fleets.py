@@ -13,6 +13,7 @@ from perch_local.ecs import processes, tasks
 from perch_local.scope import acting_as, log
 
 LOOK_EVERY = 0.05
+STOPPED_FOR, FORGET_EVERY = 3600, 10.0                      # DescribeTasks shows a stopped task for at least an hour
 SHORTEST_WAIT, LONGEST_WAIT, FREE_TRIES = 0.2, 900, 3       # documented seconds, at most 15 minutes
 
 lock = threading.RLock()
@@ -71,6 +72,8 @@ class Fleet:
 
     def reconcile(self, now):
         """Start what is missing, stop what is too much, replace what is unhealthy."""
+        if (E._services.get(self.service) or {}).get("status") != "ACTIVE":
+            self.desired = 0
         live = self.live()
         if len(live) > self.desired:
             for task in sorted(live, key=lambda t: t["createdAt"], reverse=True)[:len(live) - self.desired]:
@@ -133,9 +136,21 @@ def _on_task(task, what):
         fleet.failed()
 
 
-def _run():
+def forget_stopped():
+    """Forget tasks that stopped an hour ago (documented time, at least a minute)."""
+    limit = time.time() - max(60.0, clock.seconds(STOPPED_FOR))
+    for key, task in list(E._tasks._data.items()):
+        if task["lastStatus"] == "STOPPED" and task.get("_stopped_at", limit + 1) < limit:
+            E._tasks._data.pop(key, None)
+
+
+def _look_after():
+    forgot = time.monotonic()
     while True:
         time.sleep(LOOK_EVERY)
+        if time.monotonic() - forgot > FORGET_EVERY:
+            forgot = time.monotonic()
+            forget_stopped()
         for fleet in list(_fleets.values()):
             try:
                 with acting_as(*fleet.scope):
@@ -148,4 +163,4 @@ def install():
     """Start the scheduler."""
     tasks.listeners.append(_on_task)
     tasks.pinned.append(lambda task: (of(task) and of(task).pinned) or {})
-    threading.Thread(target=_run, daemon=True, name="perch-ecs-scheduler").start()
+    threading.Thread(target=_look_after, daemon=True, name="perch-ecs-scheduler").start()

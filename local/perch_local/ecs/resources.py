@@ -9,7 +9,7 @@ import time
 
 from ministack.services import ecs as E
 from ministack.services.cloudformation import provisioners as P
-from perch_local.ecs import deployments, names, services, sets
+from perch_local.ecs import deployments, names, service as running, sets
 
 WAIT = 3600.0               # real seconds a stack waits for a service
 _LOOK_EVERY = 0.05
@@ -51,7 +51,7 @@ def _checked(response, verb):
 def _wait(arn):
     """Until the deployment is over and the tasks are stable; raises when it was rolled back."""
     key, ends = names.key_of(arn), time.monotonic() + WAIT
-    service = services.of(key)
+    service = running.of(key)
     made = service.deployments[-1] if service and service.deployments else None
     while time.monotonic() < ends:
         if made and made.status not in deployments.OPEN:
@@ -93,7 +93,7 @@ def delete(physical_id, props):
     if key not in E._services or E._services[key]["status"] == "INACTIVE":
         return
     E._delete_service({"cluster": cluster, "service": name, "force": True})
-    while services.refresh(key)["status"] != "INACTIVE" and time.monotonic() < ends:
+    while running.refresh(key)["status"] != "INACTIVE" and time.monotonic() < ends:
         time.sleep(_LOOK_EVERY)
 
 

@@ -57,7 +57,8 @@ class Revision:
         except processes.oci.BadImage:
             td = E._task_defs.get(E._resolve_td_key(self.task_definition)) or {"containerDefinitions": []}
             images = [(c["name"], c["image"], None) for c in td["containerDefinitions"]]
-        balancers = [{"targetGroupArn": group, "productionListenerRule": (lb.get("advancedConfiguration") or {}).get("productionListenerRule")}
+        rule = lambda lb: (lb.get("advancedConfiguration") or {}).get("productionListenerRule")
+        balancers = [{"targetGroupArn": group, "productionListenerRule": rule(lb)}
                      for lb, group in zip(self.load_balancers, self.groups, strict=True)]
         return {"serviceRevisionArn": self.arn, "serviceArn": self.service_arn, "clusterArn": self.cluster_arn,
                 "taskDefinition": self.task_definition, **self.settings, "loadBalancers": self.load_balancers, "createdAt": self.created,

@@ -1,4 +1,4 @@
-"""Services: what runs for them, and the calls that create, change, describe and delete them.
+"""The calls that create, change, describe and delete services.
 
 AWS: ECS API Reference, CreateService, UpdateService, DescribeServices, DeleteService; Developer Guide, "Amazon ECS service
 deployment controllers and strategies": with the controller ECS a change of what runs is a service deployment; with
@@ -6,121 +6,18 @@ CODE_DEPLOY and EXTERNAL it is refused here and done with task sets.
 """
 import json
 
-from ministack.core.responses import json_response, new_uuid
+from ministack.core.responses import json_response
 from ministack.services import ecs as E
-from perch_local.ecs import balancing, deployments, names, revisions, rolling, sets, shifting, strategy
+from perch_local.ecs import balancing, names, sets, strategy
 from perch_local.ecs.names import ApiError
+from perch_local.ecs.service import make, of, refresh
 
-_services = {}              # service ARN -> Service, for the controller ECS
 # A change of one of these is a deployment.
 _WHAT_RUNS = ("taskDefinition", "networkConfiguration", "platformVersion", "loadBalancers", "capacityProviderStrategy", "serviceRegistries")
 _SETTINGS = ("healthCheckGracePeriodSeconds", "enableExecuteCommand", "propagateTags", "enableECSManagedTags")
 _TOOL = {"CODE_DEPLOY": "Use AWS CodeDeploy to trigger a new deployment.", "EXTERNAL": "Use task sets."}
 _NAMES = {"taskDefinition": "task definition", "loadBalancers": "load balancers", "networkConfiguration": "network parameters",
           "platformVersion": "platform version", "forceNewDeployment": "force new deployment"}
-
-
-class Service:
-    """A service of the controller ECS: its revisions and deployments."""
-
-    def __init__(self, key, record):
-        self.key, self.record = key, record
-        self.current, self.deployments, self.abandoned = None, [], []
-
-    def deploy(self):
-        """Start a deployment of what the record says now; one that is under way gives way."""
-        before = self.deployments[-1] if self.deployments and self.deployments[-1].status in deployments.OPEN else None
-        target = revisions.Revision(self.key, self.record, self.current)
-        if before:
-            self.abandoned.append(before.target.fleet)
-        drive = rolling if self.record["deploymentConfiguration"]["strategy"] == "ROLLING" else shifting
-        made = deployments.Deployment(self, target, self.current, drive)
-        self.deployments.append(made)
-        if before:
-            before.replaced_by = made
-        made.begin(before)
-
-    def take_abandoned(self):
-        """The fleets of deployments that were replaced."""
-        left, self.abandoned = [f for f in self.abandoned if f.tasks() or f.desired], []
-        return left
-
-    def became(self, revision, deployment):
-        """A deployment has ended well."""
-        if self.current and self.current is not revision:
-            self.current.fleet.desired = 0
-        self.current = revision
-        self._event(f"(service {self.record['serviceName']}) (deployment {revision.deployment_id}) deployment completed.")
-        self._event(f"(service {self.record['serviceName']}) has reached a steady state.")
-
-    def went_back(self, revision, deployment):
-        """A deployment was rolled back to this revision."""
-        self.record["taskDefinition"], self.record["loadBalancers"] = revision.task_definition, revision.load_balancers
-        deployment.target.fleet.desired = 0
-        self._event(f"(service {self.record['serviceName']}) rolled back to deployment {revision.deployment_id}.")
-
-    def _event(self, message):
-        self.record["events"].insert(0, {"id": new_uuid(), "createdAt": E._iso(), "message": message})
-        del self.record["events"][100:]
-
-    def open(self):
-        """The deployment that is under way, or None."""
-        last = self.deployments[-1] if self.deployments else None
-        return last if last and last.status in deployments.OPEN else None
-
-    def rescale(self):
-        """Bring the revisions that serve to the service's number of tasks."""
-        if self.current:
-            self.current.fleet.desired = self.record["desiredCount"]
-        under_way = self.open()
-        if under_way and under_way.target.fleet.desired:
-            under_way.target.fleet.desired = self.record["desiredCount"]
-
-    def views(self):
-        """The members `deployments` and `currentService...` of DescribeServices."""
-        under_way, out, shown = self.open(), [], []
-        for made in reversed(self.deployments):
-            first = made.target is (under_way.target if under_way and under_way.rollback is None else self.current or made.target)
-            if made.target in shown or not (first or made.target.fleet.tasks()):
-                continue
-            shown.append(made.target)
-            fleet, state = made.target.fleet, made.status
-            rollout = "COMPLETED" if state == "SUCCESSFUL" else "IN_PROGRESS" if state in deployments.OPEN and not made.rollback else "FAILED"
-            out.append({"id": made.target.deployment_id, "status": "PRIMARY" if first else "ACTIVE",
-                        "taskDefinition": made.target.task_definition, "desiredCount": fleet.desired, "pendingCount": fleet.count("PENDING"),
-                        "runningCount": fleet.count("RUNNING"), "failedTasks": fleet.failures, "createdAt": made.created,
-                        "updatedAt": made.updated, **made.target.settings, "rolloutState": rollout,
-                        "rolloutStateReason": made.reason or f"ECS deployment {made.target.deployment_id} {rollout.lower().replace('_', ' ')}."})
-        out.sort(key=lambda d: d["status"] != "PRIMARY")
-        more = {"currentServiceDeployment": under_way.arn} if under_way else {}
-        live = [r for r in dict.fromkeys([self.current, under_way and under_way.target]) if r]
-        return {"deployments": out, "currentServiceRevisions": [r.summary() for r in live], **more}
-
-
-def of(key):
-    """The Service of CLUSTER/SERVICE, or None for another controller."""
-    return _services.get(E._services[key]["serviceArn"]) if key in E._services else None
-
-
-def refresh(key):
-    """Bring a service's record up to date."""
-    record = E._services[key]
-    mine = [t for t in list(E._tasks.values())
-            if t.get("group") == f"service:{record['serviceName']}" and t["clusterArn"] == record["clusterArn"]]
-    live = [t for t in mine if t["desiredStatus"] == "RUNNING" and t["lastStatus"] != "STOPPED"]
-    record["runningCount"] = sum(t["lastStatus"] == "RUNNING" for t in live)
-    record["pendingCount"] = len(live) - record["runningCount"]
-    service = of(key)
-    record["deployments"] = []
-    record.pop("currentServiceDeployment", None)
-    if service:
-        record.update(service.views())
-    else:
-        record["taskSets"] = [one.describe() for one in sets.of(key)]
-    if record["status"] == "DRAINING" and not any(t["lastStatus"] != "STOPPED" for t in mine):
-        record["status"] = "INACTIVE"
-        _services.pop(record["serviceArn"], None)
-    return record
 
 
 def view(key):
@@ -154,8 +51,7 @@ def create(original):
         key = names.key_of(json.loads(response[2])["service"]["serviceArn"])
         record = E._services[key]
         if kind == "ECS":
-            service = _services[record["serviceArn"]] = Service(key, record)
-            service.deploy()
+            make(key)
         elif kind == "CODE_DEPLOY":
             sets.make_primary(key, sets.add(record, record["taskDefinition"], record["loadBalancers"]))
         return view(key)

@@ -138,7 +138,7 @@ def finish(task, reason, code):
         E._bump_task_version(task)
     task.update(desiredStatus="STOPPED", lastStatus="STOPPED", stoppedAt=now, executionStoppedAt=now,
                 stoppingAt=task.get("stoppingAt") or now, stoppedReason=reason or task.get("stoppedReason", ""),
-                stopCode=code or task.get("stopCode", ""))
+                stopCode=code or task.get("stopCode", ""), _stopped_at=time.time())
     for container in task["containers"]:
         container["lastStatus"] = "STOPPED"
     ecs_metadata.set_task_status(task["taskArn"], known_status="STOPPED", desired_status="STOPPED")
