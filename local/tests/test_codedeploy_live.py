@@ -1,5 +1,7 @@
 """Lambda deployments in a running server: weights by the time line, hooks, alarms, stops, rollbacks, events."""
+import collections
 import json
+import threading
 
 import pytest
 from botocore.exceptions import ClientError
@@ -281,21 +283,50 @@ def test_one_deployment_at_a_time_and_its_id_is_named(lab):
     assert refused("DeploymentAlreadyCompleted", it.cd.stop_deployment, deploymentId=deployment)
 
 
+def test_nobody_gets_between_callers_at_once_or_between_a_stop_and_its_rollback(lab):
+    it, made, others, stop = lab(), [], collections.Counter(), threading.Event()
+
+    def hammer():
+        while not stop.is_set():
+            try:
+                made.append(it.deploy())
+            except ClientError as wrong:
+                others[wrong.response["Error"]["Code"]] += 1
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert until(lambda: made)
+        it.reaches(10)
+        it.cd.stop_deployment(deploymentId=made[0], autoRollbackEnabled=True)
+        assert until(lambda: len(made) > 1)             # somebody gets in when the rollback is over
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    listed = [it.over(deployment) for deployment in reversed(it.cd.list_deployments(**it.key)["deployments"])]
+    assert [d["creator"] for d in listed[:3]] == ["user", "codeDeployRollback", "user"]
+    assert all(a["completeTime"] <= b["createTime"] for a, b in zip(listed, listed[1:])) and set(others) == {"DeploymentLimitExceededException"}
+
+
 @pytest.mark.parametrize("current, target, code", [
     ("2", "1", "INVALID_LAMBDA_CONFIGURATION"), ("1", "9", "INVALID_LAMBDA_FUNCTION")])
-def test_an_appspec_that_does_not_fit_the_alias_fails(lab, current, target, code):
-    it = lab(events=())
-    failed = it.over(it.deploy(current, target))
-    assert (failed["status"], failed["errorInformation"]["code"]) == ("Failed", code) and it.alias() == ("1", {})
+def test_an_appspec_that_does_not_fit_the_alias_fails_and_its_rollback_touches_nothing(lab, current, target, code):
+    it = lab()
+    before = it.lam.get_alias(FunctionName=it.name, Name="live")["RevisionId"]
+    failed, undo = it.undone(it.deploy(current, target))
+    assert (failed["status"], failed["errorInformation"]["code"], undo["status"]) == ("Failed", code, "Succeeded")
+    assert it.alias() == ("1", {}) and it.lam.get_alias(FunctionName=it.name, Name="live")["RevisionId"] == before
 
 
-def test_somebody_else_who_moves_the_alias_fails_the_deployment(lab):
-    it = lab(events=())
+def test_somebody_else_who_moves_the_alias_fails_the_deployment_and_keeps_the_alias(lab):
+    it = lab()
     deployment = it.deploy()
     it.reaches(10)
     it.publish("3")
     it.lam.update_alias(FunctionName=it.name, Name="live", FunctionVersion="3", RoutingConfig={"AdditionalVersionWeights": {}})
-    assert it.over(deployment)["errorInformation"]["code"] == "INVALID_LAMBDA_CONFIGURATION" and it.alias() == ("3", {})
+    failed, undo = it.undone(deployment)
+    assert all(d["errorInformation"]["code"] == "INVALID_LAMBDA_CONFIGURATION" for d in (failed, undo)) and it.alias() == ("3", {})
 
 
 # --- permissions of the service role

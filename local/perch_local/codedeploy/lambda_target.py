@@ -21,7 +21,7 @@ class LambdaTarget:
     events = EVENTS
 
     def __init__(self, deployment):
-        self.deployment, self.spec, self.weight = deployment, deployment.spec, 0.0
+        self.deployment, self.spec, self.weight, self.moved = deployment, deployment.spec, 0.0, False
 
     @property
     def id(self):
@@ -63,6 +63,7 @@ class LambdaTarget:
     def set(self, weight):
         """Give the target version this percentage of the traffic."""
         done = weight == 100
+        self.moved = True
         self._update({"FunctionVersion": self.spec.target if done else self.spec.current, "RoutingConfig": {
             "AdditionalVersionWeights": {} if done else {self.spec.target: weight / 100}}})
         self.weight = float(weight)
@@ -86,8 +87,15 @@ class LambdaTarget:
         return self.spec.name in L._functions
 
     def restore(self, failed):
-        """The work of a rollback deployment: all traffic to the version that the failed deployment began with."""
-        self._update({"FunctionVersion": self.spec.target, "RoutingConfig": {"AdditionalVersionWeights": {}}})
+        """The work of a rollback deployment: all traffic to the version that the failed deployment began with.
+
+        It undoes what that deployment did, and nothing that somebody else has done to the alias.
+        """
+        if failed.moved:
+            alias = L._functions[self.spec.name]["aliases"].get(self.spec.alias) or {"FunctionVersion": "none"}
+            if alias["FunctionVersion"] != self.spec.target:
+                self._at_current(alias)
+            self._update({"FunctionVersion": self.spec.target, "RoutingConfig": {"AdditionalVersionWeights": {}}})
         failed.weight, self.weight = 0.0, 100.0
 
     def info(self):

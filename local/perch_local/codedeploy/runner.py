@@ -82,7 +82,8 @@ def _events(deployment):
 
 
 def _leave(deployment):
-    store.active.pop(deployment.key, None)
+    for key in [key for key, taken in store.active.items() if taken == deployment.id]:
+        store.active.pop(key)
     last = {"deploymentId": deployment.id, "status": deployment.status, "createTime": deployment.created, "endTime": deployment.completed}
     group = store.group_by_id(deployment.group["deploymentGroupId"])
     if group is None:
@@ -94,9 +95,10 @@ def _leave(deployment):
 
 def _ended(deployment, why):
     with store.lock:
+        # The rollback first: whoever sees that the deployment is over sees what follows, too.
+        rollback = _rollback(deployment) if _wanted(deployment, why) else None
         deployment.end(why.status, {"code": why.code, "message": str(why)})
         _leave(deployment)
-        rollback = _rollback(deployment) if _wanted(deployment, why) else None
     notices.tell(deployment, why.notice)
     if rollback:
         run(rollback)
