@@ -75,12 +75,12 @@ def release_of(digest, seconds=15.0):
     return until(lambda: releases(digest), f"a release of {digest}", seconds)[0]["id"]
 
 
-def ended(release_id):
+def ended(release_id, seconds=RELEASE_WITHIN):
     def end():
         release = perch("release", release_id)
         return release if release["endedAt"] else None
 
-    return until(end, f"the end of {release_id}", RELEASE_WITHIN)
+    return until(end, f"the end of {release_id}", seconds)
 
 
 def reached(phase, release_id):
