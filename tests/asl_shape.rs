@@ -210,6 +210,7 @@ fn simulated_machines_try_again_as_the_real_ones_do() {
             &deploy,
             vec!["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary"],
         ),
+        ("State::Smoke(_) =>", &deploy, vec!["RunSmokeTests"]),
         (
             "State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) =>",
             &reload,
@@ -249,7 +250,7 @@ fn longest(state: &Value) -> Duration {
 #[test]
 fn a_step_that_is_still_tried_is_not_taken_for_lost() {
     let machine = json(CANARY_DEPLOY);
-    for step in ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary"] {
+    for step in ["PrepareCanary", "RunSmokeTests", "ShiftWeight", "JudgeCanary", "PromoteCanary"] {
         let longest = longest(&machine["States"][step]);
         assert!(longest < GRACE, "{step} takes up to {longest:?}");
     }

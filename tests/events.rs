@@ -104,6 +104,7 @@ fn steps_read_their_input() {
         "promote-canary",
         "reload-replicas",
         "restore-replicas",
+        "run-smoke-tests",
         "shift-weight",
     ] {
         serde_json::from_value::<StepInput>(event(&format!("{step}.json"))).unwrap();

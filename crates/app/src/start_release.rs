@@ -214,6 +214,7 @@ fn planned(
         judging: None,
         synthetic: Default::default(),
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     })

@@ -16,6 +16,7 @@ pub mod phase;
 pub mod pointer;
 pub mod release;
 pub mod reload;
+pub mod smoke;
 pub mod span;
 pub mod stamp;
 pub mod stop;

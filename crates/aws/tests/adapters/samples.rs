@@ -131,6 +131,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         judging: None,
         synthetic: Default::default(),
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     }
@@ -171,6 +172,7 @@ pub(crate) fn entry(seq: u64, what: What) -> JournalEntry {
         what,
         cause: "as decided".into(),
         evidence: None,
+        smoke: Vec::new(),
         moment: None,
     }
 }

@@ -15,6 +15,8 @@ pub enum Next {
         /// Wait this long first.
         after_seconds: u64,
     },
+    /// Send the canary its smoke tests.
+    Smoke,
     /// Move the alias to the weight of the step.
     Shift {
         /// Wait this long first.
@@ -48,6 +50,7 @@ impl Next {
     pub fn name(self) -> &'static str {
         match self {
             Next::Prepare { .. } => "Prepare",
+            Next::Smoke => "Smoke",
             Next::Shift { .. } => "Shift",
             Next::Judge { .. } => "Judge",
             Next::Promote { .. } => "Promote",
@@ -59,8 +62,8 @@ impl Next {
     }
 
     /// Every name, for the contract test of the state machines.
-    pub const NAMES: [&str; 8] =
-        ["Prepare", "Shift", "Judge", "Promote", "Rollback", "Restore", "Close", "End"];
+    pub const NAMES: [&str; 9] =
+        ["Prepare", "Smoke", "Shift", "Judge", "Promote", "Rollback", "Restore", "Close", "End"];
 
     /// How long to wait before it, in seconds.
     pub fn wait_seconds(self) -> u64 {
@@ -70,7 +73,7 @@ impl Next {
             | Next::Judge { after_seconds }
             | Next::Promote { after_seconds }
             | Next::Restore { after_seconds } => after_seconds,
-            Next::Rollback | Next::Close | Next::End => 0,
+            Next::Smoke | Next::Rollback | Next::Close | Next::End => 0,
         }
     }
 }
@@ -78,6 +81,7 @@ impl Next {
 /// What is next for a release as it stands: the answer to a repeated request.
 pub fn resume(release: &Release, now: Timestamp) -> Next {
     match &release.phase {
+        Phase::Preparing if release.awaits_smoke_tests() => Next::Smoke,
         Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
         Phase::Shifting { .. } => Next::Shift { after_seconds: 0 },
         Phase::Baking { step, since, .. } => {

@@ -2,11 +2,12 @@ use super::*;
 use crate::journal::{Moment, Moved};
 use crate::weight::Weight;
 
-const ALL: [What; 22] = [
+const ALL: [What; 23] = [
     What::ReleasePlanned,
     What::LedgerTaken,
     What::CodeSet,
     What::CanaryPublished,
+    What::SmokeTested,
     What::ModelChecked,
     What::WeightShifted,
     What::ReplicasReloaded,
@@ -53,6 +54,7 @@ fn entry(what: What, artifact: Artifact) -> JournalEntry {
         what,
         cause: "because".into(),
         evidence: None,
+        smoke: Vec::new(),
         moment: Some(Box::new(moment)),
     }
 }

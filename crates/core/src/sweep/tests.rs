@@ -69,6 +69,7 @@ fn release(phase: Phase) -> Release {
         judging: None,
         synthetic: Default::default(),
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     }

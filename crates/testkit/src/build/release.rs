@@ -41,6 +41,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         judging: None,
         synthetic: Default::default(),
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     })

@@ -5,7 +5,7 @@ use perch_app::close_release::{self, CloseInput};
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::{StepError, StepInput, StepOutput};
-use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight};
+use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight, smoke};
 use perch_core::names::ReleaseId;
 
 use super::route::{self, error_type};
@@ -30,6 +30,8 @@ pub struct Execution {
 pub enum State {
     /// canary-deploy: `PrepareCanary`
     Prepare(StepInput),
+    /// canary-deploy: `RunSmokeTests`
+    Smoke(StepInput),
     /// canary-deploy: `ShiftWeight`
     Shift(StepInput),
     /// canary-deploy: `JudgeCanary`
@@ -63,6 +65,7 @@ impl State {
     pub fn name(&self) -> &'static str {
         match self {
             State::Prepare(_) => "PrepareCanary",
+            State::Smoke(_) => "RunSmokeTests",
             State::Shift(_) => "ShiftWeight",
             State::Judge(_) => "JudgeCanary",
             State::Promote(_) => "PromoteCanary",
@@ -115,6 +118,7 @@ impl Execution {
     pub(crate) fn release(&self) -> Option<ReleaseId> {
         match &self.state {
             State::Prepare(input)
+            | State::Smoke(input)
             | State::Shift(input)
             | State::Judge(input)
             | State::Promote(input)
@@ -185,11 +189,14 @@ impl Execution {
         if self.machine == Machine::ModelReload || restores {
             return self.invoke_reload(world, now).await;
         }
-        let World { store, lambda, uploads, metrics, alarms, executions, .. } = world;
+        let World { store, lambda, uploads, metrics, alarms, executions, web, .. } = world;
         let checks = (lambda, uploads, alarms, metrics);
         Ok(match &self.state {
             State::Prepare(input) => {
                 Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)
+            }
+            State::Smoke(input) => {
+                Answer::Step(smoke::run(store, (lambda, web), input, || now).await?)
             }
             State::Shift(input) => {
                 Answer::Step(shift_weight::run(store, lambda, input, now).await?)

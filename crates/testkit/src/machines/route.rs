@@ -50,6 +50,10 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
             "Unavailable" | "Conflict" => retry(6, 1.0, 2.0, 20.0),
             _ => NEVER,
         },
+        State::Smoke(_) => match error {
+            "Unavailable" | "Conflict" => retry(3, 1.0, 2.0, 20.0),
+            _ => NEVER,
+        },
         State::Restore(_) | State::RestoreReplicas(_) => match error {
             "Illegal" | "Invalid" => NEVER,
             _ => retry(20, 1.0, 1.5, 60.0),
@@ -68,7 +72,11 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
 pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> State {
     let text = format!("{}: {error}", error_type(error));
     match state {
-        State::Prepare(_) | State::Shift(_) | State::Judge(_) | State::Promote(_) => {
+        State::Prepare(_)
+        | State::Smoke(_)
+        | State::Shift(_)
+        | State::Judge(_)
+        | State::Promote(_) => {
             let cause = Some(RollbackCause::Error { error: text });
             State::StartRollback(RollbackInput { release_id: name.clone(), cause })
         }
@@ -119,6 +127,7 @@ fn dispatch(output: &StepOutput) -> State {
     let step = StepInput { release_id: release_id.clone(), fence };
     match output.next.as_str() {
         "Prepare" => State::Prepare(step),
+        "Smoke" => State::Smoke(step),
         "Shift" => State::Shift(step),
         "Judge" => State::Judge(step),
         "Promote" => State::Promote(step),

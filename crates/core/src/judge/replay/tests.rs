@@ -17,6 +17,7 @@ fn plan(steps: &[(u8, u64)]) -> Plan {
             alias: "live".parse().unwrap(),
         }),
         cache: None,
+        smoke: None,
         steps: steps.iter().map(step).collect(),
         judge: JudgeRule::default(),
         guards: Vec::new(),
