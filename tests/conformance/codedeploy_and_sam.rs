@@ -155,7 +155,11 @@ async fn sls_canary_76_smoke_tests_come_before_the_first_release_too() {
     scene.push('b').await;
     scene.rest().await;
     assert_eq!((scene.phase('b'), scene.serves(), scene.writes()), ("Rejected", 'a', 0));
-    assert!(scene.refusal('b').contains("1 of 1 smoke test failed: `fit`"), "{}", scene.refusal('b'));
+    assert!(
+        scene.refusal('b').contains("1 of 1 smoke test failed: `fit`"),
+        "{}",
+        scene.refusal('b')
+    );
     scene.push('c').await;
     scene.rest().await;
     assert_eq!((scene.phase('c'), scene.serves()), ("Promoted", 'c'));

@@ -49,7 +49,13 @@ fn smoke_tests_and_whatever_goes_wrong() {
         ("a rollback while they run", fit(), vec![push(), rollback()], NONE, 800),
         ("smoke tests that fail, and a crash", unfit(), vec![push()], CRASH, 100),
         ("smoke tests that fail without a caller", unfit(), vec![push()], ORPHAN, 100),
-        ("a newer artifact than the one that fails", unfit(), vec![push(), newer()], TWO_RELEASES, 500),
+        (
+            "a newer artifact than the one that fails",
+            unfit(),
+            vec![push(), newer()],
+            TWO_RELEASES,
+            500,
+        ),
         ("a lost execution", fit(), vec![push(), LateSweep], KILL, 150),
     ]);
 }

@@ -11,9 +11,7 @@ use perch_core::release::Release;
 use perch_core::smoke::{Answer, Heard, SmokeResult, all_passed, judge};
 use perch_core::target::{Lambda, SmokeCheck, SmokeTests};
 
-use crate::ports::{
-    CommitRelease, InvokeVersion, LoadHead, LoadRelease, RequestUrl, UrlRequest,
-};
+use crate::ports::{CommitRelease, InvokeVersion, LoadHead, LoadRelease, RequestUrl, UrlRequest};
 use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
 
 /// Does the release's smoke tests and writes down what became of them. Tests that passed are not
@@ -47,8 +45,7 @@ pub async fn run(
 
 /// The tests that the release has to pass now.
 fn due(release: &Release) -> Option<&SmokeTests> {
-    let has_place =
-        release.awaits_smoke_tests() || matches!(release.phase, Phase::Shifting { .. });
+    let has_place = release.awaits_smoke_tests() || matches!(release.phase, Phase::Shifting { .. });
     release.plan.smoke.as_ref().filter(|_| has_place && !all_passed(&release.smoke))
 }
 

@@ -55,7 +55,8 @@ impl RequestUrl for MemoryWeb {
             state.asked.push(format!("{:?} {}", request.method, request.url));
             Ok(state.answers.get(request.url).cloned().unwrap_or(usual))
         });
-        let answer = answered.await.unwrap_or_else(|error| Answer::Nothing { why: error.to_string() });
+        let answer =
+            answered.await.unwrap_or_else(|error| Answer::Nothing { why: error.to_string() });
         Heard { answer, took: TOOK }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::io::Read;
 
-use perch_app::ports::{
-    InvokeVersion, LoadHead, LoadRelease, LoadTarget, ReadAlias, RequestUrl,
-};
+use perch_app::ports::{InvokeVersion, LoadHead, LoadRelease, LoadTarget, ReadAlias, RequestUrl};
 use perch_app::smoke::test;
 use perch_core::names::{TargetName, Version};
 use perch_core::smoke::all_passed;

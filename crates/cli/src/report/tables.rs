@@ -151,12 +151,7 @@ fn why(entry: &JournalEntry) -> String {
 /// The journal, oldest first.
 pub(crate) fn journal(journal: &[JournalEntry]) -> Table {
     let rows = journal.iter().map(|entry| {
-        vec![
-            entry.seq.to_string(),
-            stamp(entry.at),
-            format!("{:?}", entry.what),
-            why(entry),
-        ]
+        vec![entry.seq.to_string(), stamp(entry.at), format!("{:?}", entry.what), why(entry)]
     });
     Table {
         caption: "Journal, oldest first".to_owned(),

@@ -8,8 +8,8 @@ use crate::artifact::{Artifact, Lane};
 use crate::head::{AliasSnapshot, Ledger, Snapshot};
 use crate::judge::{Outcome, Reason, Verdict};
 use crate::release::{Cause, Order, Plan};
-use crate::span::Span;
 use crate::smoke::{SmokeResult, all_passed};
+use crate::span::Span;
 use crate::stop::Stop;
 use crate::target::{AlarmAtStart, JudgeRule, Lambda, NoData, SmokeTests, Step};
 use crate::weight::Weight;
@@ -115,7 +115,8 @@ fn judged(outcome: Outcome) -> Event {
 }
 
 fn smoked(passed: bool) -> Event {
-    let differences = if passed { Vec::new() } else { vec!["status: expected 200, got 503".into()] };
+    let differences =
+        if passed { Vec::new() } else { vec!["status: expected 200, got 503".into()] };
     let result = SmokeResult {
         name: "health".into(),
         passed,
@@ -127,7 +128,8 @@ fn smoked(passed: bool) -> Event {
 }
 
 fn smoke_tests() -> Option<SmokeTests> {
-    let checks = serde_json::json!({ "checks": [{ "name": "health", "invoke": { "payload": {} } }] });
+    let checks =
+        serde_json::json!({ "checks": [{ "name": "health", "invoke": { "payload": {} } }] });
     serde_json::from_value(checks).unwrap()
 }
 
@@ -378,16 +380,16 @@ fn a_canary_is_smoke_tested_before_its_first_traffic() {
 fn smoke_tests_of_a_driver_that_has_begun_take_its_traffic_back() {
     let begun = release(Phase::Shifting { step: 0, weight: percent(10), from: percent(0) });
     let passed = decide(&begun, &smoked(true), at(1)).unwrap();
-    assert_eq!((passed.phase, passed.next), (begun.phase.clone(), Next::Shift { after_seconds: 0 }));
+    assert_eq!(
+        (passed.phase, passed.next),
+        (begun.phase.clone(), Next::Shift { after_seconds: 0 })
+    );
     let failed = decide(&begun, &smoked(false), at(1)).unwrap();
     let failures = vec!["`health`: status: expected 200, got 503".to_owned()];
     let cause = RollbackCause::Smoke { failures };
     assert_eq!(failed.phase, Phase::RollingBack { cause: cause.clone(), from: percent(10) });
     assert_eq!(failed.entries[1].1, cause.to_string());
-    assert_eq!(
-        cause.to_string(),
-        "smoke tests failed: `health`: status: expected 200, got 503"
-    );
+    assert_eq!(cause.to_string(), "smoke tests failed: `health`: status: expected 200, got 503");
 }
 
 #[test]

@@ -40,10 +40,12 @@ fn an_answer_as_expected_passes_with_its_status_and_time() {
 
 #[test]
 fn values_are_found_by_their_path() {
-    let answer = || function(json!({
-        "label": "sport", "score": 0.75, "version": "v12", "list": [{ "id": 1 }, { "id": 2 }],
-        "none": null,
-    }));
+    let answer = || {
+        function(json!({
+            "label": "sport", "score": 0.75, "version": "v12", "list": [{ "id": 1 }, { "id": 2 }],
+            "none": null,
+        }))
+    };
     for (at, wanted) in [
         ("$.label", json!("sport")),
         ("$.score", json!(0.75)),
@@ -55,7 +57,11 @@ fn values_are_found_by_their_path() {
         ("$.list[*].id", json!({ "min": 1, "max": 2 })),
         ("$.none", Value::Null),
     ] {
-        assert_eq!(differences(json!({ "json": { at: wanted } }), answer()), [""; 0], "{at} {wanted}");
+        assert_eq!(
+            differences(json!({ "json": { at: wanted } }), answer()),
+            [""; 0],
+            "{at} {wanted}"
+        );
     }
     for (at, wanted, expected) in [
         ("$.label", json!("politics"), "$.label: expected \"politics\", got \"sport\""),
@@ -106,7 +112,8 @@ fn a_function_behind_an_http_api_is_compared_by_what_its_callers_get() {
     let expect = json!({ "status": 200, "json": { "$.label": "sport" } });
     let body = json!({ "label": "sport" }).to_string();
     let plain = json!({ "statusCode": 200, "body": body });
-    let encoded = json!({ "statusCode": 200, "body": "eyJsYWJlbCI6InNwb3J0In0=", "isBase64Encoded": true });
+    let encoded =
+        json!({ "statusCode": 200, "body": "eyJsYWJlbCI6InNwb3J0In0=", "isBase64Encoded": true });
     for answer in [plain, encoded] {
         let result = judged(expect.clone(), function(answer));
         assert_eq!((result.passed, result.status), (true, Some(200)), "{result}");

@@ -30,7 +30,8 @@ pub(super) fn smoke_problems(target: &Target) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     let tested = |lane| Plan::of(target, lane).is_some_and(|plan| plan.smoke.is_some());
     if !tested(Lane::Code) && !tested(Lane::Model) {
-        let text = "smoke: model servers have golden requests instead (docs/models.md): remove `smoke`";
+        let text =
+            "smoke: model servers have golden requests instead (docs/models.md): remove `smoke`";
         found.push(("smoke", text.to_owned()));
     }
     let bytes = serde_json::to_string(tests).map_or(0, |text| text.len());
@@ -109,7 +110,8 @@ fn http_problems(
         match http.whole_url(tests) {
             None => found.push(("http", "no URL: give `smoke.url` or `http.url`".to_owned())),
             // What is wrong with the base is said once, at its own field.
-            Some(_) if http.url.is_none() && tests.url.as_deref().and_then(url_problem).is_some() => {}
+            Some(_)
+                if http.url.is_none() && tests.url.as_deref().and_then(url_problem).is_some() => {}
             Some(whole) => {
                 let field = if http.path.is_some() { "http.path" } else { "http.url" };
                 found.extend(url_problem(&whole).map(|why| (field, why)));

@@ -83,8 +83,7 @@ pub fn unproven(world: &World) -> Vec<String> {
 /// pass, or were said to without being so.
 pub fn untested(world: &World, release: &Release) -> Option<String> {
     release.plan.smoke.as_ref()?;
-    let passed =
-        |entry: &JournalEntry| entry.what == What::SmokeTested && all_passed(&entry.smoke);
+    let passed = |entry: &JournalEntry| entry.what == What::SmokeTested && all_passed(&entry.smoke);
     if !world.journal(&release.id).iter().any(passed) {
         return Some(format!("{} has no smoke tests that passed", release.id));
     }

@@ -42,7 +42,8 @@ fn the_version_that_serves_is_asked_unless_another_is_named() {
     let (missing, code) = asked(&world, Some("9"));
     assert!(missing.contains("version 9 of news does not exist"), "{missing}");
     assert_eq!(code, 1);
-    let canary = release().to(&world.store.read(|items| items.targets.values().next().unwrap().clone()));
+    let canary =
+        release().to(&world.store.read(|items| items.targets.values().next().unwrap().clone()));
     world.place(&canary.baking(0).build());
     assert!(asked(&world, None).0.starts_with("version 2 of news\n"));
 }

@@ -86,9 +86,13 @@ fn a_request_that_can_not_be_sent_is_named() {
     }
     let no_url = json!({ "checks": [check(json!({ "invoke": null, "http": {} }))] });
     assert_eq!(problems(no_url), ["smoke.checks[0].http: no URL: give `smoke.url` or `http.url`"]);
-    let bad_base = json!({ "url": "test", "checks": [check(json!({ "invoke": null, "http": {} }))] });
+    let bad_base =
+        json!({ "url": "test", "checks": [check(json!({ "invoke": null, "http": {} }))] });
     let found = problems(bad_base);
-    assert!(found.len() == 1 && found[0].starts_with("smoke.url: `test` is not a URL"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("smoke.url: `test` is not a URL"),
+        "{found:?}"
+    );
 }
 
 #[test]
