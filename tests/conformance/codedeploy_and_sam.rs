@@ -154,7 +154,7 @@ async fn sls_canary_76_smoke_tests_come_before_the_first_release_too() {
     scene.world.lambda.change(|account| account.unfit.insert(code));
     scene.push('b').await;
     scene.rest().await;
-    assert_eq!((scene.phase('b'), scene.serves(), scene.writes()), ("Rejected", 'a', 0));
+    assert_eq!((scene.phase('b'), scene.serves(), scene.routes().len()), ("Rejected", 'a', 1));
     assert!(
         scene.refusal('b').contains("1 of 1 smoke test failed: `fit`"),
         "{}",

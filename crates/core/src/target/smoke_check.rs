@@ -101,22 +101,18 @@ fn http_problems(
     expect: &Expect,
 ) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
+    // Of two that would say the same, only the first is said; what is wrong with `smoke.url` has its own
+    // field.
+    let base = tests.url.as_deref().filter(|_| http.url.is_none()).and_then(url_problem);
     if let Some(path) = http.path.as_deref().filter(|path| !path.starts_with('/')) {
         found.push(("http.path", format!("`{path}` does not begin with /: write /{path}")));
-    }
-    if let Some(why) = http.url.as_deref().and_then(url_problem) {
+    } else if let Some(why) = http.url.as_deref().and_then(url_problem) {
         found.push(("http.url", why));
+    } else if let Some(whole) = http.whole_url(tests) {
+        let why = if base.is_none() { url_problem(&whole) } else { None };
+        found.extend(why.map(|why| ("http.path", why)));
     } else {
-        match http.whole_url(tests) {
-            None => found.push(("http", "no URL: give `smoke.url` or `http.url`".to_owned())),
-            // What is wrong with the base is said once, at its own field.
-            Some(_)
-                if http.url.is_none() && tests.url.as_deref().and_then(url_problem).is_some() => {}
-            Some(whole) => {
-                let field = if http.path.is_some() { "http.path" } else { "http.url" };
-                found.extend(url_problem(&whole).map(|why| (field, why)));
-            }
-        }
+        found.push(("http", "no URL: give `smoke.url` or `http.url`".to_owned()));
     }
     let printable = |text: &str| text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     for (name, value) in &http.headers {
