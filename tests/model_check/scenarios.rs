@@ -43,10 +43,11 @@ pub(crate) fn under(policy: WhileReleasing) -> World {
     world(&Target { while_releasing: policy, ..usual() })
 }
 
-/// The same, with smoke tests that the usual artifact passes, or fails.
+/// The same, with smoke tests that the usual artifact passes, or fails; what comes meanwhile waits.
 pub(crate) fn smoke_tested(is_fit: bool) -> World {
     let smoke = target().smoke_tested().build().smoke;
-    let world = world(&Target { smoke, ..usual() });
+    let while_releasing = WhileReleasing::Queue;
+    let world = world(&Target { smoke, while_releasing, ..usual() });
     if !is_fit {
         let of = (news::<String>(), image('b', "v2").identity());
         world.lambda.change(|account| account.unfit.insert(of));

@@ -104,7 +104,6 @@ fn failed(error: reqwest::Error) -> Failed {
 fn method(method: target::Method) -> Method {
     match method {
         target::Method::Get => Method::GET,
-        target::Method::Head => Method::HEAD,
         target::Method::Post => Method::POST,
         target::Method::Put => Method::PUT,
         target::Method::Delete => Method::DELETE,

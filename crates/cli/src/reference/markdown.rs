@@ -131,6 +131,7 @@ impl<'a> Fields<'a> {
             "object" => "fields".to_owned(),
             "array" => "list".to_owned(),
             "integer" => "whole number".to_owned(),
+            "" if kind["pattern"].is_null() => "any value".to_owned(),
             _ => "text".to_owned(),
         }
     }

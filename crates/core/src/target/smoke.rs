@@ -85,8 +85,6 @@ pub enum Method {
     /// Reads.
     #[default]
     Get,
-    /// Reads without a body.
-    Head,
     /// Sends something to be worked on.
     Post,
     /// Writes as a whole.
