@@ -43,20 +43,14 @@ fn one_push_and_whatever_goes_wrong() {
 fn smoke_tests_and_whatever_goes_wrong() {
     let (fit, unfit) = (|| smoke_tested(true), || smoke_tested(false));
     hold(vec![
-        ("smoke tests and a crash", fit(), vec![push()], CRASH, 900),
-        ("smoke tests and a failure", fit(), vec![push()], FAILURE, 900),
-        ("smoke tests go on without their caller", fit(), vec![push()], ORPHAN, 3_500),
-        ("a rollback while they run", fit(), vec![push(), rollback()], NONE, 800),
-        ("smoke tests that fail, and a crash", unfit(), vec![push()], CRASH, 100),
-        ("smoke tests that fail without a caller", unfit(), vec![push()], ORPHAN, 100),
-        (
-            "a newer artifact than the one that fails",
-            unfit(),
-            vec![push(), newer()],
-            TWO_RELEASES,
-            500,
-        ),
-        ("a lost execution", fit(), vec![push(), LateSweep], KILL, 150),
+        ("smoke tests and a crash", fit(), vec![push()], CRASH, 1_200),
+        ("smoke tests and a failure", fit(), vec![push()], FAILURE, 1_200),
+        ("smoke tests go on without their caller", fit(), vec![push()], ORPHAN, 4_000),
+        ("a rollback while they run", unfit(), vec![push(), rollback()], NONE, 300),
+        ("smoke tests that fail, and a crash", unfit(), vec![push()], CRASH, 250),
+        ("smoke tests that fail without a caller", unfit(), vec![push()], ORPHAN, 600),
+        ("a newer one than what fails", unfit(), vec![push(), newer()], TWO_RELEASES, 900),
+        ("a lost execution", unfit(), vec![push(), LateSweep], KILL, 100),
     ]);
 }
 
