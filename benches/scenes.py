@@ -131,6 +131,16 @@ class Scenes:
         phase = {"name": "Pending"}
         return self.step(self.release(phase, split=False, exposed=False, ledger=None, code=None, canary=None))
 
+    def run_smoke_tests(self) -> Event:
+        """The canary is published and has one smoke test to pass."""
+        check = {
+            "name": "a goal is sport",
+            "invoke": {"payload": {"text": "Striker scores in cup final"}},
+            "expect": {"within": "10s", "json": {"$.category": "sport"}},
+        }
+        plan = {**self.stage.record["plan"], "smoke": {"checks": [check]}}
+        return self.step(self.release({"name": "Preparing"}, split=False, exposed=False, plan=plan))
+
     def shift_weight(self) -> Event:
         """The canary is published, the alias not yet split."""
         return self.step(self.release({"name": "Shifting", "step": 0, "weight": 10}, split=False))

@@ -78,13 +78,15 @@ fn read_fields(expression: &str) -> BTreeSet<&str> {
 
 #[test]
 fn dispatch_routes_on_the_names_of_core() {
-    // Only a rollback restores and unwinds, and routes on that itself; a wait has no step.
-    let of_releases = |path| -> BTreeSet<&str> {
-        let other = |name: &&str| {
+    // Only a rollback restores and unwinds, and routes on that itself; a wait has no step. Model servers have
+    // golden requests instead of smoke tests, and no deployments.
+    let of_releases = |path: &str| -> BTreeSet<&str> {
+        let aliases = path == CANARY_DEPLOY;
+        let has = |name: &&str| {
             !["Restore", "Unwind", "Await"].contains(name)
-                && (*name != "Follow" || path == CANARY_DEPLOY)
+                && (aliases || !["Smoke", "Follow"].contains(name))
         };
-        Next::NAMES.into_iter().filter(other).collect()
+        Next::NAMES.into_iter().filter(has).collect()
     };
     for (path, steps) in [
         (
@@ -101,8 +103,7 @@ fn dispatch_routes_on_the_names_of_core() {
         let names: BTreeSet<&str> = routes.keys().copied().collect();
         assert_eq!(names, of_releases(path), "{path}");
         let [prepare, shift, judge, promote, close] = steps;
-        let follow = (path == CANARY_DEPLOY).then_some(("Follow", "FollowDeployment"));
-        let expected = [
+        let mut expected = BTreeMap::from([
             ("Prepare", prepare),
             ("Shift", shift),
             ("Judge", judge),
@@ -110,8 +111,11 @@ fn dispatch_routes_on_the_names_of_core() {
             ("Rollback", "RollBack"),
             ("Close", close),
             ("End", "Ended"),
-        ];
-        let expected: BTreeMap<_, _> = expected.into_iter().chain(follow).collect();
+        ]);
+        if path == CANARY_DEPLOY {
+            expected.insert("Smoke", "RunSmokeTests");
+            expected.insert("Follow", "FollowDeployment");
+        }
         assert_eq!(routes, expected, "{path}");
     }
     let rollback = json(ROLLBACK);
@@ -231,7 +235,14 @@ fn the_machines_hand_over_what_the_functions_take() {
         let choice = choices.iter().find(|choice| choice["Next"] == next).unwrap();
         built_fields(choice["Output"].as_str().unwrap())
     };
-    for next in ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "CloseRelease"] {
+    for next in [
+        "PrepareCanary",
+        "RunSmokeTests",
+        "ShiftWeight",
+        "JudgeCanary",
+        "PromoteCanary",
+        "CloseRelease",
+    ] {
         assert_eq!(routed(next), BTreeSet::from(["releaseId", "fence"]), "{next}");
     }
     let input = json!({ "releaseId": "r-1", "fence": 7 });

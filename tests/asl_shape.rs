@@ -216,6 +216,7 @@ fn simulated_machines_try_again_as_the_real_ones_do() {
                 "FollowDeployment",
             ],
         ),
+        ("State::Smoke(_) =>", &deploy, vec!["RunSmokeTests"]),
         (
             "| State::Follow(_) =>",
             &reload,
@@ -255,8 +256,14 @@ fn longest(state: &Value) -> Duration {
 #[test]
 fn a_step_that_is_still_tried_is_not_taken_for_lost() {
     let machine = json(CANARY_DEPLOY);
-    for step in ["PrepareCanary", "ShiftWeight", "JudgeCanary", "PromoteCanary", "FollowDeployment"]
-    {
+    for step in [
+        "PrepareCanary",
+        "RunSmokeTests",
+        "ShiftWeight",
+        "JudgeCanary",
+        "PromoteCanary",
+        "FollowDeployment",
+    ] {
         let longest = longest(&machine["States"][step]);
         assert!(longest < GRACE, "{step} takes up to {longest:?}");
     }

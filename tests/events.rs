@@ -105,6 +105,7 @@ fn steps_read_their_input() {
         "promote-canary",
         "reload-replicas",
         "restore-replicas",
+        "run-smoke-tests",
         "shift-weight",
         "stop-deployment",
     ] {

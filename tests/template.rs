@@ -259,7 +259,7 @@ fn only_those_who_need_a_right_have_it() {
         ("lambda:UpdateFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:GetFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:PublishVersion", vec!["prepare-canary"]),
-        ("lambda:InvokeFunction", vec!["judge-canary", "prepare-canary"]),
+        ("lambda:InvokeFunction", vec!["judge-canary", "prepare-canary", "run-smoke-tests"]),
         (
             "states:StartExecution",
             vec![
@@ -356,7 +356,7 @@ fn events_go_to_the_own_bus_and_their_writer_reads_nothing() {
 #[test]
 fn own_requests_go_to_functions_that_perch_may_release_and_with_a_qualifier() {
     let template = template();
-    for folder in ["judge-canary", "prepare-canary"] {
+    for folder in ["judge-canary", "prepare-canary", "run-smoke-tests"] {
         let invoked = allowed(function(&template, folder), "lambda:InvokeFunction");
         let qualified = |arn: &&str| arn.ends_with(":function:${FunctionPattern}:*");
         assert!(invoked.len() == 1 && invoked.iter().all(qualified), "{folder}: {invoked:?}");

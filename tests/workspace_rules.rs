@@ -80,7 +80,7 @@ fn importable(member: &Member) -> &'static [&'static str] {
         "perch-lab" => &["perch-core"],
         "perch-testkit" => &["perch-app", "perch-core"],
         "perch-tests" | "perch-aws" | "perch-serving" => &["perch-app", "perch-core"],
-        "perch-cli" => &["perch-app", "perch-aws", "perch-core", "perch-lab"],
+        "perch-cli" => &["perch-app", "perch-aws", "perch-core", "perch-lab", "perch-serving"],
         _ if member.is_function() => &["perch-app", "perch-aws", "perch-core", "perch-serving"],
         other => panic!("{other}: say here what this member may import"),
     }

@@ -149,6 +149,30 @@ class PrepareCanary:
         return f"version {canary} runs {digest[:19]}; alias still on {baseline}; journal {', '.join(found)}"
 
 
+@case("run-smoke-tests")
+class RunSmokeTests:
+    """The canary answers its smoke tests before it has any traffic."""
+
+    @staticmethod
+    def prepare(world):
+        """A published canary whose target asks for a headline to be sorted."""
+        check = {"name": "a goal is sport", "invoke": {"payload": {"text": "Striker scores in cup final"}},
+                 "expect": {"within": "10s", "json": {"$.category": "sport"}}}
+        plan = world.plan() | {"smoke": {"checks": [check]}}
+        return world.stage({"name": "Preparing"}, plan=plan)
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The results in the journal; the alias is as it was."""
+        baseline, _ = prepared
+        entry = world.journal().get("SmokeTested")
+        expect(entry and len(entry["smoke"]) == 1, f"the journal has no results: {entry}")
+        result = entry["smoke"][0]
+        expect(result["passed"] and answer["next"] == "Shift", f"result {result}, answer {answer}")
+        expect(world.alias() == (baseline, {}), f"the alias is {shown(world.alias())}")
+        return f"journal {entry['cause']}; alias still on {baseline}; next Shift"
+
+
 @case("shift-weight")
 class ShiftWeight:
     """The alias gets the step's weight."""

@@ -7,7 +7,7 @@ use perch_app::{on_alarm, order, shift_weight};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::{Preset, Rollout, Target, WhileReleasing};
-use perch_testkit::{Fault, Paused, World, failing, healthy, target};
+use perch_testkit::{Fault, Paused, World, failing, healthy, image, target};
 
 use crate::scene::Scene;
 
@@ -144,6 +144,25 @@ async fn sls_canary_76_the_first_release_is_watched_like_any_other() {
         scene.rest().await;
         assert_eq!(scene.phase('b'), "RolledBack", "{phase}");
     }
+}
+
+#[tokio::test]
+async fn sls_canary_76_smoke_tests_come_before_the_first_release_too() {
+    let mut scene = Scene::of(target().smoke_tested());
+    assert_eq!(scene.world.head(&scene.target.name).serving, None, "Perch promoted nothing");
+    let code = (scene.lambda().function.to_string(), image('b', "v2").identity());
+    scene.world.lambda.change(|account| account.unfit.insert(code));
+    scene.push('b').await;
+    scene.rest().await;
+    assert_eq!((scene.phase('b'), scene.serves(), scene.routes().len()), ("Rejected", 'a', 1));
+    assert!(
+        scene.refusal('b').contains("1 of 1 smoke test failed: `fit`"),
+        "{}",
+        scene.refusal('b')
+    );
+    scene.push('c').await;
+    scene.rest().await;
+    assert_eq!((scene.phase('c'), scene.serves()), ("Promoted", 'c'));
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ fn entry(seq: u64, what: What, moment: Moment, cause: &str) -> Outgoing {
         what,
         cause: cause.to_owned(),
         evidence: None,
+        smoke: Vec::new(),
         moment: Some(Box::new(moment)),
     };
     Outgoing::of_entry(&entry).unwrap()

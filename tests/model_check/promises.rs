@@ -11,7 +11,7 @@ use perch_testkit::{World, failing, silent};
 use crate::checked::walk;
 use crate::scenarios::{
     CRASH, FAILURE, KILL, NONE, ORPHAN, REPEAT, TWO_RELEASES, alarm, amid, baking, fresh, moved,
-    newer, news, older, push, rollback, unannounced, under, watching,
+    newer, news, older, push, rollback, smoke_tested, unannounced, under, watching,
 };
 
 /// A start, what may come and go wrong, and a number of states that the walk has at least.
@@ -36,6 +36,21 @@ fn one_push_and_whatever_goes_wrong() {
         ("a function goes on without its caller", fresh(), vec![push()], ORPHAN, 3_500),
         ("the event comes twice", fresh(), vec![push()], REPEAT, 1_000),
         ("the canary fails", baking(), vec![Answers("2", failing())], CRASH, 150),
+    ]);
+}
+
+#[test]
+fn smoke_tests_and_whatever_goes_wrong() {
+    let (fit, unfit) = (|| smoke_tested(true), || smoke_tested(false));
+    hold(vec![
+        ("smoke tests and a crash", fit(), vec![push()], CRASH, 1_200),
+        ("smoke tests and a failure", fit(), vec![push()], FAILURE, 1_200),
+        ("smoke tests go on without their caller", fit(), vec![push()], ORPHAN, 4_000),
+        ("a rollback while they run", unfit(), vec![push(), rollback()], NONE, 300),
+        ("smoke tests that fail, and a crash", unfit(), vec![push()], CRASH, 250),
+        ("smoke tests that fail without a caller", unfit(), vec![push()], ORPHAN, 600),
+        ("a newer one than what fails", unfit(), vec![push(), newer()], TWO_RELEASES, 900),
+        ("a lost execution", unfit(), vec![push(), LateSweep], KILL, 100),
     ]);
 }
 

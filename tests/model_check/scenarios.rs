@@ -43,6 +43,18 @@ pub(crate) fn under(policy: WhileReleasing) -> World {
     world(&Target { while_releasing: policy, ..usual() })
 }
 
+/// The same, with smoke tests that the usual artifact passes, or fails; what comes meanwhile waits.
+pub(crate) fn smoke_tested(is_fit: bool) -> World {
+    let smoke = target().smoke_tested().build().smoke;
+    let while_releasing = WhileReleasing::Queue;
+    let world = world(&Target { smoke, while_releasing, ..usual() });
+    if !is_fit {
+        let of = (news::<String>(), image('b', "v2").identity());
+        world.lambda.change(|account| account.unfit.insert(of));
+    }
+    world
+}
+
 /// A world where the release is under way, and so is its execution.
 pub(crate) fn amid(phase: fn(ReleaseBuilder) -> ReleaseBuilder) -> World {
     let placed = phase(release().to(&usual())).build();

@@ -68,6 +68,9 @@ fn one_target(name: &str, shared: bool, dice: &mut dyn Dice) -> Target {
     if dice.once_in(3) {
         builder = builder.ignoring_alarms_at_start();
     }
+    if dice.once_in(3) {
+        builder = builder.smoke_tested();
+    }
     let policies = [WhileReleasing::Replace, WhileReleasing::Replace, WhileReleasing::Queue];
     builder = builder.while_releasing(one_of(dice, &policies));
     if dice.once_in(8) {
@@ -108,7 +111,8 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
             continue;
         };
         let behaviour = match dice.below(10) {
-            0 | 1 => Behaviour::Failing,
+            0 => Behaviour::Failing,
+            1 => Behaviour::Unfit,
             2 => Behaviour::Slow,
             3 => Behaviour::Silent,
             4 => Behaviour::TurnsBad(dice.between(0, 200)),

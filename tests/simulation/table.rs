@@ -12,8 +12,9 @@ pub(crate) fn story(script: &Script) -> String {
         let steps: Vec<String> =
             steps.iter().map(|step| format!("{} for {}", step.weight, step.bake)).collect();
         lines.push(format!(
-            "{}: {steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
+            "{}: {}{steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
             target.name,
+            if target.smoke.is_some() { "smoke tests, " } else { "" },
             target.watch,
             target.guards,
             target.judge.no_data,

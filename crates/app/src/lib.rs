@@ -28,6 +28,7 @@ pub mod reload;
 pub mod restore_traffic;
 pub mod served;
 pub mod shift_weight;
+pub mod smoke;
 mod start_release;
 pub mod step;
 pub mod stuck;

@@ -215,6 +215,7 @@ fn planned(
         synthetic: Default::default(),
         deployment: None,
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     })

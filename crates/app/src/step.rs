@@ -219,6 +219,7 @@ pub(crate) fn entry(
         what,
         cause,
         evidence: evidence.filter(|_| what == What::BakeJudged),
+        smoke: if what == What::SmokeTested { release.smoke.clone() } else { Vec::new() },
         moment: what.is_notified().then(|| Box::new(Moment::of(release))),
     }
 }

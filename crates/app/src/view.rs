@@ -96,6 +96,7 @@ fn verdict(release: &Release) -> Option<VerdictView> {
             }
             RollbackCause::Judge { reasons } => failed(reasons.clone()),
             RollbackCause::Golden { differences, .. } => failed(differences.clone()),
+            RollbackCause::Smoke { failures } => failed(failures.clone()),
             RollbackCause::Alarm { .. }
             | RollbackCause::Abort { .. }
             | RollbackCause::Deadline { .. }

@@ -166,6 +166,7 @@ impl Scene {
                     what: *what,
                     cause: "because".to_owned(),
                     evidence: None,
+                    smoke: Vec::new(),
                     moment: None,
                 };
                 items.journal.insert((release.id.clone(), *seq), entry);

@@ -35,6 +35,7 @@ mod reload;
 mod replace;
 mod restore_traffic;
 mod shift_weight;
+mod smoke;
 mod synthetic;
 mod taken_over;
 mod whole_release;

@@ -9,11 +9,12 @@ use perch_testkit::{Failure, Fault, World, at, release, target};
 
 const WEBHOOK: &str = "ssm:/perch/slack";
 
-const ALL: [What; 15] = [
+const ALL: [What; 16] = [
     What::ReleasePlanned,
     What::LedgerTaken,
     What::CodeSet,
     What::CanaryPublished,
+    What::SmokeTested,
     What::WeightShifted,
     What::BakeJudged,
     What::OrderGiven,
@@ -36,6 +37,7 @@ fn entry(what: What, cause: &str) -> JournalEntry {
         what,
         cause: cause.to_owned(),
         evidence: None,
+        smoke: Vec::new(),
         moment: None,
     }
 }
@@ -54,7 +56,13 @@ async fn tell(world: &World, entry: &JournalEntry) -> Result<(), NotifyError> {
 
 #[tokio::test]
 async fn people_hear_of_what_matters_and_of_nothing_else() {
-    let quiet = [What::LedgerTaken, What::CodeSet, What::BakeJudged, What::PromotionDecided];
+    let quiet = [
+        What::LedgerTaken,
+        What::CodeSet,
+        What::SmokeTested,
+        What::BakeJudged,
+        What::PromotionDecided,
+    ];
     for what in ALL {
         let world = world();
         tell(&world, &entry(what, "because")).await.unwrap();

@@ -18,6 +18,7 @@ fn entry(seq: u64, what: What) -> JournalEntry {
         what,
         cause: "because".to_owned(),
         evidence: None,
+        smoke: Vec::new(),
         moment: Some(Box::new(Moment::of(&release))),
     }
 }

@@ -1,8 +1,9 @@
-//! Lambda: aliases, unpublished code, versions, synthetic requests.
+//! Lambda: aliases, unpublished code, versions, synthetic requests, smoke tests.
 
 mod ask;
 mod model;
 mod requests;
+mod smoke;
 
 use std::collections::HashMap;
 

@@ -82,6 +82,7 @@ pub(crate) enum Command {
     Watch(Watch),
     Explain(looks::Explain),
     Doctor(looks::Doctor),
+    Smoke(looks::Smoke),
     Report(looks::Report),
     Replay(looks::Replay),
     Hold(decisions::Hold),

@@ -9,6 +9,7 @@ use crate::judge::sequential::Look;
 use crate::judge::{Observed, Readings, Verdict};
 use crate::names::{AliasName, FunctionName, ModelName, ReleaseId, TargetName, Version};
 use crate::release::{Driver, Release};
+use crate::smoke::SmokeResult;
 use crate::weight::Weight;
 
 /// One thing that happened to a release.
@@ -30,6 +31,9 @@ pub struct JournalEntry {
     /// What the decision rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What became of each smoke test, in the entry that they were done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smoke: Vec<SmokeResult>,
     /// How the release was then, where others are told. An entry from before there was a bus has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moment: Option<Box<Moment>>,
@@ -108,6 +112,8 @@ pub enum What {
     CodeSet,
     /// The canary version exists.
     CanaryPublished,
+    /// The canary's smoke tests were done; what a failure leads to is the next entry.
+    SmokeTested,
     /// The model is complete and may be released.
     ModelChecked,
     /// The alias, or the replicas of a step, were read back at its weight.
@@ -161,6 +167,7 @@ impl What {
             | What::DeploymentStarted
             | What::DeploymentStopped
             | What::CodeSet
+            | What::SmokeTested
             | What::ModelChecked
             | What::PromotionDecided => false,
             What::ReleasePlanned
@@ -198,6 +205,7 @@ impl What {
             | What::LedgerTaken
             | What::CodeSet
             | What::CanaryPublished
+            | What::SmokeTested
             | What::ModelChecked
             | What::WeightShifted
             | What::DeploymentStarted

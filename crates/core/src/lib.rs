@@ -17,6 +17,7 @@ pub mod phase;
 pub mod pointer;
 pub mod release;
 pub mod reload;
+pub mod smoke;
 pub mod span;
 pub mod stamp;
 pub mod stop;

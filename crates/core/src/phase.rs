@@ -246,6 +246,11 @@ pub enum RollbackCause {
         /// What was expected and what came, for each request that failed.
         differences: Vec<String>,
     },
+    /// The canary did not answer its smoke tests as expected.
+    Smoke {
+        /// The checks that failed, each with what was expected and what came.
+        failures: Vec<String>,
+    },
     /// A step of the release failed.
     Error {
         /// The error's name and message.
@@ -286,6 +291,9 @@ impl std::fmt::Display for RollbackCause {
                 differences.len(),
                 differences.join("; ")
             ),
+            RollbackCause::Smoke { failures } => {
+                write!(f, "smoke tests failed: {}", failures.join("; "))
+            }
             RollbackCause::Error { error } => write!(f, "a step failed: {error}"),
         }
     }

@@ -17,6 +17,7 @@ use crate::judge::{Judging, SentRequests, Verdict};
 use crate::names::{AlarmName, ReleaseId, TargetName, Version};
 use crate::phase::Phase;
 use crate::reload::Reload;
+use crate::smoke::SmokeResult;
 use crate::weight::Weight;
 
 /// A release. The plan is copied from the target at its start: a later `apply` changes the next one.
@@ -74,6 +75,9 @@ pub struct Release {
     /// What is known of the model and how far its servers are, for a release of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
+    /// What became of its smoke tests, once they were done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smoke: Vec<SmokeResult>,
     /// A person's decision that waits for the next look.
     #[serde(default)]
     pub order: Option<Order>,
@@ -149,6 +153,7 @@ impl Release {
                     ledger.canary = Some(version.clone());
                 }
             }
+            Event::SmokeTested { results } => self.smoke.clone_from(results),
             Event::Judged { verdict, .. } => self.verdict = Some(verdict.clone()),
             Event::WeightShifted => {
                 let names = self.names_at(self.phase.highest_weight());
@@ -182,6 +187,12 @@ impl Release {
             | Event::Revived
             | Event::TakenOver { .. } => {}
         }
+    }
+
+    /// Whether its canary exists and has to pass its smoke tests next.
+    pub fn awaits_smoke_tests(&self) -> bool {
+        let is_published = self.phase == Phase::Preparing && self.canary.is_some();
+        is_published && self.plan.smokes_before_the_shift()
     }
 
     /// The names of the replicas that have the canary at a weight.

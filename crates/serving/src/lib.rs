@@ -6,7 +6,9 @@ mod http;
 mod open_inference;
 mod perch;
 mod servers;
+mod smoke;
 pub mod tensorflow;
 
 pub use cache::Caches;
 pub use servers::Servers;
+pub use smoke::SmokeClient;

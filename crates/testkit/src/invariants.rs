@@ -13,7 +13,7 @@ use perch_core::weight::Weight;
 
 use crate::world::World;
 
-pub use promises::{late, not_the_newest, twice_released, unproven, untold};
+pub use promises::{late, not_the_newest, twice_released, unproven, untested, untold};
 
 /// The rules that hold at every moment, also while executions run.
 pub fn broken_always(world: &World) -> Vec<String> {

@@ -25,6 +25,7 @@ pub mod sim;
 pub mod store;
 pub mod uploads;
 pub mod watching;
+pub mod web;
 pub mod world;
 
 pub use build::{TargetBuilder, announcement, at, digest, image, release, target};
@@ -43,4 +44,5 @@ pub use registry::MemoryRegistry;
 pub use store::MemoryStore;
 pub use uploads::MemoryUploads;
 pub use watching::{MemoryAlarms, MemoryMetrics, failing, healthy, silent, slow};
+pub use web::MemoryWeb;
 pub use world::World;

@@ -23,6 +23,7 @@ use crate::store::ArtifactItem;
 use crate::store::MemoryStore;
 use crate::uploads::MemoryUploads;
 use crate::watching::{MemoryAlarms, MemoryMetrics};
+use crate::web::MemoryWeb;
 
 /// Everything that use cases reach through ports.
 #[derive(Debug)]
@@ -53,6 +54,8 @@ pub struct World {
     pub topic: MemoryTopic,
     /// Slack.
     pub slack: MemorySlack,
+    /// Servers that answer over HTTP.
+    pub web: MemoryWeb,
 }
 
 impl World {
@@ -72,6 +75,7 @@ impl World {
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
             slack: MemorySlack::new(&calls),
+            web: MemoryWeb::new(&calls),
             calls,
         }
     }
@@ -112,6 +116,7 @@ impl World {
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
             slack: self.slack.fork(&calls),
+            web: self.web.fork(&calls),
             calls,
         }
     }
@@ -233,6 +238,7 @@ fn filler(release: &Release, seq: u64) -> JournalEntry {
         what,
         cause: "placed by the test".to_owned(),
         evidence: None,
+        smoke: Vec::new(),
         moment: None,
     }
 }

@@ -34,6 +34,7 @@ fn entry(release: &Release, seq: u64) -> JournalEntry {
         what: What::ReleasePlanned,
         cause: "test".to_owned(),
         evidence: None,
+        smoke: Vec::new(),
         moment: None,
     }
 }

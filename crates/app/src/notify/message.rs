@@ -56,6 +56,7 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::LedgerTaken => format!("{target}: way back recorded"),
         What::CodeSet => format!("{target}: code set"),
         What::CanaryPublished => format!("{target}: canary published"),
+        What::SmokeTested => format!("{target}: smoke tested"),
         What::ModelChecked => format!("{target}: {} is complete", release.artifact),
         What::WeightShifted
         | What::DeploymentStarted

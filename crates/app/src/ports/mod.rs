@@ -13,6 +13,7 @@ mod notify;
 mod requests;
 mod secrets;
 mod servers;
+mod smoke;
 mod store;
 mod sweep;
 mod targets;
@@ -36,6 +37,7 @@ pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;
 pub use servers::{FindReplicas, ReadFleet, ServeModel, SwitchCache, Switched};
+pub use smoke::{InvokeVersion, RequestUrl, UrlRequest};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,

@@ -64,13 +64,13 @@ impl AskVersion for Functions {
 }
 
 /// Errors of `Invoke` that are the version's own (API Reference, `Invoke`, "Errors").
-fn is_of_the_version(code: Option<&str>) -> bool {
+pub(super) fn is_of_the_version(code: Option<&str>) -> bool {
     matches!(
         code,
         Some("InvalidRuntimeException" | "InvalidZipFileException" | "RequestTooLargeException")
     )
 }
 
-fn said(payload: &[u8]) -> String {
+pub(super) fn said(payload: &[u8]) -> String {
     String::from_utf8_lossy(payload).chars().take(SAID).collect()
 }

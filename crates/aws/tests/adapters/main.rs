@@ -12,6 +12,7 @@ mod executions;
 mod images;
 mod lambda;
 mod lambda_model;
+mod lambda_smoke;
 mod letters;
 mod lifecycle;
 mod models;

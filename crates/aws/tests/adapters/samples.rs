@@ -132,6 +132,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         synthetic: Default::default(),
         deployment: None,
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     }
@@ -172,6 +173,7 @@ pub(crate) fn entry(seq: u64, what: What) -> JournalEntry {
         what,
         cause: "as decided".into(),
         evidence: None,
+        smoke: Vec::new(),
         moment: None,
     }
 }

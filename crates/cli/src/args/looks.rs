@@ -1,9 +1,9 @@
-//! Commands that look into things: `perch explain`, `perch doctor` and `perch report`.
+//! Commands that look into things: `perch explain`, `perch doctor`, `perch smoke` and `perch report`.
 
 use std::path::PathBuf;
 
 use clap::Args;
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName, Version};
 
 /// Say why nothing happened
 #[derive(Debug, Args)]
@@ -42,6 +42,30 @@ pub(crate) struct Doctor {
     /// Show the checks that are ok, too
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+/// Try the smoke tests of a target from here
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sends the checks as a release does, and prints what came back. Nothing is
+written down and nothing is moved. Exit code 0 when all passed, else 1.
+
+Without --version: the canary of the release that is under way, else the version
+that serves. Checks over HTTP go where the target says, whatever the version.
+
+Examples:
+  perch smoke news-classifier
+  perch smoke news-classifier --version 7
+  perch smoke news-classifier -f target.yaml    try checks before they are applied")]
+pub(crate) struct Smoke {
+    /// The target
+    pub(crate) target: TargetName,
+    /// The version of the function that is invoked
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<Version>,
+    /// A target file whose checks are tried instead of those applied; - reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<String>,
 }
 
 /// Write a page about a release: what was decided, on what evidence

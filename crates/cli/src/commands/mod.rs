@@ -14,6 +14,7 @@ mod print;
 pub(crate) mod replay;
 mod report;
 mod simulate;
+mod smoke;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -160,6 +161,11 @@ async fn look(
             let services = perch.services();
             let letters = perch.dead_letters().await.map(|(letters, _)| letters);
             return doctor::run(&perch.ports(&services), letters, args, now, console).await;
+        }
+        Command::Smoke(args) => {
+            let (lambda, web) = (perch.services().lambda, perch_serving::SmokeClient::new()?);
+            let stdin = &mut std::io::stdin().lock();
+            return smoke::run(store, (&lambda, &web), args, stdin, console).await;
         }
         Command::Watch(args) => return watch::run(store, args, console).await,
         _ => {}

@@ -8,6 +8,7 @@ mod line;
 mod list;
 mod replay;
 mod report;
+mod smoke;
 mod start;
 
 use perch_app::doctor::Ports;

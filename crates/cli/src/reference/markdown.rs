@@ -38,6 +38,7 @@ const RULES: &str = "\
   5s, 10s, 20s and 30s are accepted where `PERCH_LAMBDA_RESOLUTION=1` says that metrics come by the
   second, as on the local stack.
 - Every bake is at least as long as `judge.interval`.
+- A check of `smoke` has `invoke` or `http`, not both. All checks together take 60 s at most ([smoke tests](smoke-tests.md)).
 - `deadline` is longer than all bakes together. Without it: three times the bakes plus one hour.
 - An alias belongs to one target.
 ";
@@ -130,6 +131,7 @@ impl<'a> Fields<'a> {
             "object" => "fields".to_owned(),
             "array" => "list".to_owned(),
             "integer" => "whole number".to_owned(),
+            "" if kind["pattern"].is_null() => "any value".to_owned(),
             _ => "text".to_owned(),
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod models;
 mod notes;
 mod release;
 mod releases;
+mod smoke;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub(crate) use looks::{answers, findings};
 pub(crate) use notes::notes;
 pub(crate) use release::release;
 pub(crate) use releases::releases;
+pub(crate) use smoke::{lines as smoke_lines, smoke};
 pub(crate) use targets::{TargetView, by, target, targets};
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};

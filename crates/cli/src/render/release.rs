@@ -9,7 +9,7 @@ use perch_core::target::Quantile;
 use perch_core::weight::Weight;
 
 use super::text::{arm, bar, between, clock, length, stamp};
-use super::{block, finish, header, phase, table};
+use super::{block, finish, header, phase, smoke_lines, table};
 use crate::console::Look;
 
 /// A release with its journal; `quantile` is the one that its judge compares.
@@ -86,9 +86,10 @@ fn timeline(journal: &[JournalEntry], quantile: Quantile, look: Look) -> String 
     finish(table)
 }
 
-/// The cause and, below it, what both arms answered.
+/// The cause and, below it, what was tested, and what both arms answered.
 fn account(entry: &JournalEntry, quantile: Quantile) -> String {
     let mut lines = vec![entry.cause.clone()];
+    lines.extend(smoke_lines(&entry.smoke));
     lines.extend(entry.evidence.iter().flat_map(|evidence| both_arms(evidence, quantile)));
     lines.join("\n")
 }

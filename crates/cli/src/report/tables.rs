@@ -7,6 +7,7 @@ use perch_core::phase::Phase;
 use perch_core::release::Release;
 
 use crate::render::evidence::signal_row;
+use crate::render::smoke_lines;
 use crate::render::text::{chance, clock, odds, share, stamp};
 
 /// A table with a caption.
@@ -139,15 +140,18 @@ fn weights(evidence: &Evidence) -> [String; 5] {
     ]
 }
 
+/// The cause of an entry and, behind it, what became of each smoke test.
+fn why(entry: &JournalEntry) -> String {
+    if entry.smoke.is_empty() {
+        return entry.cause.clone();
+    }
+    format!("{} ({})", entry.cause, smoke_lines(&entry.smoke).join("; "))
+}
+
 /// The journal, oldest first.
 pub(crate) fn journal(journal: &[JournalEntry]) -> Table {
     let rows = journal.iter().map(|entry| {
-        vec![
-            entry.seq.to_string(),
-            stamp(entry.at),
-            format!("{:?}", entry.what),
-            entry.cause.clone(),
-        ]
+        vec![entry.seq.to_string(), stamp(entry.at), format!("{:?}", entry.what), why(entry)]
     });
     Table {
         caption: "Journal, oldest first".to_owned(),

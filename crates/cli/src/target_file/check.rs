@@ -68,6 +68,12 @@ fn place_of(problem: &Problem, target: &Target) -> Path {
             return path;
         }
     }
+    // A check is named in the message, before the colon.
+    if problem.field == "smoke.checks"
+        && let Some(path) = problem.message.split_once(": ").and_then(|(path, _)| Path::parse(path))
+    {
+        return path;
+    }
     Path::parse(problem.field).unwrap_or_default()
 }
 

@@ -20,6 +20,12 @@ pub(crate) fn decision(followed: &Followed, release: &Release, now: Timestamp) -
     let kept = kept(release, followed.stop.as_ref(), now);
     match &release.phase {
         Phase::Pending => "waits for its execution to take it up".to_owned(),
+        Phase::Preparing if release.awaits_smoke_tests() => {
+            format!("sends the canary its smoke tests, then {}", after(release, 0))
+        }
+        Phase::Preparing if plan.smokes_before_the_shift() => {
+            format!("publishes the canary version, then tests it, then {}", after(release, 0))
+        }
         Phase::Preparing => format!("publishes the canary version, then {}", after(release, 0)),
         // Only a canary without traffic is kept from its shift.
         Phase::Shifting { weight, .. } => match kept.filter(|_| release.weight() == Weight::ZERO) {

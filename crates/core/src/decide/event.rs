@@ -5,6 +5,7 @@ use crate::judge::Verdict;
 use crate::names::{AlarmName, DeploymentId, Version};
 use crate::phase::RollbackCause;
 use crate::reload::{LeftOut, ModelFacts};
+use crate::smoke::SmokeResult;
 use crate::stop::Stop;
 use crate::weight::Weight;
 
@@ -32,6 +33,11 @@ pub enum Event {
     CanaryPublished {
         /// The version.
         version: Version,
+    },
+    /// The canary's smoke tests were done.
+    SmokeTested {
+        /// What became of each.
+        results: Vec<SmokeResult>,
     },
     /// The model is complete and may be released.
     ModelChecked {
@@ -113,6 +119,7 @@ impl Event {
             Event::Refused { .. } => "Refused",
             Event::CodeSet { .. } => "CodeSet",
             Event::CanaryPublished { .. } => "CanaryPublished",
+            Event::SmokeTested { .. } => "SmokeTested",
             Event::ModelChecked { .. } => "ModelChecked",
             Event::WeightShifted => "WeightShifted",
             Event::DeploymentStarted { .. } => "DeploymentStarted",

@@ -6,6 +6,7 @@
 mod bake;
 mod event;
 mod follow;
+mod gate;
 mod next;
 mod words;
 
@@ -93,7 +94,13 @@ pub fn decide(
             if let Some(judging) = &release.judging {
                 text += &format!("; {}", judging.plan(&plan.judge.method()));
             }
-            advance(release, 0, vec![(What::CanaryPublished, text)])
+            gate::published(release, vec![(What::CanaryPublished, text)])
+        }
+        (Phase::Preparing, Event::SmokeTested { results }) if release.canary.is_some() => {
+            gate::before_the_shift(release, results)
+        }
+        (Phase::Shifting { .. }, Event::SmokeTested { results }) => {
+            gate::once_begun(release, results, now)
         }
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {
             phase: Phase::Baking { step: *step, weight: *weight, since: now },
@@ -239,6 +246,7 @@ pub fn decide(
             | Event::Refused { .. }
             | Event::CodeSet { .. }
             | Event::CanaryPublished { .. }
+            | Event::SmokeTested { .. }
             | Event::ModelChecked { .. }
             | Event::WeightShifted
             | Event::DeploymentStarted { .. }

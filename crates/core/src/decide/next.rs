@@ -15,6 +15,8 @@ pub enum Next {
         /// Wait this long first.
         after_seconds: u64,
     },
+    /// Send the canary its smoke tests.
+    Smoke,
     /// Move the alias to the weight of the step.
     Shift {
         /// Wait this long first.
@@ -60,6 +62,7 @@ impl Next {
     pub fn name(self) -> &'static str {
         match self {
             Next::Prepare { .. } => "Prepare",
+            Next::Smoke => "Smoke",
             Next::Shift { .. } => "Shift",
             Next::Judge { .. } => "Judge",
             Next::Promote { .. } => "Promote",
@@ -74,9 +77,9 @@ impl Next {
     }
 
     /// Every name, for the contract test of the state machines.
-    pub const NAMES: [&str; 11] = [
-        "Prepare", "Shift", "Judge", "Promote", "Follow", "Await", "Rollback", "Unwind", "Restore",
-        "Close", "End",
+    pub const NAMES: [&str; 12] = [
+        "Prepare", "Smoke", "Shift", "Judge", "Promote", "Follow", "Await", "Rollback", "Unwind",
+        "Restore", "Close", "End",
     ];
 
     /// What moves the release to the weight that its phase asks for.
@@ -105,7 +108,7 @@ impl Next {
             | Next::Follow { after_seconds }
             | Next::Unwind { after_seconds }
             | Next::Restore { after_seconds } => after_seconds,
-            Next::Await | Next::Rollback | Next::Close | Next::End => 0,
+            Next::Await | Next::Smoke | Next::Rollback | Next::Close | Next::End => 0,
         }
     }
 }
@@ -113,6 +116,7 @@ impl Next {
 /// What is next for a release as it stands: the answer to a repeated request.
 pub fn resume(release: &Release, now: Timestamp) -> Next {
     match &release.phase {
+        Phase::Preparing if release.awaits_smoke_tests() => Next::Smoke,
         Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
         Phase::Shifting { .. } => Next::shift(&release.plan),
         Phase::Baking { step, since, .. } => {

@@ -4,13 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Lane};
 use crate::head::{AliasSnapshot, Ledger, Snapshot};
 use crate::judge::{Outcome, Reason, Verdict};
 use crate::release::{Cause, Order, Plan};
+use crate::smoke::{SmokeResult, all_passed};
 use crate::span::Span;
 use crate::stop::Stop;
-use crate::target::{AlarmAtStart, JudgeRule, Lambda, NoData, Step};
+use crate::target::{AlarmAtStart, JudgeRule, Lambda, NoData, SmokeTests, Step};
 use crate::weight::Weight;
 
 fn at(seconds: i64) -> Timestamp {
@@ -57,6 +58,7 @@ fn release(phase: Phase) -> Release {
         plan: Plan {
             driver: Driver::Alias(lambda()),
             cache: None,
+            smoke: None,
             steps: vec![step(10, 120), step(50, 120)],
             judge: JudgeRule::default(),
             guards: Vec::new(),
@@ -78,6 +80,7 @@ fn release(phase: Phase) -> Release {
         synthetic: Default::default(),
         deployment: None,
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     }
@@ -112,6 +115,25 @@ fn judged(outcome: Outcome) -> Event {
     Event::Judged { verdict: verdict(outcome), stop: None }
 }
 
+fn smoked(passed: bool) -> Event {
+    let differences =
+        if passed { Vec::new() } else { vec!["status: expected 200, got 503".into()] };
+    let result = SmokeResult {
+        name: "health".into(),
+        passed,
+        status: Some(if passed { 200 } else { 503 }),
+        latency_ms: 40,
+        differences,
+    };
+    Event::SmokeTested { results: vec![result] }
+}
+
+fn smoke_tests() -> Option<SmokeTests> {
+    let checks =
+        serde_json::json!({ "checks": [{ "name": "health", "invoke": { "payload": {} } }] });
+    serde_json::from_value(checks).unwrap()
+}
+
 fn phases() -> Vec<Phase> {
     vec![
         Phase::Pending,
@@ -136,6 +158,8 @@ fn events() -> Vec<Event> {
         Event::Refused { why: "no alias".into() },
         Event::CodeSet { code: "c".into() },
         Event::CanaryPublished { version: "8".parse().unwrap() },
+        smoked(true),
+        smoked(false),
         Event::WeightShifted,
         judged(Outcome::Pass),
         judged(Outcome::Fail),
@@ -152,6 +176,9 @@ fn events() -> Vec<Event> {
 fn label(event: &Event) -> String {
     if let Event::Judged { verdict, .. } = event {
         return format!("Judged {}", verdict.outcome);
+    }
+    if let Event::SmokeTested { results } = event {
+        return format!("SmokeTested {}", if all_passed(results) { "Pass" } else { "Fail" });
     }
     event.name().to_owned()
 }
@@ -324,6 +351,65 @@ fn a_plan_without_steps_goes_straight_to_the_promotion() {
 }
 
 #[test]
+fn a_canary_is_smoke_tested_before_its_first_traffic() {
+    let mut gated = release(Phase::Preparing);
+    gated.plan.smoke = smoke_tests();
+    gated.canary = None;
+    let resumed = |release: &Release| next::resume(release, at(0)).name();
+    assert_eq!(resumed(&gated), "Prepare");
+    let published = Event::CanaryPublished { version: "8".parse().unwrap() };
+    assert_eq!(next_of(&gated, published.clone(), at(0)), ("Preparing".into(), "Smoke +0s".into()));
+    assert!(decide(&gated, &smoked(true), at(0)).is_err(), "there is nothing to test yet");
+    gated.learn(&published);
+    assert_eq!(resumed(&gated), "Smoke");
+    assert_eq!(next_of(&gated, smoked(true), at(1)), ("Shifting".into(), "Shift +0s".into()));
+    let failed = decide(&gated, &smoked(false), at(1)).unwrap();
+    assert_eq!((failed.phase.name(), failed.next), ("Rejected", Next::Close));
+    let text = "1 of 1 smoke test failed: `health`: status: expected 200, got 503";
+    assert_eq!(
+        failed.entries,
+        [
+            (What::SmokeTested, text.to_owned()),
+            (What::ReleaseRejected, format!("{text}. No traffic was moved")),
+        ]
+    );
+    let none = Event::SmokeTested { results: Vec::new() };
+    assert_eq!(next_of(&gated, none, at(1)).0, "Rejected", "no result is no pass");
+}
+
+#[test]
+fn smoke_tests_of_a_driver_that_has_begun_take_its_traffic_back() {
+    let begun = release(Phase::Shifting { step: 0, weight: percent(10), from: percent(0) });
+    let passed = decide(&begun, &smoked(true), at(1)).unwrap();
+    assert_eq!(
+        (passed.phase, passed.next),
+        (begun.phase.clone(), Next::Shift { after_seconds: 0 })
+    );
+    let failed = decide(&begun, &smoked(false), at(1)).unwrap();
+    let failures = vec!["`health`: status: expected 200, got 503".to_owned()];
+    let cause = RollbackCause::Smoke { failures };
+    assert_eq!(failed.phase, Phase::RollingBack { cause: cause.clone(), from: percent(10) });
+    assert_eq!(failed.entries[1].1, cause.to_string());
+    assert_eq!(cause.to_string(), "smoke tests failed: `health`: status: expected 200, got 503");
+}
+
+#[test]
+fn a_way_back_by_a_person_has_no_smoke_tests() {
+    let target = serde_json::json!({
+        "apiVersion": "perch/v1", "kind": "Target", "name": "news",
+        "service": { "lambda": { "function": "news", "alias": "live" } },
+        "sources": { "image": { "repository": "news", "tags": ["v*"] } },
+        "rollout": { "steps": [{ "weight": "10%", "bake": "5m" }] },
+        "smoke": smoke_tests(),
+    });
+    let target = serde_json::from_value(target).unwrap();
+    for lane in [Lane::Code, Lane::Model] {
+        assert!(Plan::of(&target, lane).unwrap().smokes_before_the_shift());
+        assert!(!Plan::at_once(&target, lane).unwrap().smokes_before_the_shift());
+    }
+}
+
+#[test]
 fn an_illegal_pair_names_both() {
     let error = decide(&release(Phase::Promoted), &Event::WeightShifted, at(0)).unwrap_err();
     assert_eq!(error.to_string(), "WeightShifted has no place in phase Promoted of release r-1");
@@ -334,7 +420,7 @@ proptest! {
     /// to the baseline, and nothing is promoted unless every bake before ended in a Pass.
     #[test]
     fn any_sequence_of_events_keeps_the_promises(
-        picks in prop::collection::vec((0usize..14, 1i64..200), 1..60),
+        picks in prop::collection::vec((0usize..16, 1i64..200), 1..60),
     ) {
         let mut release = release(Phase::Pending);
         let (mut now, mut passes) = (at(0), 0usize);

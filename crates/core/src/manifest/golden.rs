@@ -138,7 +138,7 @@ fn unusable(expect: &Value) -> Option<String> {
 }
 
 /// A value as people can read it in one line.
-fn short(value: &Value) -> String {
+pub(crate) fn short(value: &Value) -> String {
     const MOST: usize = 120;
     let text = value.to_string();
     match text.char_indices().nth(MOST) {

@@ -15,6 +15,7 @@ mod single;
 pub use canonical::signed_bytes;
 pub use check::{Checksum, Fault, FileFault, Found, Stored, fault, too_large};
 pub use file::{FilePath, InvalidPath, InvalidSha256, ManifestFile, Multipart, Sha256};
+pub(crate) use golden::short;
 pub use golden::{GoldenRequest, InvalidGolden, difference, read_golden};
 pub use read::{InvalidManifest, MOST_BYTES, MOST_FILES};
 pub use requirement::{InvalidRequirement, Missed, Requirement};

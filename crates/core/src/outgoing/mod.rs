@@ -55,6 +55,7 @@ fn name(what: What, artifact: &Artifact) -> Option<&'static str> {
         What::BakeJudged
         | What::LedgerTaken
         | What::CodeSet
+        | What::SmokeTested
         | What::ModelChecked
         | What::DeploymentStarted
         | What::DeploymentStopped

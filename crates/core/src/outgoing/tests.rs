@@ -2,11 +2,12 @@ use super::*;
 use crate::journal::{Moment, Moved};
 use crate::weight::Weight;
 
-const ALL: [What; 24] = [
+const ALL: [What; 25] = [
     What::ReleasePlanned,
     What::LedgerTaken,
     What::CodeSet,
     What::CanaryPublished,
+    What::SmokeTested,
     What::ModelChecked,
     What::WeightShifted,
     What::DeploymentStarted,
@@ -55,6 +56,7 @@ fn entry(what: What, artifact: Artifact) -> JournalEntry {
         what,
         cause: "because".into(),
         evidence: None,
+        smoke: Vec::new(),
         moment: Some(Box::new(moment)),
     }
 }

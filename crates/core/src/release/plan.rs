@@ -8,7 +8,7 @@ use crate::artifact::Lane;
 use crate::names::AlarmName;
 use crate::span::Span;
 use crate::target::{
-    AlarmAtStart, Cache, CodeDeploy, JudgeRule, Lambda, ModelServers, Step, Target,
+    AlarmAtStart, Cache, CodeDeploy, JudgeRule, Lambda, ModelServers, SmokeTests, Step, Target,
 };
 use crate::weight::Weight;
 
@@ -93,6 +93,9 @@ pub struct Plan {
     /// The cache in front of the model, for a release of a model.
     #[serde(default)]
     pub cache: Option<Cache>,
+    /// What the canary has to answer before its first traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<SmokeTests>,
     /// The steps before full traffic.
     pub steps: Vec<Step>,
     /// How the canary is judged.
@@ -111,9 +114,15 @@ impl Plan {
     /// that takes them.
     pub fn of(target: &Target, lane: Lane) -> Option<Self> {
         let driver = Driver::of(target, lane)?;
+        let smoke = match driver {
+            Driver::Alias(_) => target.smoke.clone(),
+            // The golden requests of its manifest are asked on each replica.
+            Driver::Servers(_) => None,
+        };
         let plan = Self {
             driver,
             cache: None,
+            smoke,
             steps: target.rollout.steps(),
             judge: target.judge.clone(),
             guards: target.guards.clone(),
@@ -136,6 +145,16 @@ impl Plan {
             watch: own.watch.unwrap_or(self.watch),
             ..self
         }
+    }
+
+    /// Whether the smoke tests come between the canary's publication and its first shift. A driver that
+    /// moves the weights itself has a moment of its own for them.
+    pub fn smokes_before_the_shift(&self) -> bool {
+        self.smoke.is_some()
+            && match self.driver {
+                Driver::Alias(_) => true,
+                Driver::Servers(_) => false,
+            }
     }
 
     /// The steps that so many replicas can carry: each weight becomes the share of the replicas that is
@@ -228,11 +247,17 @@ impl Plan {
         rule.latency.warm_up.map_or(usual, Span::duration)
     }
 
-    /// A person goes back to a version that served before: all traffic at once. No guard and no
-    /// watch takes that back, because automation never moves past a person's decision.
+    /// A person goes back to a version that served before: all traffic at once. No smoke test, no guard
+    /// and no watch stands against that, because automation never moves past a person's decision.
     pub fn at_once(target: &Target, lane: Lane) -> Option<Self> {
         let plan = Self::of(target, lane)?;
-        Some(Self { steps: Vec::new(), guards: Vec::new(), watch: Span::seconds(0), ..plan })
+        Some(Self {
+            smoke: None,
+            steps: Vec::new(),
+            guards: Vec::new(),
+            watch: Span::seconds(0),
+            ..plan
+        })
     }
 }
 

@@ -70,6 +70,7 @@ fn release(phase: Phase) -> Release {
         synthetic: Default::default(),
         deployment: None,
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     }

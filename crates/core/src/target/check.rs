@@ -3,6 +3,7 @@
 use super::deployment_check::deployment_problems;
 use super::evidence_check::{percentile_problems, synthetic_problems};
 use super::models_check::model_problems;
+use super::smoke_check::smoke_problems;
 use super::{LatencyRule, Rule, Strictness, Target};
 use crate::artifact::Lane;
 use crate::judge::sequential::Signal;
@@ -108,7 +109,7 @@ impl Target {
         for (field, message) in deployment_problems(self, resolution) {
             problem(field, message);
         }
-        for (field, message) in model_problems(self) {
+        for (field, message) in model_problems(self).into_iter().chain(smoke_problems(self)) {
             problem(field, message);
         }
         if let Some(deadline) = self.deadline {

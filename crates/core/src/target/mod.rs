@@ -15,6 +15,8 @@ mod preset;
 mod rollout;
 mod service;
 mod size;
+mod smoke;
+mod smoke_check;
 mod tensorflow;
 
 pub use check::{MetricResolution, Problem};
@@ -33,6 +35,8 @@ pub use preset::Preset;
 pub use rollout::{InvalidRollout, Rollout, Step};
 pub use service::{ImageSource, Lambda, PackageSource, Service, Sources};
 pub use size::{ByteSize, InvalidSize};
+pub use smoke::{Expect, HttpCheck, InvokeCheck, Method, SmokeCheck, SmokeTests};
+pub use smoke_check::LONGEST as LONGEST_SMOKE;
 pub use tensorflow::{OtherModel, Tensorflow};
 
 use serde::{Deserialize, Serialize};
@@ -55,6 +59,10 @@ pub struct Target {
     pub service: Service,
     /// Where artifacts come from. At least one source.
     pub sources: Sources,
+    /// Requests to the canary before it gets any traffic. Releases to model servers have the model's
+    /// golden requests instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoke: Option<SmokeTests>,
     /// How traffic moves to a new artifact.
     pub rollout: Rollout,
     /// When a canary is good enough.

@@ -8,6 +8,7 @@ mod child;
 mod mlserver;
 mod perch;
 mod redis_server;
+mod smoke;
 mod snippets;
 mod tensorflow;
 mod triton;

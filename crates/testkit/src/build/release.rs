@@ -42,6 +42,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         synthetic: Default::default(),
         deployment: None,
         reload: None,
+        smoke: Vec::new(),
         order: None,
         ignored_guards: Vec::new(),
     })

@@ -29,6 +29,7 @@ pub fn target() -> TargetBuilder {
             model_servers: None,
         },
         sources: Sources { image: Some(source), package: None, model: None },
+        smoke: None,
         rollout: Rollout::Steps(vec![step(10, 120), step(50, 120)]),
         judge: JudgeRule { rule: Rule::Thresholds, ..JudgeRule::default() },
         model_release: ModelRelease::default(),
@@ -109,6 +110,20 @@ impl TargetBuilder {
     /// With this answer to too few requests, before `noData`.
     pub fn with_low_traffic(mut self, low_traffic: LowTraffic) -> Self {
         self.0.judge.low_traffic = low_traffic;
+        self
+    }
+
+    /// With a smoke test that versions of unfit code fail.
+    pub fn smoke_tested(self) -> Self {
+        self.with_smoke_tests(serde_json::json!({ "checks": [{
+            "name": "fit", "invoke": { "payload": { "text": "late goal" } },
+            "expect": { "json": { "$.fit": true } },
+        }] }))
+    }
+
+    /// With the smoke tests that this JSON describes.
+    pub fn with_smoke_tests(mut self, tests: serde_json::Value) -> Self {
+        self.0.smoke = Some(serde_json::from_value(tests).unwrap());
         self
     }
 

@@ -10,6 +10,7 @@ use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::Outcome;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
+use perch_core::smoke::all_passed;
 use perch_core::target::{Target, WhileReleasing};
 
 use crate::world::World;
@@ -76,6 +77,20 @@ pub fn unproven(world: &World) -> Vec<String> {
         }
     }
     broken
+}
+
+/// Why the canary of a release may have no traffic yet (P9): it has smoke tests, and they did not all
+/// pass, or were said to without being so.
+pub fn untested(world: &World, release: &Release) -> Option<String> {
+    release.plan.smoke.as_ref()?;
+    let passed = |entry: &JournalEntry| entry.what == What::SmokeTested && all_passed(&entry.smoke);
+    if !world.journal(&release.id).iter().any(passed) {
+        return Some(format!("{} has no smoke tests that passed", release.id));
+    }
+    let function = &release.plan.driver.alias()?.function;
+    let canary = release.canary.as_ref()?;
+    let unfit = world.lambda.read(|account| account.is_unfit(function, canary)).unwrap_or(true);
+    unfit.then(|| format!("version {canary} of {function} fails its smoke tests"))
 }
 
 /// The shift to the plan's first step needs no verdict.

@@ -8,6 +8,7 @@ mod alias;
 mod code;
 mod model;
 mod requests;
+mod smoke;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -50,6 +51,8 @@ pub struct Account {
     pub requests: Vec<(String, serde_json::Value)>,
     /// What versions answer to requests, by the name of their model.
     pub answers: BTreeMap<String, Asked>,
+    /// Functions with the code whose versions fail their smoke tests.
+    pub unfit: BTreeSet<(String, String)>,
     revisions: u64,
 }
 

@@ -6,7 +6,7 @@ use perch_app::deployment::{follow, unwind};
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::{StepError, StepInput, StepOutput};
-use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight};
+use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight, smoke};
 use perch_core::names::ReleaseId;
 
 use super::route::{self, error_type};
@@ -34,6 +34,8 @@ pub struct Execution {
 pub enum State {
     /// canary-deploy: `PrepareCanary`
     Prepare(StepInput),
+    /// canary-deploy: `RunSmokeTests`
+    Smoke(StepInput),
     /// canary-deploy: `ShiftWeight`
     Shift(StepInput),
     /// canary-deploy: `JudgeCanary`
@@ -71,6 +73,7 @@ impl State {
     pub fn name(&self) -> &'static str {
         match self {
             State::Prepare(_) => "PrepareCanary",
+            State::Smoke(_) => "RunSmokeTests",
             State::Shift(_) => "ShiftWeight",
             State::Judge(_) => "JudgeCanary",
             State::Promote(_) => "PromoteCanary",
@@ -125,6 +128,7 @@ impl Execution {
     pub(crate) fn release(&self) -> Option<ReleaseId> {
         match &self.state {
             State::Prepare(input)
+            | State::Smoke(input)
             | State::Shift(input)
             | State::Judge(input)
             | State::Promote(input)
@@ -197,11 +201,15 @@ impl Execution {
         if self.machine == Machine::ModelReload || restores {
             return self.invoke_reload(world, now).await;
         }
-        let World { store, lambda, uploads, metrics, alarms, deployments, executions, .. } = world;
+        let World { store, lambda, uploads, metrics, alarms, deployments, executions, web, .. } =
+            world;
         let checks = (lambda, uploads, alarms, metrics);
         Ok(match &self.state {
             State::Prepare(input) => {
                 Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)
+            }
+            State::Smoke(input) => {
+                Answer::Step(smoke::run(store, (lambda, web), input, || now).await?)
             }
             State::Shift(input) => {
                 Answer::Step(shift_weight::run(store, lambda, input, now).await?)

@@ -56,7 +56,8 @@ impl Execution {
                 close_release::run(store, executions, input, now).await?;
                 Answer::Closed
             }
-            State::Restore(_)
+            State::Smoke(_)
+            | State::Restore(_)
             | State::Follow(_)
             | State::StopDeployment(_)
             | State::StopCanaryDeploy(_)

@@ -54,6 +54,10 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
             "Unavailable" | "Conflict" => retry(6, 1.0, 2.0, 20.0),
             _ => NEVER,
         },
+        State::Smoke(_) => match error {
+            "Unavailable" | "Conflict" => retry(3, 1.0, 2.0, 20.0),
+            _ => NEVER,
+        },
         State::Restore(_) | State::RestoreReplicas(_) | State::StopDeployment(_) => match error {
             "Illegal" | "Invalid" => NEVER,
             _ => retry(20, 1.0, 1.5, 60.0),
@@ -73,6 +77,7 @@ pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> Stat
     let text = format!("{}: {error}", error_type(error));
     match state {
         State::Prepare(_)
+        | State::Smoke(_)
         | State::Shift(_)
         | State::Judge(_)
         | State::Promote(_)
@@ -135,6 +140,7 @@ fn dispatch(output: &StepOutput) -> State {
     let step = StepInput { release_id: release_id.clone(), fence };
     match output.next.as_str() {
         "Prepare" => State::Prepare(step),
+        "Smoke" => State::Smoke(step),
         "Shift" => State::Shift(step),
         "Judge" => State::Judge(step),
         "Promote" => State::Promote(step),

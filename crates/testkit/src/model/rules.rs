@@ -13,6 +13,7 @@ use perch_core::weight::Weight;
 
 use super::state::State;
 use super::task::{Task, Work};
+use crate::invariants::untested;
 use crate::machines::State as MachineState;
 use crate::world::World;
 
@@ -105,6 +106,9 @@ impl Rules<'_> {
         }
         if release.plan.driver.alias() == Some(&lambda) && !fits(&release, &before, &after) {
             found.push(("P6", format!("{before} was followed by {after}")));
+        }
+        if let Some(why) = untested(self.after, &release) {
+            found.push(("P9", format!("{after} was written: {why}")));
         }
         found
     }

@@ -24,7 +24,7 @@ const ASYNC_ATTEMPTS: u8 = 3;
 
 /// Calls that no other task can tell apart from none: what they read never changes here, and what
 /// they write nobody reads.
-const FREE: [&str; 12] = [
+const FREE: [&str; 14] = [
     "by_source",
     "by_guard",
     "target",
@@ -34,6 +34,8 @@ const FREE: [&str; 12] = [
     "version",
     "has_provisioned_concurrency",
     "image",
+    "invoke",
+    "request",
     "alarms",
     "versions",
     "alias_total",
@@ -42,7 +44,7 @@ const FREE: [&str; 12] = [
 /// The calls that are free where these events come: readings only while nothing changes them.
 pub(super) fn free_beside(events: &[Event]) -> &'static [&'static str] {
     let changes = events.iter().any(|event| matches!(event, Event::Answers(..) | Event::Guard(..)));
-    if changes { &FREE[..9] } else { &FREE }
+    if changes { &FREE[..11] } else { &FREE }
 }
 
 /// What is done.
@@ -198,6 +200,7 @@ impl Task {
 fn name(state: &State) -> &'static str {
     match state {
         State::Prepare(_) => "PrepareCanary",
+        State::Smoke(_) => "RunSmokeTests",
         State::Shift(_) => "ShiftWeight",
         State::Judge(_) => "JudgeCanary",
         State::Promote(_) => "PromoteCanary",
@@ -217,6 +220,7 @@ fn name(state: &State) -> &'static str {
 fn fence(state: &State) -> Option<Fence> {
     match state {
         State::Prepare(step)
+        | State::Smoke(step)
         | State::Shift(step)
         | State::Judge(step)
         | State::Promote(step)

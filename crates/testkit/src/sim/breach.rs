@@ -1,6 +1,6 @@
 //! Ports that are broken on purpose: a simulation that can't find them would prove nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perch_core::head::Fence;
 use perch_core::names::{FunctionName, ReleaseId, TargetName};
@@ -27,6 +27,8 @@ pub enum Breach {
     StopHidden,
     /// Metrics are always fine.
     JudgeBlind,
+    /// Smoke tests are always answered as expected.
+    SmokeBlind,
     /// The stream takes a failed notification for one that was told.
     StreamForgets,
     /// The sweep never runs.
@@ -35,7 +37,7 @@ pub enum Breach {
 
 impl Breach {
     /// Every one.
-    pub const ALL: [Breach; 9] = [
+    pub const ALL: [Breach; 10] = [
         Breach::FenceUnchecked,
         Breach::RevisionIgnored,
         Breach::LedgerLate,
@@ -43,6 +45,7 @@ impl Breach {
         Breach::HorizonForgotten,
         Breach::StopHidden,
         Breach::JudgeBlind,
+        Breach::SmokeBlind,
         Breach::StreamForgets,
         Breach::SweepGone,
     ];
@@ -64,6 +67,9 @@ impl Breach {
                     items.heads.values_mut().for_each(|head| head.horizon = None);
                 });
                 Undo::Nothing
+            }
+            Breach::SmokeBlind if call == "invoke" => {
+                Undo::Unfit(world.lambda.change(|account| std::mem::take(&mut account.unfit)))
             }
             Breach::StopHidden if ["standing", "plan"].contains(&call) => hide_stops(world),
             _ => Undo::Nothing,
@@ -93,6 +99,7 @@ pub(super) enum Undo {
     Nothing,
     Head(TargetName, Fence, Option<ReleaseId>, Fence),
     Revisions(BTreeMap<(FunctionName, String), u64>),
+    Unfit(BTreeSet<(String, String)>),
     Stops(Vec<(TargetName, Stop)>, Option<Stop>),
 }
 
@@ -117,6 +124,7 @@ impl Undo {
                     }
                 }
             }),
+            Undo::Unfit(known) => world.lambda.change(|account| account.unfit = known),
             Undo::Stops(own, all) => world.store.change(|items| {
                 items.stop_of_all = all;
                 for (target, stop) in own {

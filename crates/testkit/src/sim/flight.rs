@@ -91,6 +91,7 @@ impl Flight {
         let fence = match execution.map(|execution| &execution.state) {
             Some(
                 State::Prepare(input)
+                | State::Smoke(input)
                 | State::Shift(input)
                 | State::Judge(input)
                 | State::Promote(input),

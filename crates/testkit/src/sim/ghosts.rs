@@ -15,7 +15,7 @@ use perch_core::weight::Weight;
 use super::flight::{Event, Flight, Task};
 use super::rules::{last_route, overwritten, past_a_stop, read_back, skips_a_step};
 use super::script::Script;
-use crate::invariants::broken_always;
+use crate::invariants::{broken_always, untested};
 use crate::world::World;
 
 /// What was seen so far.
@@ -198,6 +198,9 @@ impl Ghosts {
         let skips = skips_a_step(&release, &ledger.baseline, before, after);
         if skips && !self.ordered.contains(&release.id) && !self.foreign.contains(&target.name) {
             broken.push(format!("P6: {} wrote {after} after {before}", flight.name));
+        }
+        if let Some(why) = untested(world, &release) {
+            broken.push(format!("P9: {} wrote {after}: {why}", flight.name));
         }
     }
 

@@ -117,6 +117,8 @@ impl<'a> Sim<'a> {
         for target in &script.targets {
             world.add(target);
         }
+        let unfit = script.behaviours.iter().filter(|(_, is)| **is == Behaviour::Unfit);
+        world.lambda.change(|account| account.unfit.extend(unfit.map(|(of, _)| of.clone())));
         let ghosts = Ghosts::of(&world, &script);
         let mut sim = Self {
             world: Arc::new(world),

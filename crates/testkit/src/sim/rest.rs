@@ -112,6 +112,10 @@ impl Sim<'_> {
                 let watched = watch >= 180 && !self.jumped;
                 match self.script.behaviours.get(&key) {
                     Some(Behaviour::Failing) => watched || !self.may_skip(release),
+                    // No order skips the smoke tests.
+                    Some(Behaviour::Unfit) => {
+                        release.plan.smoke.is_some() || watched || !self.may_skip(release)
+                    }
                     Some(Behaviour::TurnsBad(after)) => watched && after + 60 <= watch,
                     Some(Behaviour::Healthy | Behaviour::Slow | Behaviour::Silent) | None => false,
                 }

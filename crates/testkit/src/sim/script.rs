@@ -27,6 +27,8 @@ pub enum Behaviour {
     Healthy,
     /// Every second request fails.
     Failing,
+    /// The same, and smoke tests find out.
+    Unfit,
     /// Ten times slower than others.
     Slow,
     /// Nobody asks it anything.

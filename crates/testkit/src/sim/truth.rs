@@ -75,6 +75,7 @@ fn behaviours(
             Behaviour::Failing
         }
         (Behaviour::TurnsBad(_), _) => Behaviour::Healthy,
+        (Behaviour::Unfit, _) => Behaviour::Failing,
         (behaviour, _) => behaviour,
     };
     world.lambda.read(|account| {
@@ -94,7 +95,7 @@ fn behaviours(
 fn arm(behaviour: Behaviour) -> Arm {
     match behaviour {
         Behaviour::Healthy | Behaviour::TurnsBad(_) => healthy(),
-        Behaviour::Failing => failing(),
+        Behaviour::Failing | Behaviour::Unfit => failing(),
         Behaviour::Slow => slow(),
         Behaviour::Silent => silent(),
     }

@@ -84,6 +84,7 @@ fn decisions(journal: &[JournalEntry]) -> Vec<&JournalEntry> {
         | What::CodeSet
         | What::ModelChecked
         | What::CanaryPublished
+        | What::SmokeTested
         | What::BakeJudged => false,
     };
     let found: Vec<_> = journal.iter().filter(matters).collect();

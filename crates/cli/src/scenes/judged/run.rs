@@ -30,6 +30,7 @@ impl Run {
             what,
             cause: cause.to_owned(),
             evidence,
+            smoke: Vec::new(),
             moment: None,
         });
     }

@@ -18,6 +18,7 @@ fn plan(steps: &[(u8, u64)]) -> Plan {
             code_deploy: None,
         }),
         cache: None,
+        smoke: None,
         steps: steps.iter().map(step).collect(),
         judge: JudgeRule::default(),
         guards: Vec::new(),
