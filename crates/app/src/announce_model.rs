@@ -11,7 +11,7 @@ use perch_core::release::Cause;
 use perch_core::target::Target;
 
 use crate::announce::Answer;
-use crate::check_model::{self, CheckError, Refusal, Upload};
+use crate::check_model::{self, CheckError, Refusal, Rules, Upload};
 use crate::ports::{
     FindTargets, KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadTarget, Note, PlanRelease,
     PortError, ReadModels, StartExecution, VerifySignature, WaitForTurn,
@@ -115,7 +115,7 @@ async fn answer(
     uploaded: &Uploaded,
     now: Timestamp,
 ) -> Result<Answer, AnnounceError> {
-    let (Some(source), Some(upload)) = (&target.sources.model, Upload::of(artifact)) else {
+    let (Some(rules), Some(upload)) = (Rules::of(target), Upload::of(artifact)) else {
         return Ok(Answer::Ignored("the target takes no models".to_owned()));
     };
     if uploaded.object.is_none() {
@@ -124,7 +124,7 @@ async fn answer(
     // What has a release was checked before it, and is checked again when it starts.
     if store.artifact(&target.name, artifact).await?.is_none() {
         let baseline = serving_model(store, &target.name).await?;
-        match check_model::run(models, source, upload, baseline.as_ref()).await {
+        match check_model::run(models, rules, upload, baseline.as_ref()).await {
             Ok(facts) => tracing::info!(target.name = %target.name, %facts, "Model checked"),
             Err(CheckError::Refused(refusal)) if refusal.is_unreadable() => {
                 let place = format!("s3://{}/{}", uploaded.bucket, uploaded.key);

@@ -75,7 +75,7 @@ fn before(releases: &[Release]) -> Option<Version> {
     let mut promoted = releases.iter().filter(|release| {
         release.artifact.lane() == Lane::Model && matches!(release.phase, Phase::Promoted)
     });
-    promoted.next()?.ledger.as_ref().map(|ledger| ledger.baseline.clone())
+    promoted.next()?.ledger.as_ref()?.model()
 }
 
 /// The artifact of a version that had a release.

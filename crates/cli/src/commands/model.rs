@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use perch_app::check_model::Rules;
 use perch_app::model_list;
 use perch_app::ports::{LoadArtifact, LoadHead, LoadTarget, PortError, ReadFleet, ReadModels as _};
 use perch_app::reload;
@@ -116,9 +117,8 @@ pub(super) async fn show(
     console: &mut Console<'_>,
 ) -> anyhow::Result<()> {
     let target = target(store, &args.target).await?;
-    let source = target.sources.model.as_ref();
-    let source = source.ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
-    let found = model_list::show(store, models, &target.name, source, &args.version).await?;
+    let rules = Rules::of(&target).ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
+    let found = model_list::show(store, models, (&target.name, rules), &args.version).await?;
     let missing = || Missing::Model(args.version.clone(), target.name.clone());
     let found = found.ok_or_else(missing)?;
     console.show(&found, |look| render::models::model(&found, look))

@@ -9,7 +9,7 @@ use perch_app::ports::{
     WaitForTurn,
 };
 use perch_core::names::{AlarmName, ReleaseId, Version};
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 
 use super::decide::say;
 use crate::args::decisions::Decision;
@@ -117,10 +117,14 @@ pub(super) async fn go_back_to_model<E: StartExecution>(
     let executions = executions().await?;
     let id = order::go_back_to_model(store, models, &executions, to, word, now).await?;
     let release = started(store, id).await?;
-    let text = format!(
-        "{} started: every replica goes to {} at once, and the cache with them, without guards and watch",
-        release.id, release.artifact
-    );
+    let Release { id, artifact, plan, .. } = &release;
+    let what = match &plan.driver {
+        Driver::Alias(_) => format!("all traffic of {} goes to {artifact} at once", plan.driver),
+        Driver::Servers(_) => {
+            format!("every replica goes to {artifact} at once, and the cache with them")
+        }
+    };
+    let text = format!("{id} started: {what}, without guards and watch");
     say(console, &release, &text)
 }
 
