@@ -193,7 +193,7 @@ fn planned(
     let lane = artifact.lane();
     let goes_back = artifact.is_version() || cause.is_way_back();
     let plan = if goes_back { Plan::at_once(target, lane) } else { Plan::of(target, lane) }?;
-    let deadline = now.saturating_add(target.deadline().duration()).unwrap_or(Timestamp::MAX);
+    let deadline = now.saturating_add(target.deadline(lane).duration()).unwrap_or(Timestamp::MAX);
     Some(Release {
         id: release_id(&target.name, &artifact, &cause),
         target: target.name.clone(),

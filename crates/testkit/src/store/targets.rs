@@ -76,7 +76,7 @@ impl Items {
         for (source, globs) in sources(target) {
             self.sources.entry(source).or_default().insert(target.name.clone(), globs);
         }
-        for guard in &target.guards {
+        for guard in guards(target) {
             self.guards.entry(guard.clone()).or_default().insert(target.name.clone());
         }
         let name = target.name.clone();
@@ -96,13 +96,18 @@ impl Items {
         for (source, _) in sources(before) {
             self.sources.entry(source).or_default().remove(&before.name);
         }
-        for guard in &before.guards {
+        for guard in guards(before) {
             self.guards.entry(guard.clone()).or_default().remove(&before.name);
         }
         for service in services(before) {
             self.services.remove(&service);
         }
     }
+}
+
+/// The guards of its releases of either lane.
+fn guards(target: &Target) -> impl Iterator<Item = &AlarmName> {
+    target.guards.iter().chain(target.model_release.guards.iter().flatten())
 }
 
 fn services(target: &Target) -> Vec<(String, String)> {
