@@ -36,7 +36,10 @@ pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,
 };
-pub use sweep::{Due, FindDue, KeepRuns, ListSources, MendHead, SweepRun};
+pub use sweep::{
+    AnnounceUpload, Due, FindDue, Heard, KeepHeard, KeepRuns, ListSources, ListUploads, MendHead,
+    SweepRun, Written,
+};
 pub use targets::{FindTargets, LoadTarget, SaveTarget, SourceMatch, TargetChange};
 
 pub use executions::{Machine, StartExecution};

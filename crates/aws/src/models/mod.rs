@@ -1,6 +1,7 @@
 //! S3 and KMS: uploaded models, their checksums, and who signed them.
 
 mod checksum;
+mod list;
 mod read;
 mod upload;
 

@@ -159,7 +159,7 @@ impl Models {
 }
 
 /// A HEAD has no body, so that the status and a header say what the error is.
-fn absent(what: String, error: SdkError<HeadObjectError>) -> Result<Found, PortError> {
+pub(super) fn absent(what: String, error: SdkError<HeadObjectError>) -> Result<Found, PortError> {
     let (status, marked) = error.raw_response().map_or((0, false), |answer| {
         let marked = answer.headers().get("x-amz-delete-marker") == Some("true");
         (answer.status().as_u16(), marked)

@@ -31,11 +31,13 @@ pub enum Breach {
     StreamForgets,
     /// The sweep never runs.
     SweepGone,
+    /// The table takes every model for one that its target has heard of.
+    AllHeardOf,
 }
 
 impl Breach {
     /// Every one.
-    pub const ALL: [Breach; 9] = [
+    pub const ALL: [Breach; 10] = [
         Breach::FenceUnchecked,
         Breach::RevisionIgnored,
         Breach::LedgerLate,
@@ -45,6 +47,7 @@ impl Breach {
         Breach::JudgeBlind,
         Breach::StreamForgets,
         Breach::SweepGone,
+        Breach::AllHeardOf,
     ];
 
     /// Makes the next call of the flight see a broken world.
@@ -63,6 +66,11 @@ impl Breach {
                 world.store.change(|items| {
                     items.heads.values_mut().for_each(|head| head.horizon = None);
                 });
+                Undo::Nothing
+            }
+            Breach::AllHeardOf if call == "heard" => {
+                let keys = world.uploads.keys();
+                world.store.change(|items| items.hear_all(&keys));
                 Undo::Nothing
             }
             Breach::StopHidden if ["standing", "plan"].contains(&call) => hide_stops(world),
