@@ -70,7 +70,7 @@ async fn the_newest_model_that_no_event_announced_is_released() {
     assert_eq!(release.artifact.to_string(), "model v10");
     assert!(release.cause.to_string().ends_with("because no event announced it"));
     // The others are older than what is under way, and its event comes after all.
-    assert_eq!(sweep(&world, 400).await.did, [""; 0]);
+    assert_eq!(sweep(&world, 365).await.did, [""; 0]);
     let late = Uploaded { event: "late".to_owned(), missed: false, ..uploaded.clone() };
     assert!(matches!(take(&world, &late).await, Answer::Ignored(why) if why.contains("already")));
     assert_eq!(world.store.read(|items| items.releases.len()), 1);
@@ -152,7 +152,7 @@ async fn of_plain_files_the_newest_is_found() {
     assert_eq!(announced(&world), ["models/news/a.onnx"]);
     let answers = take_announced(&world, 0).await;
     assert!(matches!(answers[..], [Answer::Started(_)]), "{answers:?}");
-    assert_eq!(sweep(&world, 400).await.did, [""; 0]);
+    assert_eq!(sweep(&world, 365).await.did, [""; 0]);
 }
 
 #[tokio::test]

@@ -131,8 +131,8 @@ modelRelease:
         said(&(text + own)),
         "\
 target.yaml:21: modelRelease.rollout.steps[1].bake: the bake of 30s at 50% is shorter than \
-modelRelease.judge.interval 90s: the judge would not look; bake for 90s or longer
-target.yaml:23: modelRelease.judge.interval: interval 90s is not a whole number of minutes: write 60s, 2m, ...
+modelRelease.judge.interval 1m30s: the judge would not look; bake for 1m30s or longer
+target.yaml:23: modelRelease.judge.interval: interval 1m30s is not a whole number of minutes: write 60s, 2m, ...
 target.yaml:24: modelRelease.judge.minRequests: minRequests is 0: no data would promote; use 1 or more
 3 problems; nothing was applied"
     );

@@ -28,7 +28,12 @@ impl Sim<'_> {
                 // ECR's events have whole seconds.
                 let pushed_at = self.stamp(self.clock / 1000 * 1000);
                 self.world.registry.push(artifact.clone(), pushed_at);
-                self.pushes.push((artifact.clone(), pushed_at));
+                // ECR keeps the time of a digest's first push: of another one without an event nobody can
+                // know.
+                let known = |(known, _): &(Artifact, _)| known.identity() == artifact.identity();
+                if !delays.is_empty() || !self.pushes.iter().any(known) {
+                    self.pushes.push((artifact.clone(), pushed_at));
+                }
                 let push = Announcement { artifact, event, pushed_at };
                 self.deliver(&Event::Push(push), &delays);
             }
