@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use perch_app::announce_model::Uploaded;
 use perch_app::ports::{
-    AnnounceUpload, KeptVersion, ListUploads, ObjectId, PortError, ReadModels, VerifySignature,
-    Written,
+    AnnounceUpload, KeptVersion, ListUploads, ObjectId, PortError, ReadBucket, ReadModels,
+    VerifySignature, Written,
 };
 use perch_core::artifact::Artifact;
 use perch_core::manifest::{Checksum, Found, Sha256, Signature, Stored};
@@ -25,6 +25,20 @@ pub struct MemoryUploads {
     calls: Arc<Calls>,
     objects: Mutex<BTreeMap<String, Object>>,
     announced: Mutex<Vec<Uploaded>>,
+    set_up: Mutex<SetUp>,
+}
+
+/// What the buckets are set up for.
+#[derive(Debug, Clone, Copy)]
+struct SetUp {
+    versioned: bool,
+    announces: bool,
+}
+
+impl Default for SetUp {
+    fn default() -> Self {
+        Self { versioned: true, announces: true }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -36,13 +50,15 @@ struct Object {
 impl MemoryUploads {
     /// A bucket without objects.
     pub fn new(calls: &Arc<Calls>) -> Self {
-        Self { calls: calls.clone(), objects: Mutex::default(), announced: Mutex::default() }
+        let (objects, announced, set_up) = Default::default();
+        Self { calls: calls.clone(), objects, announced, set_up }
     }
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
         let objects = self.objects.lock().unwrap().clone();
         let announced = Mutex::new(self.announced());
-        Self { calls: calls.clone(), objects: Mutex::new(objects), announced }
+        let set_up = Mutex::new(*self.set_up.lock().unwrap());
+        Self { calls: calls.clone(), objects: Mutex::new(objects), announced, set_up }
     }
 
     /// Writes an object at the test's start; its version id.
@@ -83,6 +99,11 @@ impl MemoryUploads {
         self.announced.lock().unwrap().clone()
     }
 
+    /// Sets up whether the buckets keep versions, and whether they tell `EventBridge`.
+    pub fn set_up(&self, versioned: bool, announces: bool) {
+        *self.set_up.lock().unwrap() = SetUp { versioned, announces };
+    }
+
     /// Deletes an object.
     pub fn delete(&self, key: &str) {
         self.objects.lock().unwrap().remove(key);
@@ -115,7 +136,7 @@ fn digest(content: &[u8]) -> Sha256 {
 
 impl ReadModels for MemoryUploads {
     async fn is_versioned(&self, _: &BucketName) -> Result<bool, PortError> {
-        self.calls.port("is_versioned", || Ok(true)).await
+        self.calls.port("is_versioned", || Ok(self.set_up.lock().unwrap().versioned)).await
     }
 
     async fn versions(&self, _: &BucketName, key: &str) -> Result<Vec<KeptVersion>, PortError> {
@@ -190,6 +211,12 @@ impl AnnounceUpload for MemoryUploads {
             Ok(())
         };
         self.calls.port("announce", announce).await
+    }
+}
+
+impl ReadBucket for MemoryUploads {
+    async fn announces(&self, _: &BucketName) -> Result<bool, PortError> {
+        self.calls.port("announces", || Ok(self.set_up.lock().unwrap().announces)).await
     }
 }
 

@@ -27,7 +27,7 @@ pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tid
 pub use metrics::{
     AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
-pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
+pub use models::{KeptVersion, ObjectId, ReadBucket, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;

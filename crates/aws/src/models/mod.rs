@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::port_error;
 
-pub use upload::{Kept, Part, Unfinished};
+pub use upload::{Kept, Part, Put, Unfinished};
 
 /// Models in the buckets of the account and region.
 #[derive(Debug, Clone)]

@@ -135,6 +135,14 @@ fn default_watch() -> Span {
 }
 
 impl Target {
+    /// The guards of its releases of either lane, each once.
+    pub fn all_guards(&self) -> Vec<AlarmName> {
+        let mut all = self.guards.clone();
+        let models = self.model_release.guards.iter().flatten();
+        all.extend(models.filter(|alarm| !self.guards.contains(alarm)).cloned());
+        all
+    }
+
     /// The longest time from start to promotion of an artifact of a lane, as given or derived from how
     /// it is rolled out.
     pub fn deadline(&self, lane: Lane) -> Span {

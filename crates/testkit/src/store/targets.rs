@@ -76,8 +76,8 @@ impl Items {
         for (source, globs) in sources(target) {
             self.sources.entry(source).or_default().insert(target.name.clone(), globs);
         }
-        for guard in guards(target) {
-            self.guards.entry(guard.clone()).or_default().insert(target.name.clone());
+        for guard in target.all_guards() {
+            self.guards.entry(guard).or_default().insert(target.name.clone());
         }
         let name = target.name.clone();
         let head = self.heads.entry(name.clone()).or_insert_with(|| Head::new(name));
@@ -96,18 +96,13 @@ impl Items {
         for (source, _) in sources(before) {
             self.sources.entry(source).or_default().remove(&before.name);
         }
-        for guard in guards(before) {
-            self.guards.entry(guard.clone()).or_default().remove(&before.name);
+        for guard in before.all_guards() {
+            self.guards.entry(guard).or_default().remove(&before.name);
         }
         for service in services(before) {
             self.services.remove(&service);
         }
     }
-}
-
-/// The guards of its releases of either lane.
-fn guards(target: &Target) -> impl Iterator<Item = &AlarmName> {
-    target.guards.iter().chain(target.model_release.guards.iter().flatten())
 }
 
 fn services(target: &Target) -> Vec<(String, String)> {
