@@ -33,21 +33,37 @@ pub struct Start {
     pub way_back: bool,
 }
 
+/// The table as the start of a release needs it.
+pub trait Starts:
+    LoadTarget
+    + LoadHead
+    + LoadStanding
+    + LoadArtifact
+    + LoadRelease
+    + PlanRelease
+    + WaitForTurn
+    + KeepNote
+{
+}
+
+impl<T> Starts for T where
+    T: LoadTarget
+        + LoadHead
+        + LoadStanding
+        + LoadArtifact
+        + LoadRelease
+        + PlanRelease
+        + WaitForTurn
+        + KeepNote
+{
+}
+
 /// Starts the release of an artifact, whatever was released since.
 ///
 /// # Errors
 /// [`OrderError`] when a stop stands, a release holds the target, or the artifact is quarantined.
 pub async fn start(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     executions: &impl StartExecution,
     wanted: &Start,
     now: Timestamp,
@@ -114,16 +130,7 @@ fn refuse_no_guard(target: &Target, lane: Lane, alarm: &AlarmName) -> Result<(),
 /// # Errors
 /// [`OrderError`] as for [`start`], and when the version does not exist or serves already.
 pub async fn go_back_to(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     lambda: &(impl ReadAlias + ReadFunction),
     executions: &impl StartExecution,
     (target, version): (&TargetName, &Version),

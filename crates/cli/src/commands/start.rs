@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use perch_app::artifact_name::resolve;
-use perch_app::order::{self, OrderError};
+use perch_app::order::{self, OrderError, Starts};
 use perch_app::ports::{
-    KeepNote, ListReleases, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
-    PlanRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag, StartExecution,
-    WaitForTurn,
+    ListReleases, LoadRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag,
+    StartExecution,
 };
 use perch_core::names::{AlarmName, ReleaseId, Version};
 use perch_core::release::{Driver, Release};
@@ -20,16 +19,7 @@ use crate::failure::Missing;
 
 /// `perch release start TARGET --artifact A --reason TEXT`
 pub(super) async fn start<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     images: &impl ResolveTag,
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     args: &Start,
@@ -64,16 +54,7 @@ pub(super) async fn start<E: StartExecution>(
 
 /// `perch rollback TARGET --to VERSION --reason TEXT`
 pub(super) async fn go_back_to<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     lambda: &(impl ReadAlias + ReadFunction),
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     (args, version): (&Decision, &Version),
@@ -95,17 +76,7 @@ pub(super) async fn go_back_to<E: StartExecution>(
 
 /// `perch model rollback TARGET [--to VERSION] --reason TEXT`
 pub(super) async fn go_back_to_model<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + ListReleases
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &(impl Starts + ListReleases),
     models: &impl ReadModels,
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     args: &ModelRollback,
