@@ -38,7 +38,9 @@ const RULES: &str = "\
   5s, 10s, 20s and 30s are accepted where `PERCH_LAMBDA_RESOLUTION=1` says that metrics come by the
   second, as on the local stack.
 - Every bake is at least as long as `judge.interval`.
-- `deadline` is longer than all bakes together. Without it: three times the bakes plus one hour.
+- `deadline` is longer than all bakes together, of images and of models. Without it: three times the bakes plus one hour, for each by its
+  own rollout.
+- `modelRelease.judge` and `modelRelease.rollout` are held to the same rules, each named at its own place.
 - An alias belongs to one target.
 ";
 
