@@ -499,9 +499,7 @@ async fn the_list_says_what_became_of_each_version() {
     assert_eq!(found.iter().map(|(_, state)| *state).collect::<Vec<_>>(), expected);
     let show = |version: &str| {
         let version = version.parse().unwrap();
-        async move {
-            model_list::show(store, models, (&news(), rules), &version).await.unwrap()
-        }
+        async move { model_list::show(store, models, (&news(), rules), &version).await.unwrap() }
     };
     assert_eq!(show("v3").await.unwrap().refusal, None);
     world.models.delete("models/news/v3/labels.txt");

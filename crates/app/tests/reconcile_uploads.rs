@@ -83,8 +83,7 @@ async fn a_quiet_target_costs_one_read_and_one_listing_more() {
     assert_eq!(sweep(&world, 10).await.did, [""; 0], "it lay there before the target");
     world.calls.clear();
     assert_eq!(sweep(&world, 1000).await.did, [""; 0]);
-    let calls =
-        ["due", "claim", "standing", "target", "heard", "uploads", "claim", "due", "run"];
+    let calls = ["due", "claim", "standing", "target", "heard", "uploads", "claim", "due", "run"];
     assert_eq!(world.calls.log(), calls);
 }
 

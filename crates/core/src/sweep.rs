@@ -78,12 +78,7 @@ pub enum Hearing {
 
 /// What comes of a model that no event announced. `first` is the first look at its source: what lay
 /// there before the target took models from it is not missed.
-pub fn hearing(
-    head: &Head,
-    active: Option<&Release>,
-    unheard: &Unheard,
-    first: bool,
-) -> Hearing {
+pub fn hearing(head: &Head, active: Option<&Release>, unheard: &Unheard, first: bool) -> Hearing {
     let (lane, at) = (Lane::Model, unheard.at);
     let before_the_target = first && head.seen.is_some_and(|seen| at <= seen);
     if before_the_target || !head.admits(lane, at) {

@@ -135,10 +135,7 @@ pub trait KeepHeard {
 /// Announces uploads.
 pub trait AnnounceUpload: Sync {
     /// Has the upload taken as if its event had come; what comes of it is not waited for.
-    fn announce(
-        &self,
-        uploaded: &Uploaded,
-    ) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn announce(&self, uploaded: &Uploaded) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// One run of the sweep.

@@ -68,7 +68,8 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
                         versions.insert(one.version);
                         continue;
                     }
-                    let text = format!("no event announced model {}: its check begins", one.version);
+                    let text =
+                        format!("no event announced model {}: its check begins", one.version);
                     uploads.announce(&self.uploaded(source, one)).await?;
                     did = Some(text);
                 }
@@ -125,7 +126,8 @@ impl Seen {
         let reads = unread.map(|key| async move {
             Ok::<_, PortError>((place(source, key), uploads.written(bucket, key).await?))
         });
-        let found: Vec<_> = futures_util::stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
+        let found: Vec<_> =
+            futures_util::stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         self.written.extend(found);
         Ok(())
     }

@@ -38,7 +38,8 @@ impl Models {
         let mut pages = request.into_paginator().send();
         let mut newest = None;
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| port_error(format!("s3://{bucket}/{prefix}"), error))?;
+            let page =
+                page.map_err(|error| port_error(format!("s3://{bucket}/{prefix}"), error))?;
             let files = page.contents().iter().filter_map(|object| {
                 let at = object.last_modified()?.as_nanos();
                 let key = object.key().filter(|key| source.admits_file(key))?;

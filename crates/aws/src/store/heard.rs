@@ -30,10 +30,7 @@ impl KeepHeard for Table {
         let item: Item = found.item.unwrap_or_default();
         let versions = read_attribute::<BTreeSet<Version>>(&key, &item, "versions")?;
         let swept = read_attribute::<bool>(&key, &item, "swept")?;
-        Ok(Heard {
-            versions: versions.unwrap_or_default(),
-            swept: swept.unwrap_or_default(),
-        })
+        Ok(Heard { versions: versions.unwrap_or_default(), swept: swept.unwrap_or_default() })
     }
 
     async fn hear(
@@ -61,9 +58,8 @@ impl KeepHeard for Table {
         let key = keys::heard(target, source);
         // A set in the table has at least one member.
         let versions = (!versions.is_empty()).then(|| set(versions));
-        let change = Change::default()
-            .set("swept", AttributeValue::Bool(true))
-            .put("versions", versions);
+        let change =
+            Change::default().set("swept", AttributeValue::Bool(true)).put("versions", versions);
         let written = self
             .change(&key)
             .update_expression(change.expression())

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn what_models_follow_is_held_to_the_same_rules_at_its_own_place() {
-        let steps = |bake: &str| serde_json::json!({ "steps": [{ "weight": "10%", "bake": bake }] });
+        let steps =
+            |bake: &str| serde_json::json!({ "steps": [{ "weight": "10%", "bake": bake }] });
         let own = |judge: serde_json::Value| serde_json::json!({ "judge": judge });
         for (said, expected) in [
             (serde_json::json!({}), vec![]),
@@ -188,7 +189,9 @@ mod tests {
                 vec!["modelRelease.judge.metrics.bucket"],
             ),
             (
-                own(serde_json::json!({ "signals": [{ "name": "a", "count": "b", "total": "c" }] })),
+                own(
+                    serde_json::json!({ "signals": [{ "name": "a", "count": "b", "total": "c" }] }),
+                ),
                 vec!["modelRelease.judge.signals"],
             ),
             (
@@ -224,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_fault_that_images_and_models_share_is_said_once() {
-        let mut both = with_models(serde_json::json!({ "rollout": { "preset": "LambdaAllAtOnce" } }));
+        let mut both =
+            with_models(serde_json::json!({ "rollout": { "preset": "LambdaAllAtOnce" } }));
         both.judge.min_requests = 0;
         assert_eq!(fields(&both, MetricResolution::Minute), ["judge.minRequests"]);
     }

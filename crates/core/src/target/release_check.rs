@@ -143,7 +143,8 @@ impl<'a> Said<'a> {
         let bakes: u64 = self.steps.iter().map(|step| step.bake.as_secs()).sum();
         (deadline.as_secs() <= bakes).then(|| {
             let (sum, at) = (Span::seconds(bakes), self.rollout_at);
-            let message = format!("deadline {deadline} is not above the bakes' sum of {sum} in {at}");
+            let message =
+                format!("deadline {deadline} is not above the bakes' sum of {sum} in {at}");
             Problem { field: "deadline".into(), message }
         })
     }
@@ -163,7 +164,8 @@ impl<'a> Said<'a> {
                 ("signals", !judge.signals.is_empty()),
             ] {
                 if given {
-                    let text = format!("{at}.{field} applies to `rule: sequential` only: remove it");
+                    let text =
+                        format!("{at}.{field} applies to `rule: sequential` only: remove it");
                     problem(field, text);
                 }
             }
@@ -224,9 +226,8 @@ impl<'a> Said<'a> {
 fn signal_problems(judge: &JudgeRule, at: &str, problem: &mut impl FnMut(&str, String)) {
     let signals = &judge.signals;
     if judge.metrics.is_none() && !signals.is_empty() {
-        let text = format!(
-            "signals need `{at}.metrics`, the namespace that the service publishes to"
-        );
+        let text =
+            format!("signals need `{at}.metrics`, the namespace that the service publishes to");
         problem("signals", text);
     }
     if signals.len() > MOST_SIGNALS {

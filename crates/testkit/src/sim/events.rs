@@ -30,7 +30,7 @@ impl Sim<'_> {
                 self.world.registry.push(artifact.clone(), pushed_at);
                 // ECR keeps the time of a digest's first push: of another one without an event nobody can
                 // know.
-                let known = |(known, _): &(Artifact, _)| known.identity() == artifact.identity();
+                let known = |(known, _): &(Artifact, _)| *known == artifact;
                 if !delays.is_empty() || !self.pushes.iter().any(known) {
                     self.pushes.push((artifact.clone(), pushed_at));
                 }

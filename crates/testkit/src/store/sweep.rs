@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use perch_app::ports::{
-    Due, FindDue, Heard, KeepHeard, KeepRuns, MendHead, PortError, SweepRun,
-};
+use perch_app::ports::{Due, FindDue, Heard, KeepHeard, KeepRuns, MendHead, PortError, SweepRun};
 use perch_core::head::Fence;
 use perch_core::journal::Notice;
 use perch_core::names::{ReleaseId, TargetName, Version};
