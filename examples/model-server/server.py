@@ -10,7 +10,7 @@ from bottle import Bottle, HTTPResponse, abort, request, response
 
 ACTIVE, LOADED, BYTES, MODELS = {}, {}, {}, {}    # all but the first by (model, version); LOADED is what Perch is told
 MEMORY, MODEL, VERSION = int((sys.argv[2:] or [1 << 30])[0]), "/perch/v1/models/<name>", "/perch/v1/models/<name>/versions/<version>"
-app = Bottle()
+app, LOCK = Bottle(), threading.Lock()
 app.default_error_handler = lambda error: response.set_header("Content-Type", "application/json") or json.dumps({"error": str(error.body)})
 
 def load(key, files):
@@ -18,10 +18,13 @@ def load(key, files):
         contents = {file["path"]: urllib.request.urlopen(file["url"], timeout=60).read() for file in files}
         if any(hashlib.sha256(contents[file["path"]]).hexdigest() != file["sha256"] for file in files):
             raise ValueError("a file has another checksum than its manifest says")
-        MODELS[key] = json.loads(contents["model.json"])
-        LOADED[key] = {"version": key[1], "state": "ready"}
+        model, said = json.loads(contents["model.json"]), {"version": key[1], "state": "ready"}
     except Exception as error:    # the version before goes on answering
-        LOADED[key] = {"version": key[1], "state": "failed", "reason": str(error)}
+        model, said = None, {"version": key[1], "state": "failed", "reason": str(error)}
+    with LOCK:
+        if key in LOADED:    # it was not unloaded meanwhile
+            LOADED[key] = said
+            MODELS.update({key: model} if model else {})
 
 def answer(name, version):
     if not (model := MODELS.get((name, version))):
@@ -47,8 +50,9 @@ def activate(name):
 def unload(name, version):
     if version == ACTIVE.get(name):
         abort(409, f"{version} answers callers")
-    for known in (LOADED, BYTES, MODELS):
-        known.pop((name, version), None)
+    with LOCK:
+        for known in (LOADED, BYTES, MODELS):
+            known.pop((name, version), None)
     return HTTPResponse(status=204)
 
 def state(name):
