@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv-servers (redis-server, HAProxy, NVIDIA Triton) and .venv-mlserver (MLServer) at the repository
+# Makes .venv-servers (redis-server, HAProxy, NVIDIA Triton, what the reference server needs) and .venv-mlserver (MLServer) at the repository
 # root, for the tests that speak to real model servers and caches. Needs no root.
 # Safe to repeat: a part is touched only when its requirements changed. `servers.sh redis` makes that part alone.
 set -eu
@@ -79,11 +79,20 @@ triton() {
     ln -sfn "$triton" "$servers/triton"
 }
 
+reference() {   # what examples/model-server/server.py needs
+    wanted="$root/examples/model-server/requirements.txt"
+    if cmp -s "$servers/.installed-reference" "$wanted"; then return; fi
+    [ -x "$servers/bin/python" ] || "${PYTHON:-python3}" -m venv "$servers"
+    "$servers/bin/python" -m pip install -q --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$servers/.installed-reference"
+}
+
 case "${1:-all}" in
     redis) redis ;;
     haproxy) proxy ;;
     triton) triton ;;
+    reference) reference ;;
     mlserver) venv .venv-mlserver requirements-mlserver.txt ;;
-    all) redis; proxy; triton; venv .venv-mlserver requirements-mlserver.txt ;;
-    *) fail "no part $1: redis, haproxy, triton or mlserver" ;;
+    all) redis; proxy; triton; reference; venv .venv-mlserver requirements-mlserver.txt ;;
+    *) fail "no part $1: redis, haproxy, triton, reference or mlserver" ;;
 esac

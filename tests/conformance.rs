@@ -24,6 +24,8 @@ mod ecs_and_sagemaker;
 mod events;
 #[path = "conformance/flagger.rs"]
 mod flagger;
+#[path = "conformance/model_servers.rs"]
+mod model_servers;
 #[path = "conformance/page.rs"]
 mod page;
 #[path = "conformance/pipecd.rs"]

@@ -259,7 +259,10 @@ fn only_those_who_need_a_right_have_it() {
         ("lambda:UpdateFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:GetFunctionConfiguration", vec!["prepare-canary"]),
         ("lambda:PublishVersion", vec!["prepare-canary"]),
-        ("lambda:InvokeFunction", vec!["judge-canary", "prepare-canary", "run-smoke-tests"]),
+        (
+            "lambda:InvokeFunction",
+            vec!["judge-canary", "prepare-canary", "reconcile", "run-smoke-tests"],
+        ),
         (
             "states:StartExecution",
             vec![
@@ -361,6 +364,19 @@ fn own_requests_go_to_functions_that_perch_may_release_and_with_a_qualifier() {
         let qualified = |arn: &&str| arn.ends_with(":function:${FunctionPattern}:*");
         assert!(invoked.len() == 1 && invoked.iter().all(qualified), "{folder}: {invoked:?}");
     }
+}
+
+#[test]
+fn the_sweep_looks_at_models_and_has_them_taken_but_reads_none() {
+    let template = template();
+    let reconcile = function(&template, "reconcile");
+    let taker = allowed(reconcile, "lambda:InvokeFunction");
+    assert_eq!(taker.len(), 1);
+    assert!(taker.iter().all(|arn| arn.ends_with(":function:${AWS::StackName}-on-model-upload")));
+    let name = &reconcile["Environment"]["Variables"]["PERCH_ON_MODEL_UPLOAD"];
+    assert_eq!(name, &function(&template, "on-model-upload")["FunctionName"]);
+    let of_s3 = actions(reconcile).into_iter().filter(|action| action.starts_with("s3:"));
+    assert_eq!(of_s3.collect::<Vec<_>>(), ["s3:GetObject", "s3:ListBucket"]);
 }
 
 #[test]

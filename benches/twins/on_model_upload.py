@@ -25,6 +25,7 @@ def handler(event, context):
         _check(bucket, key, folder, version_id)
         driver = {"kind": "servers", **target["service"]["modelServers"]}
         announce.plan(target, artifact, identity, event, driver, MACHINE)
+        perch.hear(target["name"], target["sources"]["model"], artifact["version"])
 
 
 def _check(bucket, key, folder, version_id):

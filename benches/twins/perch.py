@@ -74,6 +74,16 @@ def query(pk, prefix):
     return [plain(found) for page in pages for found in page["Items"]]
 
 
+def hear(target, source, version):
+    """Add a model version to those that a target has heard of."""
+    dynamodb.update_item(
+        TableName=TABLE,
+        Key={"pk": {"S": f"TARGET#{target}"}, "sk": {"S": f"HEARD#{source['bucket']}/{source['prefix'].strip('/')}"}},
+        UpdateExpression="ADD versions :version",
+        ExpressionAttributeValues={":version": {"SS": [version]}},
+    )
+
+
 def release(identity):
     """The record of a release."""
     return get(f"RELEASE#{identity}", "RECORD")

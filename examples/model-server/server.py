@@ -1,92 +1,72 @@
-"""Perch's contract of a model server (docs/model-servers.md) in Python's standard library: server.py PORT [MEMORY].
+"""Perch's contract of a model server (docs/model-servers.md): server.py PORT [MEMORY], with requirements.txt installed.
 A model is model.json, {"words": {word: label}, "else": label}; callers POST {"text": "..."} to /predict/MODEL."""
 import hashlib
 import json
 import sys
 import threading
 import urllib.request
-from collections import defaultdict
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-ACTIVE, LOADED, BYTES = {}, defaultdict(dict), {}    # LOADED[model][version]: a dict, None while it loads, or an error
-MEMORY, LOCK = int(sys.argv[2]) if len(sys.argv) > 2 else 1 << 30, threading.Lock()
+from bottle import Bottle, HTTPResponse, abort, request, response
 
-def fetch(file):
-    content = urllib.request.urlopen(file["url"], timeout=60).read()
-    if hashlib.sha256(content).hexdigest() != file["sha256"]:
-        raise ValueError(f"{file['path']} has another checksum than its manifest says")
-    return content
+ACTIVE, LOADED, BYTES, MODELS = {}, {}, {}, {}    # all but the first by (model, version); LOADED is what Perch is told
+MEMORY, MODEL, VERSION = int((sys.argv[2:] or [1 << 30])[0]), "/perch/v1/models/<name>", "/perch/v1/models/<name>/versions/<version>"
+app, LOCK = Bottle(), threading.Lock()
+app.default_error_handler = lambda error: response.set_header("Content-Type", "application/json") or json.dumps({"error": str(error.body)})
 
-def load(name, version, files):
+def load(key, files):
     try:
-        loaded = json.loads({file["path"]: fetch(file) for file in files}["model.json"])
+        contents = {file["path"]: urllib.request.urlopen(file["url"], timeout=60).read() for file in files}
+        if any(hashlib.sha256(contents[file["path"]]).hexdigest() != file["sha256"] for file in files):
+            raise ValueError("a file has another checksum than its manifest says")
+        model, said = json.loads(contents["model.json"]), {"version": key[1], "state": "ready"}
     except Exception as error:    # the version before goes on answering
-        loaded = error
-    LOADED[name][version] = loaded
+        model, said = None, {"version": key[1], "state": "failed", "reason": str(error)}
+    with LOCK:
+        if key in LOADED:    # it was not unloaded meanwhile
+            LOADED[key] = said
+            MODELS.update({key: model} if model else {})
 
-def answer(name, version, text):
-    model = LOADED[name][version]
-    return {"label": next((model["words"][w] for w in text.split() if w in model["words"]), model["else"]), "version": version}
+def answer(name, version):
+    if not (model := MODELS.get((name, version))):
+        abort(*(409, "not ready") if (name, version) in LOADED else (404, "there is no such version"))
+    found = (model["words"][word] for word in request.json["text"].split() if word in model["words"])
+    return {"label": next(found, model["else"]), "version": version}
 
-def state(version, model):
-    how = "loading" if model is None else "ready" if isinstance(model, dict) else "failed"
-    return {"version": version, "state": how, **({"reason": str(model)} if how == "failed" else {})}
+def stage(name, version):
+    key, wanted = (name, version), request.json
+    if key not in MODELS and LOADED.get(key, {}).get("state") != "loading":
+        if wanted["bytes"] > (free := MEMORY - sum(BYTES.values()) + BYTES.get(key, 0)):
+            abort(507, f"{version} needs {wanted['bytes']} bytes and {free} are free")
+        LOADED[key], BYTES[key] = {"version": version, "state": "loading"}, wanted["bytes"]
+        threading.Thread(target=load, args=(key, wanted["files"]), daemon=True).start()
+    return HTTPResponse({}, status=200 if key in MODELS else 202)
 
-def carry_out(method, path, body):
-    match [method, *path.strip("/").split("/")]:
-        case ["GET", "health"]:
-            return (200, {}) if ACTIVE else (503, {"error": "no model is active"})
-        case ["POST", "predict", name]:
-            return 200, answer(name, ACTIVE[name], body["text"])
-        case [method, "perch", "v1", "models", name, *rest]:
-            loaded, free = LOADED[name], MEMORY - sum(BYTES.values())
-            ready = [version for version, model in loaded.items() if isinstance(model, dict)]
-            match [method, *rest]:
-                case ["GET"]:
-                    return 200, {"active": ACTIVE.get(name), "loaded": [state(*item) for item in loaded.items()],
-                                 "memory": {"freeBytes": max(free, 0)}, "generation": ACTIVE.get(name)}
-                case ["PUT", "versions", version] if version in ready or loaded.get(version, 0) is None:
-                    return 200 if version in ready else 202, {}
-                case ["PUT", "versions", version]:
-                    if body["bytes"] > free + BYTES.get((name, version), 0):
-                        return 507, {"error": f"{version} needs {body['bytes']} bytes and {free} are free"}
-                    loaded[version], BYTES[name, version] = None, body["bytes"]
-                    threading.Thread(target=load, args=(name, version, body["files"]), daemon=True).start()
-                    return 202, {}
-                case ["POST", "versions", version, "probe"] if version in loaded:
-                    return (200, answer(name, version, body["text"])) if version in ready else (409, {"error": "not ready"})
-                case ["PUT", "active"]:
-                    if body["version"] not in ready:
-                        return 409, {"error": "not ready"}
-                    ACTIVE[name] = body["version"]
-                    return 200, {"active": ACTIVE[name]}
-                case ["DELETE", "versions", version] if version == ACTIVE.get(name):
-                    return 409, {"error": f"{version} answers callers"}
-                case ["DELETE", "versions", version]:
-                    return 204, loaded.pop(version, None) and BYTES.pop((name, version), None) and None
-    return 404, {"error": "there is no such model, version or path"}
+def activate(name):
+    if (name, request.json["version"]) not in MODELS:
+        abort(409, "not ready")
+    ACTIVE[name] = request.json["version"]
+    return {"active": ACTIVE[name]}
 
-class Server(BaseHTTPRequestHandler):
-    protocol_version, disable_nagle_algorithm = "HTTP/1.1", True
+def unload(name, version):
+    if version == ACTIVE.get(name):
+        abort(409, f"{version} answers callers")
+    with LOCK:
+        for known in (LOADED, BYTES, MODELS):
+            known.pop((name, version), None)
+    return HTTPResponse(status=204)
 
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        try:
-            with LOCK:
-                status, said = carry_out(self.command, self.path, json.loads(body or b"null"))
-        except (KeyError, TypeError, ValueError) as error:
-            status, said = 400, {"error": f"bad request: {error!r}"}
-        text = b"" if said is None else json.dumps(said).encode()
-        self.send_response(status)
-        if status != 204:
-            self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
+def state(name):
+    loaded = [entry for (of, _), entry in list(LOADED.items()) if of == name]
+    free = max(MEMORY - sum(BYTES.values()), 0)
+    return {"active": ACTIVE.get(name), "loaded": loaded, "memory": {"freeBytes": free}, "generation": ACTIVE.get(name)}
 
-    do_POST = do_PUT = do_DELETE = do_GET
-
-    def log_message(self, *_):
-        pass
+app.get("/health", callback=lambda: {} if ACTIVE else abort(503, "no model is active"))
+app.post("/predict/<name>", callback=lambda name: answer(name, ACTIVE.get(name)))
+app.get(MODEL, callback=state)
+app.put(VERSION, callback=stage)
+app.post(VERSION + "/probe", callback=answer)
+app.put(MODEL + "/active", callback=activate)
+app.delete(VERSION, callback=unload)
 
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Server).serve_forever()
+    app.run(server="waitress", host="127.0.0.1", port=int(sys.argv[1]), quiet=True)

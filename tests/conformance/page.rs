@@ -6,7 +6,12 @@ use perch_tests::{sources, text};
 
 /// The names of the tests with a clock and state machines: the scenarios.
 fn scenarios() -> BTreeSet<String> {
-    let modules = sources("tests/conformance").into_iter().map(text);
+    tests_in("tests/conformance")
+}
+
+/// The names of the tests in the files of a folder.
+fn tests_in(folder: &str) -> BTreeSet<String> {
+    let modules = sources(folder).into_iter().map(text);
     let names = |source: String| -> Vec<String> {
         let functions = source.split("#[tokio::test]\nasync fn ").skip(1);
         functions.filter_map(|function| Some(function.split_once('(')?.0.to_owned())).collect()
@@ -29,7 +34,11 @@ fn the_page_and_the_scenarios_are_the_same() {
     assert!(scenarios.len() > 50, "the scenarios are found");
     let name = |row: &Vec<String>| row[3].trim_matches('`').to_owned();
     let named: BTreeSet<String> = rows.iter().map(name).collect();
-    assert_eq!(named.difference(&scenarios).collect::<Vec<_>>(), [""; 0], "named, but no test");
+    // What depends on a server's own behaviour is tried on the real one.
+    let servers = tests_in("crates/serving/tests/live");
+    let known: BTreeSet<String> = scenarios.union(&servers).cloned().collect();
+    assert!(servers.len() > 30, "the tests of the servers are found");
+    assert_eq!(named.difference(&known).collect::<Vec<_>>(), [""; 0], "named, but no test");
     assert_eq!(scenarios.difference(&named).collect::<Vec<_>>(), [""; 0], "not on the page");
 }
 

@@ -149,9 +149,9 @@ impl Scene {
     /// The scheduled sweep, after this many seconds; what it did.
     pub(crate) async fn sweep_after(&mut self, seconds: i64) -> Vec<String> {
         self.machines.wait(seconds);
-        let World { store, lambda, registry, executions, .. } = &self.world;
-        let now = self.machines.now();
-        let run = reconcile::run(store, lambda, registry, executions, now, || true).await.unwrap();
+        let World { store, lambda, registry, uploads, executions, .. } = &self.world;
+        let (now, sources) = (self.machines.now(), (registry, uploads));
+        let run = reconcile::run(store, lambda, sources, executions, now, || true).await.unwrap();
         assert_eq!(run.failed, [""; 0]);
         run.did
     }

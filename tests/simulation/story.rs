@@ -36,6 +36,7 @@ pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
     let lossy = script.weather.mishaps > 0;
     for place in 0..script.targets.len() {
         pushes(&mut script, place, lossy, dice);
+        uploads(&mut script, place, lossy, dice);
         people(&mut script, place, dice);
     }
     script
@@ -81,6 +82,10 @@ fn one_target(name: &str, shared: bool, dice: &mut dyn Dice) -> Target {
     if !shared && let Some(source) = &mut target.sources.image {
         source.repository = name.parse().unwrap();
     }
+    if dice.once_in(3) {
+        let source = serde_json::json!({ "bucket": "models", "prefix": format!("models/{name}") });
+        target.sources.model = serde_json::from_value(source).unwrap();
+    }
     target
 }
 
@@ -122,16 +127,7 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
         script.behaviours.insert((function, digest.to_string()), behaviour);
         let repository = source.repository.clone();
         let artifact = Artifact::Image { repository, digest, tag: Some(tag.to_owned()) };
-        let mut delays = vec![dice.between(50, 3000)];
-        if lossy && dice.once_in(8) {
-            delays.clear();
-        }
-        if lossy && dice.once_in(3) {
-            delays.push(dice.between(0, 5000));
-        }
-        if lossy && dice.once_in(4) {
-            delays.push(dice.between(0, 600_000));
-        }
+        let delays = delays(lossy, dice);
         // The first push starts the story; others come at any time, or close to each other.
         let when = match dice.below(3) {
             _ if number == 0 => When::At(dice.between(1, 30)),
@@ -139,6 +135,37 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
             _ => When::At(dice.between(1, LENGTH)),
         };
         script.deeds.push((when, Deed::Push(artifact, delays)));
+    }
+}
+
+/// When the event of something comes: soon, and in stories where things get lost also late, twice or
+/// never.
+fn delays(lossy: bool, dice: &mut dyn Dice) -> Vec<i64> {
+    let mut delays = vec![dice.between(50, 3000)];
+    if lossy && dice.once_in(8) {
+        delays.clear();
+    }
+    if lossy && dice.once_in(3) {
+        delays.push(dice.between(0, 5000));
+    }
+    if lossy && dice.once_in(4) {
+        delays.push(dice.between(0, 600_000));
+    }
+    delays
+}
+
+/// The models that are uploaded for a target that takes them.
+fn uploads(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
+    let target = &script.targets[place];
+    if target.sources.model.is_none() {
+        return;
+    }
+    let name = target.name.clone();
+    // Names do not sort by time: the tenth comes before the second.
+    for version in ["v8", "v9", "v10", "v11"].iter().take(one_of(dice, &[1, 2, 4])) {
+        let (when, delays) = (When::At(dice.between(1, LENGTH)), delays(lossy, dice));
+        let version = version.parse().unwrap();
+        script.deeds.push((when, Deed::Upload(name.clone(), version, delays)));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use perch_core::artifact::Lane;
 use perch_testkit::sim::{Report, Script};
 
 /// What a seed has decided, a line each.
@@ -20,7 +21,7 @@ pub(crate) fn story(script: &Script) -> String {
             target.judge.no_data,
             target.while_releasing,
             target.alarm_at_start,
-            target.deadline()
+            target.deadline(Lane::Code)
         ));
     }
     let behaviours = script.behaviours.iter();

@@ -11,10 +11,10 @@ use perch_core::release::Cause;
 use perch_core::target::Target;
 
 use crate::announce::Answer;
-use crate::check_model::{self, CheckError, Refusal, Upload};
+use crate::check_model::{self, CheckError, Refusal, Rules, Upload};
 use crate::ports::{
-    FindTargets, KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadTarget, Note, PlanRelease,
-    PortError, ReadModels, StartExecution, VerifySignature, WaitForTurn,
+    FindTargets, KeepHeard, KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadTarget, Note,
+    PlanRelease, PortError, ReadModels, StartExecution, VerifySignature, WaitForTurn,
 };
 use crate::start_release::start;
 
@@ -27,10 +27,12 @@ pub struct Uploaded {
     pub key: String,
     /// Its version id; `None` from a bucket without versions.
     pub object: Option<String>,
-    /// The event's id.
+    /// The event's id, or that of the sweep's run.
     pub event: String,
     /// When it was uploaded.
     pub at: Timestamp,
+    /// Whether a sweep found it, because no event had announced it.
+    pub missed: bool,
 }
 
 /// Why an upload could not be taken.
@@ -63,6 +65,7 @@ pub async fn run(
          + PlanRelease
          + WaitForTurn
          + KeepNote
+         + KeepHeard
      ),
     models: &(impl ReadModels + VerifySignature),
     executions: &impl StartExecution,
@@ -82,18 +85,8 @@ pub async fn run(
         if !takes(&target, &uploaded.key) {
             continue;
         }
-        let answered = answer(store, models, executions, (&target, &artifact), uploaded, now).await;
-        let answer = match answered {
-            Err(AnnounceError::Unreadable { place, refusal }) => {
-                store.note(&uploaded.note(Some(&target.name), &refusal.to_string())).await?;
-                return Err(AnnounceError::Unreadable { place, refusal });
-            }
-            other => other?,
-        };
-        if let Some(why) = answer.note() {
-            store.note(&uploaded.note(Some(&target.name), &why)).await?;
-        }
-        log(uploaded, Some(&target.name), &answer);
+        let of = (&target, &artifact);
+        let answer = told(store, models, executions, of, uploaded, now).await?;
         answers.push((Some(target.name), answer));
     }
     if answers.is_empty() {
@@ -107,6 +100,45 @@ pub async fn run(
     Ok(answers)
 }
 
+/// The answer to one target, which leaves a note where there is something to say; from then on the
+/// target has heard of the upload.
+async fn told(
+    store: &(
+         impl LoadHead + LoadRelease + LoadArtifact + PlanRelease + WaitForTurn + KeepNote + KeepHeard
+     ),
+    models: &(impl ReadModels + VerifySignature),
+    executions: &impl StartExecution,
+    (target, artifact): (&Target, &Artifact),
+    uploaded: &Uploaded,
+    now: Timestamp,
+) -> Result<Answer, AnnounceError> {
+    let answered = answer(store, models, executions, (target, artifact), uploaded, now).await;
+    let note = match &answered {
+        Ok(answer) => answer.note(),
+        Err(AnnounceError::Unreadable { refusal, .. }) => Some(refusal.to_string()),
+        Err(AnnounceError::Port(_)) => return answered,
+    };
+    if let Some(why) = note {
+        store.note(&uploaded.note(Some(&target.name), &why)).await?;
+    }
+    hear(store, target, artifact).await;
+    if let Ok(answer) = &answered {
+        log(uploaded, Some(&target.name), answer);
+    }
+    answered
+}
+
+/// Without this the sweep would announce the upload once more, which has no effect: so its failure has
+/// none either.
+async fn hear(store: &impl KeepHeard, target: &Target, artifact: &Artifact) {
+    let (Some(source), Artifact::Model { version, .. }) = (&target.sources.model, artifact) else {
+        return;
+    };
+    if let Err(error) = store.hear(&target.name, source, version).await {
+        tracing::warn!(target.name = %target.name, %error, "The sweep will look at it again");
+    }
+}
+
 async fn answer(
     store: &(impl LoadHead + LoadRelease + LoadArtifact + PlanRelease + WaitForTurn + KeepNote),
     models: &(impl ReadModels + VerifySignature),
@@ -115,7 +147,7 @@ async fn answer(
     uploaded: &Uploaded,
     now: Timestamp,
 ) -> Result<Answer, AnnounceError> {
-    let (Some(source), Some(upload)) = (&target.sources.model, Upload::of(artifact)) else {
+    let (Some(rules), Some(upload)) = (Rules::of(target), Upload::of(artifact)) else {
         return Ok(Answer::Ignored("the target takes no models".to_owned()));
     };
     if uploaded.object.is_none() {
@@ -124,7 +156,7 @@ async fn answer(
     // What has a release was checked before it, and is checked again when it starts.
     if store.artifact(&target.name, artifact).await?.is_none() {
         let baseline = serving_model(store, &target.name).await?;
-        match check_model::run(models, source, upload, baseline.as_ref()).await {
+        match check_model::run(models, rules, upload, baseline.as_ref()).await {
             Ok(facts) => tracing::info!(target.name = %target.name, %facts, "Model checked"),
             Err(CheckError::Refused(refusal)) if refusal.is_unreadable() => {
                 let place = format!("s3://{}/{}", uploaded.bucket, uploaded.key);
@@ -134,7 +166,11 @@ async fn answer(
             Err(CheckError::Port(error)) => return Err(error.into()),
         }
     }
-    let cause = Cause::Event { id: uploaded.event.clone(), pushed_at: uploaded.at };
+    let (id, pushed_at) = (uploaded.event.clone(), uploaded.at);
+    let cause = match uploaded.missed {
+        true => Cause::Sweep { id, pushed_at },
+        false => Cause::Event { id, pushed_at },
+    };
     Ok(start(store, executions, target, artifact, cause, now).await?)
 }
 

@@ -1,7 +1,7 @@
 //! Writes a target and its index items, and says beforehand what that changes.
 
 use jiff::Timestamp;
-use perch_core::names::{AlarmName, AliasName, FunctionName};
+use perch_core::names::{AliasName, FunctionName};
 use perch_core::target::{Lambda, MetricResolution, Problem, Target};
 
 use crate::ports::{
@@ -88,9 +88,7 @@ pub async fn warnings(
     if let Some(service) = &target.service.lambda {
         found.extend(alias_warning(lambda, service).await?);
     }
-    let models = target.model_release.guards.iter().flatten();
-    let guards: Vec<AlarmName> = target.guards.iter().chain(models).cloned().collect();
-    for missing in alarms.alarms(&guards).await?.missing {
+    for missing in alarms.alarms(&target.all_guards()).await?.missing {
         found.push(format!(
             "guard {missing} does not exist yet; a release is rejected until it does"
         ));

@@ -1,41 +1,17 @@
-//! A model on a Lambda function before it sees traffic: the check of its upload, and the golden requests
-//! to the version that points at it. The first answer that is not as expected ends the release.
+//! A model on a Lambda function before it sees traffic: the golden requests to the version that points
+//! at it. The first answer that is not as expected ends the release.
 
 use futures_util::StreamExt as _;
-use perch_core::decide::Event;
 use perch_core::manifest::{GoldenRequest, difference};
 use perch_core::names::{FunctionName, Version};
 use perch_core::release::Release;
 
-use crate::check_model::{self, CheckError, Upload};
-use crate::ports::{AskVersion, Asked, LoadTarget, PortError, ReadModels, VerifySignature};
-use crate::step::{StepError, missing};
+use crate::check_model::{self, CheckError};
+use crate::ports::{AskVersion, Asked, PortError, ReadModels};
 
 /// Requests that are asked at once: each may start an environment of its own. A hundred that are answered
 /// in 0.5 s take 13 s of the 30 s that the function has.
 const AT_ONCE: usize = 4;
-
-/// Whether the upload still is what it was when it was announced.
-pub(crate) async fn check(
-    store: &impl LoadTarget,
-    models: &(impl ReadModels + VerifySignature),
-    release: &Release,
-) -> Result<Event, StepError> {
-    let refused = |why: String| Ok(Event::Refused { why });
-    let target = store.target(&release.target).await?;
-    let Some(source) = target.and_then(|target| target.sources.model) else {
-        return refused("the target takes no models any more".to_owned());
-    };
-    let upload = Upload::of(&release.artifact).ok_or_else(|| missing(release, "model"))?;
-    let before = release.ledger.as_ref().and_then(|ledger| ledger.alias()?.model.as_ref());
-    // A function that serves the model of its image has no baseline to compare with.
-    let baseline: Option<Version> = before.and_then(|model| model.version.parse().ok());
-    match check_model::run(models, &source, upload, baseline.as_ref()).await {
-        Ok(facts) => Ok(Event::ModelChecked { facts }),
-        Err(CheckError::Refused(refusal)) => refused(refusal.to_string()),
-        Err(CheckError::Port(error)) => Err(error.into()),
-    }
-}
 
 /// What is wrong with the answers of a version to its model's golden requests, if anything is.
 pub(crate) async fn wrong_answer(

@@ -10,7 +10,7 @@ use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::target::ModelSource;
 use serde::Serialize;
 
-use crate::check_model::{self, CheckError, Upload};
+use crate::check_model::{self, CheckError, Rules, Upload};
 use crate::ports::{LoadArtifact, LoadHead, ObjectId, PortError, ReadModels, VerifySignature};
 
 /// Manifests that are read at the same time.
@@ -98,10 +98,10 @@ pub async fn list(
 pub async fn show(
     store: &(impl LoadArtifact + LoadHead),
     models: &(impl ReadModels + VerifySignature),
-    target: &TargetName,
-    source: &ModelSource,
+    (target, rules): (&TargetName, Rules<'_>),
     version: &Version,
 ) -> Result<Option<ModelInFull>, PortError> {
+    let source = rules.source;
     let folders = models.folders(&source.bucket, &source.versions_prefix()).await?;
     if !folders.iter().any(|folder| folder == version.as_str()) {
         return Ok(None);
@@ -111,7 +111,7 @@ pub async fn show(
         read(store, models, (target, source), version.as_str(), &serving).await?;
     let refusal = match artifact.as_ref().and_then(Upload::of) {
         // Against itself a model is never worse: what counts here is whether it is complete.
-        Some(upload) => match check_model::run(models, source, upload, None).await {
+        Some(upload) => match check_model::run(models, rules, upload, None).await {
             Ok(_) => None,
             Err(CheckError::Refused(refusal)) => Some(refusal.to_string()),
             Err(CheckError::Port(error)) => return Err(error),

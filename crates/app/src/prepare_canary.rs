@@ -8,6 +8,7 @@ use perch_core::names::Version;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
+use crate::check_model;
 use crate::fix_basis;
 use crate::golden;
 use crate::ports::{
@@ -54,7 +55,7 @@ pub async fn run(
         Phase::Preparing => match &release.artifact {
             Artifact::Version { version } => existing(lambda, images, &release, version).await,
             Artifact::Model { .. } if release.reload.is_none() => {
-                golden::check(store, models, &release).await.map(Step::settled)
+                check_model::again(store, models, &release).await.map(Step::settled)
             }
             Artifact::Model { .. } => {
                 let step = publish_canary::run(lambda, &release).await;

@@ -1,7 +1,7 @@
 //! Plans a release and starts its execution, or has its artifact wait, replace or be refused.
 
 use jiff::Timestamp;
-use perch_core::artifact::Artifact;
+use perch_core::artifact::{Artifact, Lane};
 use perch_core::head::{Fence, Head, Waiting};
 use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName};
@@ -69,7 +69,10 @@ pub(crate) async fn start(
             }
         };
         if target.while_releasing == WhileReleasing::Reject {
-            store.mark_seen(&target.name, release.cause.pushed_at()).await?;
+            // Of models the sweep knows each by its name.
+            if artifact.lane() == Lane::Code {
+                store.mark_seen(&target.name, release.cause.pushed_at()).await?;
+            }
             let why = format!("release {active} runs, and whileReleasing is reject");
             return Ok(Answer::Ignored(why));
         }
@@ -193,7 +196,7 @@ fn planned(
     let lane = artifact.lane();
     let goes_back = artifact.is_version() || cause.is_way_back();
     let plan = if goes_back { Plan::at_once(target, lane) } else { Plan::of(target, lane) }?;
-    let deadline = now.saturating_add(target.deadline().duration()).unwrap_or(Timestamp::MAX);
+    let deadline = now.saturating_add(target.deadline(lane).duration()).unwrap_or(Timestamp::MAX);
     Some(Release {
         id: release_id(&target.name, &artifact, &cause),
         target: target.name.clone(),

@@ -40,7 +40,7 @@ async fn a_target_with_problems_is_not_even_looked_up() {
         apply_target::plan(&world.store, broken, MetricResolution::Minute).await.unwrap_err();
     assert_eq!(error.to_string(), "the target has 2 problem(s)");
     let ApplyError::Problems(problems) = error else { panic!("other error") };
-    let fields: Vec<_> = problems.iter().map(|problem| problem.field).collect();
+    let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_ref()).collect();
     assert_eq!(fields, ["judge.minRequests", "rollout"]);
     assert_eq!(world.calls.total(), 0);
 }

@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 
 use perch_app::close_release::{self, CloseInput};
 use perch_app::doctor::{
-    Finding, Outcome, Ports, check_installation, check_target, installation, target as gather,
+    Finding, Outcome, Ports, check_installation, check_models, check_target, installation, models,
+    target as gather,
 };
 use perch_app::order;
 use perch_app::ports::{KeepRuns, Letter, PortError, Queue, Route, SweepRun};
+use perch_core::artifact::Artifact;
 use perch_core::head::{Serving, Waiting};
 use perch_core::names::TargetName;
 use perch_core::release::Order;
 use perch_core::weight::Weight;
+use perch_testkit::fleet::{Mishap, Servers};
 use perch_testkit::lambda::{Progress, Published};
 use perch_testkit::{
     Failure, Fault, MemoryAlarms, MemoryLambda, MemoryLetters, MemoryRegistry, MemoryStore, World,
     at, digest, image, release, target,
 };
+use serde_json::json;
 
 fn news() -> TargetName {
     "news".parse().unwrap()
@@ -361,4 +365,123 @@ async fn events_that_got_lost_are_told_with_what_sends_them_again() {
     let unseen = check_installation(&facts, at(10)).pop().unwrap();
     assert_eq!(unseen.result, Outcome::Warning);
     assert!(unseen.text.starts_with("could not be looked at: permission denied"), "{unseen:?}");
+}
+
+/// What the checks of a target's models find: the finding of one check and one place.
+async fn of_models(world: &World, check: &str) -> Vec<Finding> {
+    let target = world.store.read(|items| items.targets[&news()].clone());
+    let facts = models(&world.uploads, &world.fleet, "perch", &target).await.unwrap();
+    let found = check_models(&target, Some(&world.head(&news())), &facts);
+    found.into_iter().filter(|finding| finding.check == check).collect()
+}
+
+/// Three servers that serve v2, which was promoted; the cache reads it.
+fn serving_models() -> World {
+    let mut taking = target().taking_models(json!({})).build();
+    taking.cache = serde_json::from_value(json!({ "redis": { "url": "redis://cache" } })).unwrap();
+    let world = World::with(&taking);
+    world.fleet.start(3, "v2");
+    world.fleet.change(|fleet| fleet.pointer = Some("v2".to_owned()));
+    world.store.change(|items| {
+        let (bucket, key) = ("models".parse().unwrap(), "models/news/v2/manifest.json".to_owned());
+        let (object, version) = ("m1".to_owned(), "v2".parse().unwrap());
+        let artifact = Artifact::Model { bucket, key, object, version };
+        let (version, release) = ("v2".parse().unwrap(), "news-0".parse().unwrap());
+        let head = items.heads.get_mut(&news()).unwrap();
+        head.model_serving = Some(Serving { artifact, version, release });
+    });
+    world
+}
+
+#[tokio::test]
+async fn servers_and_cache_that_are_equal_are_well() {
+    let world = serving_models();
+    let texts = |found: Vec<Finding>| -> Vec<(Outcome, String)> {
+        found.into_iter().map(|finding| (finding.result, finding.text)).collect()
+    };
+    let ok = |text: &str| vec![(Outcome::Ok, text.to_owned())];
+    assert_eq!(texts(of_models(&world, "replicas").await), ok("all 3 answer and serve v2"));
+    assert_eq!(texts(of_models(&world, "cache").await), ok("its pointer has v2"));
+    let bucket = "models keeps versions and tells EventBridge of uploads";
+    assert_eq!(texts(of_models(&world, "model bucket").await), ok(bucket));
+}
+
+#[tokio::test]
+async fn a_server_or_a_cache_that_differs_or_is_silent_is_a_problem() {
+    let back = "perch model rollback news --to v2 --reason TEXT";
+    type Spoil = fn(&mut Servers);
+    let cases: [(Spoil, &str, &str, bool); 4] = [
+        (
+            |fleet| fleet.servers.get_mut("r01").unwrap().active = "v1".parse().ok(),
+            "replicas",
+            "r01 serves v1, but release promoted v2",
+            true,
+        ),
+        (
+            |fleet| fleet.servers.get_mut("r01").unwrap().mishap = Some(Mishap::Dead),
+            "replicas",
+            "r01 does not answer with a model: connection refused",
+            false,
+        ),
+        (
+            |fleet| fleet.pointer = Some("v1".to_owned()),
+            "cache",
+            "its pointer has v1, but release promoted v2",
+            true,
+        ),
+        (|fleet| fleet.cache_is_down = true, "cache", "connection refused", false),
+    ];
+    for (spoil, check, text, has_way_back) in cases {
+        let world = serving_models();
+        world.fleet.change(spoil);
+        let [finding] = &of_models(&world, check).await[..] else { panic!("{check}") };
+        assert_eq!(finding.result, Outcome::Problem);
+        assert!(finding.text.contains(text), "{finding:?}");
+        assert!(finding.commands.contains(&"perch model verify news".to_owned()));
+        assert_eq!(finding.commands.contains(&back.to_owned()), has_way_back, "{finding:?}");
+    }
+    let world = serving_models();
+    world.fleet.change(|fleet| fleet.servers.clear());
+    let [finding] = &of_models(&world, "replicas").await[..] else { panic!() };
+    assert!(finding.text.starts_with("none was found"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn while_a_release_is_under_way_replicas_differ_as_planned() {
+    let world = serving_models();
+    world.store.change(|items| {
+        let head = items.heads.get_mut(&news()).unwrap();
+        head.active = Some("news-1".parse().unwrap());
+    });
+    world.fleet.change(|fleet| {
+        fleet.servers.get_mut("r00").unwrap().active = "v3".parse().ok();
+    });
+    let [finding] = &of_models(&world, "replicas").await[..] else { panic!() };
+    assert_eq!(finding.result, Outcome::Ok);
+    assert_eq!(finding.text, "r00 serves v3; release news-1 is under way");
+}
+
+#[tokio::test]
+async fn a_bucket_that_keeps_no_versions_or_tells_nobody_is_named_with_the_commands() {
+    let world = serving_models();
+    world.uploads.set_up(false, false);
+    let found = of_models(&world, "model bucket").await;
+    let results: Vec<_> = found.iter().map(|finding| finding.result).collect();
+    assert_eq!(results, [Outcome::Problem, Outcome::Warning]);
+    assert!(found[0].commands[0].starts_with("aws s3api put-bucket-versioning --bucket models"));
+    assert!(found[1].commands[1].contains("'{\"EventBridgeConfiguration\":{}}'"), "{found:?}");
+    world.calls.inject(Fault::of("is_versioned").with(Failure::Denied));
+    let [finding] = &of_models(&world, "model bucket").await[..] else { panic!() };
+    assert_eq!(finding.result, Outcome::Warning);
+    assert!(finding.text.contains("could not be looked at: permission denied"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_guard_of_models_alone_is_looked_at() {
+    let world = World::usual();
+    world.store.change(|items| {
+        let target = items.targets.get_mut(&news()).unwrap();
+        target.model_release.guards = Some(vec!["model-errors".parse().unwrap()]);
+    });
+    problem(&world, "guards", "model-errors does not exist", "perch apply -f FILE").await;
 }

@@ -31,6 +31,7 @@ mod prepare_canary;
 mod promote_canary;
 mod publish_events;
 mod reconcile;
+mod reconcile_uploads;
 mod reload;
 mod replace;
 mod restore_traffic;

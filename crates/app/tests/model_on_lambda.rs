@@ -1,17 +1,19 @@
 //! A model on a Lambda function: the code that serves, pointed at the model; and images after it.
 
-use perch_app::ports::Asked;
+use perch_app::order;
+use perch_app::ports::{Asked, Machine, StartExecution as _};
 use perch_app::prepare_canary;
 use perch_app::step::{StepError, StepInput, StepOutput};
 use perch_core::artifact::{Artifact, Lane};
 use perch_core::phase::Phase;
 use perch_core::pointer::ModelPointer;
-use perch_core::release::{Plan, Release};
+use perch_core::release::{Cause, Plan, Release};
 use perch_core::target::{Lambda, Target};
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::lambda::Function;
 use perch_testkit::{
-    Failure, Fault, Paused, TargetBuilder, World, at, digest, image, release, target, uploads,
+    Failure, Fault, Machines, Paused, TargetBuilder, World, at, digest, healthy, image, release,
+    target, uploads,
 };
 use serde_json::{Value, json};
 
@@ -81,10 +83,23 @@ fn takes_models(target: TargetBuilder) -> Target {
 
 /// Model v2 is uploaded, and answers its golden requests.
 fn upload(world: &World) {
-    world.uploads.put("news/v2/model.onnx", WEIGHTS);
-    world.uploads.put("news/v2/golden.json", golden().to_string().as_bytes());
-    world.uploads.put("news/v2/manifest.json", &manifest("v2"));
-    world.lambda.change(|account| account.answers.insert("v2".to_owned(), right()));
+    upload_version(world, "v2");
+}
+
+fn upload_version(world: &World, version: &str) {
+    world.uploads.put(&format!("news/{version}/model.onnx"), WEIGHTS);
+    world.uploads.put(&format!("news/{version}/golden.json"), golden().to_string().as_bytes());
+    world.uploads.put(&format!("news/{version}/manifest.json"), &manifest(version));
+    world.lambda.change(|account| account.answers.insert(version.to_owned(), right()));
+}
+
+/// From now on a model has to measure more than any here does.
+fn demand_more(world: &World) {
+    let require = vec!["accuracy >= 0.99".parse().unwrap()];
+    world.store.change(|items| {
+        let source = items.targets.values_mut().next().unwrap().sources.model.as_mut();
+        source.unwrap().require = require;
+    });
 }
 
 fn pointer(version: &str) -> Option<ModelPointer> {
@@ -354,4 +369,51 @@ async fn an_upload_that_is_not_complete_any_more_changes_nothing() {
         assert_eq!((world.calls.count("update_code"), world.calls.count("point_at")), (0, 0));
         assert_eq!((versions(&world), world.calls.count("ask")), (1, 0));
     }
+}
+
+#[tokio::test]
+async fn only_on_a_person_s_way_back_a_model_may_measure_less() {
+    for way_back in [false, true] {
+        let world = world(model("v2"));
+        demand_more(&world);
+        let (by, reason) = ("kim".to_owned(), "wrong labels".to_owned());
+        let cause = Cause::Person { by, reason, at: at(0), overrides: Vec::new(), way_back };
+        world.store.change(|items| items.releases.values_mut().next().unwrap().cause = cause);
+        if way_back {
+            assert_eq!(prepared(&world).await, "Shift", "{:?}", current(&world).phase);
+            assert_eq!(newest(&world)[0].1, pointer("v2"));
+        } else {
+            assert_eq!(prepared(&world).await, "Close");
+            let why = "accuracy is 0.93, the limit is 0.99";
+            assert!(rejection(&world).contains(why), "{}", rejection(&world));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_person_goes_back_to_the_model_before() {
+    let world = world(model("v2"));
+    for version in ["1", "2", "3"] {
+        world.metrics.set(version, healthy());
+    }
+    world.metrics.set_total(healthy());
+    upload_version(&world, "v1");
+    let (id, input) = ("news-1".parse().unwrap(), json!({ "releaseId": "news-1", "fence": 1 }));
+    world.executions.start(Machine::CanaryDeploy, &id, &input).await.unwrap();
+    let mut machines = Machines::new(at(1));
+    machines.run(&world).await;
+    assert_eq!(current(&world).phase, Phase::Promoted);
+    demand_more(&world);
+    let World { store, uploads, executions, .. } = &world;
+    let (name, word) = ("news".parse().unwrap(), ("kim", "wrong labels"));
+    let now = machines.now();
+    let back = order::go_back_to_model(store, uploads, executions, (&name, None), word, now);
+    let back = back.await.unwrap();
+    machines.run(&world).await;
+    let release = world.release(&back);
+    assert_eq!(release.phase, Phase::Promoted, "{:?}", world.journal(&back));
+    assert_eq!(release.artifact, model("v1"));
+    assert_eq!(newest(&world)[0], (digest('a').to_string(), pointer("v1")));
+    assert_eq!(world.route(&live()).primary, release.canary.unwrap());
+    assert_eq!(broken_at_rest(&world), [""; 0]);
 }

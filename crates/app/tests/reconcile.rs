@@ -17,8 +17,9 @@ fn news() -> TargetName {
 }
 
 async fn sweep(world: &World, seconds: i64) -> SweepRun {
-    let World { store, lambda, registry, executions, .. } = world;
-    reconcile::run(store, lambda, registry, executions, at(seconds), || true).await.unwrap()
+    let World { store, lambda, registry, uploads, executions, .. } = world;
+    let sources = (registry, uploads);
+    reconcile::run(store, lambda, sources, executions, at(seconds), || true).await.unwrap()
 }
 
 fn well(world: &World) {
@@ -61,8 +62,9 @@ async fn a_sweep_that_runs_out_of_time_leaves_the_rest_for_the_next() {
     world.add(&target().named("other").function("other").build());
     let left = std::cell::Cell::new(1);
     let goes_on = || left.replace(left.get() - 1) > 0;
-    let World { store, lambda, registry, executions, .. } = &world;
-    let run = reconcile::run(store, lambda, registry, executions, at(10), goes_on).await.unwrap();
+    let World { store, lambda, registry, uploads, executions, .. } = &world;
+    let sources = (registry, uploads);
+    let run = reconcile::run(store, lambda, sources, executions, at(10), goes_on).await.unwrap();
     assert_eq!((run.looked_at, run.more), (1, true));
     assert_eq!(sweep(&world, 11).await.looked_at, 1);
 }
@@ -257,8 +259,9 @@ async fn each_call_failing_in_turn_keeps_no_target_from_the_next_sweep() {
             well(&world);
             world.registry.push(image('b', "v2"), at(20));
             world.calls.inject(fault);
-            let World { store, lambda, registry, executions, .. } = &world;
-            reconcile::run(store, lambda, registry, executions, at(60), || true).await.ok();
+            let World { store, lambda, registry, uploads, executions, .. } = &world;
+            let sources = (registry, uploads);
+            reconcile::run(store, lambda, sources, executions, at(60), || true).await.ok();
             sweep(&world, 400).await;
             sweep(&world, 2000).await;
             Machines::new(at(2000)).run(&world).await;

@@ -20,6 +20,7 @@ pub mod slack;
 pub mod store;
 pub mod tags;
 pub mod topic;
+pub mod uploads;
 
 pub use aws_config::SdkConfig;
 pub use runtime::sdk_config;

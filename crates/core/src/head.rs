@@ -242,6 +242,14 @@ impl Ledger {
         }
     }
 
+    /// The model version that served, where one did: a function may serve the model of its image.
+    pub fn model(&self) -> Option<Version> {
+        match &self.snapshot {
+            Snapshot::Alias(alias) => alias.model.as_ref()?.version.parse().ok(),
+            Snapshot::Servers(_) => Some(self.baseline.clone()),
+        }
+    }
+
     /// The model servers, where they are what moves.
     pub fn servers(&self) -> Option<&ServersSnapshot> {
         match &self.snapshot {

@@ -123,12 +123,12 @@ name!(
 );
 
 name!(
-    /// The name under which model servers know a model.
+    /// The name under which model servers know a model. It stands in paths, URLs and the keys of caches.
     ModelName,
     "model name",
-    "use 1 to 128 letters, digits, . _ and -",
-    "^[A-Za-z0-9._-]{1,128}$",
-    |t| within(t, 128, "._-")
+    "use 1 to 128 letters, digits, . _ and -, starting with a letter, a digit or _",
+    "^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$",
+    |t| within(t, 128, "._-") && !t.starts_with(['.', '-'])
 );
 
 name!(
@@ -227,6 +227,21 @@ mod tests {
         }
         for (text, fine) in [("team/app", true), ("Team", false), ("a", false), ("app-", false)] {
             assert_eq!(text.parse::<RepositoryName>().is_ok(), fine, "{text}");
+        }
+        for (text, fine) in [
+            ("news.v2_b-1", true),
+            ("_ensemble", true),
+            (".", false),
+            ("..", false),
+            (".hidden", false),
+            ("--flag", false),
+            ("a/b", false),
+            ("news:generation", false),
+            ("news*", false),
+            ("news\r\nDEL x", false),
+            ("", false),
+        ] {
+            assert_eq!(text.parse::<ModelName>().is_ok(), fine, "{text}");
         }
         for (text, fine) in
             [("ssm:/perch/slack", true), ("ssm:/other", false), ("https://hooks", false)]

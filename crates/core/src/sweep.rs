@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Lane};
 use crate::head::{Fence, Head};
 use crate::names::Version;
 use crate::phase::Phase;
@@ -50,6 +50,49 @@ pub struct Pushed {
     pub artifact: Artifact,
     /// When it was pushed.
     pub at: Timestamp,
+}
+
+/// A model that lies in its source and that its target never heard of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unheard {
+    /// The name of its version.
+    pub version: Version,
+    /// The key of its manifest, or of its only file.
+    pub key: String,
+    /// The S3 version id of that object.
+    pub object: String,
+    /// When it was uploaded.
+    pub at: Timestamp,
+}
+
+/// What comes of a model that no event announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// It is announced as its event would have.
+    Announced,
+    /// It has its turn after a newer one that is under way or waits, if it has one at all.
+    Later,
+    /// It has no turn any more: it counts as heard of.
+    Past,
+}
+
+/// What comes of a model that no event announced. `first` is the first look at its source: what lay
+/// there before the target took models from it is not missed.
+pub fn hearing(head: &Head, active: Option<&Release>, unheard: &Unheard, first: bool) -> Hearing {
+    let (lane, at) = (Lane::Model, unheard.at);
+    let before_the_target = first && head.seen.is_some_and(|seen| at <= seen);
+    if before_the_target || !head.admits(lane, at) {
+        return Hearing::Past;
+    }
+    let under_way = active.filter(|release| release.artifact.lane() == lane);
+    let newer = [
+        under_way.map(|release| release.cause.pushed_at()),
+        head.waiting_of(lane).map(|waiting| waiting.pushed_at),
+    ];
+    match newer.into_iter().flatten().any(|newer| newer >= at) {
+        true => Hearing::Later,
+        false => Hearing::Announced,
+    }
 }
 
 /// What to do about it.

@@ -1,6 +1,7 @@
 //! Model servers and the cache in front of them, in memory, with what can go wrong with them.
 
 mod cache;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -21,6 +21,7 @@ pub mod models;
 pub mod mutation;
 pub mod people;
 pub mod registry;
+pub mod scene;
 pub mod sim;
 pub mod store;
 pub mod uploads;

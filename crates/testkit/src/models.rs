@@ -121,6 +121,7 @@ impl MemoryModels {
             event: format!("event-{object}"),
             object: Some(object),
             at: at(0),
+            missed: false,
         }
     }
 

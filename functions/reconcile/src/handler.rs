@@ -10,6 +10,7 @@ use perch_aws::executions::Executions;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::store::Table;
+use perch_aws::uploads::Uploads;
 use serde::de::IgnoredAny;
 
 /// What the last target and the run's own item may take: as long as one call of AWS.
@@ -19,6 +20,7 @@ pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
     pub(crate) images: Images,
+    pub(crate) uploads: Uploads,
     pub(crate) executions: Executions,
 }
 
@@ -28,8 +30,8 @@ impl Handler {
         let deadline = event.context.deadline();
         let goes_on = || is_before(deadline, SystemTime::now());
         let (store, executions, now) = (&self.store, &self.executions, Timestamp::now());
-        let run =
-            reconcile::run(store, &self.lambda, &self.images, executions, now, goes_on).await?;
+        let sources = (&self.images, &self.uploads);
+        let run = reconcile::run(store, &self.lambda, sources, executions, now, goes_on).await?;
         tracing::info!(
             run.id,
             run.looked_at,

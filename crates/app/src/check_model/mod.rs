@@ -4,6 +4,7 @@
 //! later is what was uploaded. Nothing is downloaded but the manifest and the golden requests, unless S3
 //! has no SHA-256 of a file. Files are looked at a few at a time, so memory does not grow with them.
 
+mod again;
 mod files;
 mod refusal;
 
@@ -12,13 +13,14 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 use perch_core::artifact::{Artifact, MANIFEST};
 use perch_core::manifest::{
-    Fault, FileFault, Found, MOST_BYTES, Manifest, ManifestFile, SignatureFault, SignatureRule,
-    fault, read_golden, signed_bytes, too_large,
+    Fault, FileFault, Found, MOST_BYTES, Manifest, ManifestFile, Requirement, SignatureFault,
+    SignatureRule, fault, read_golden, signed_bytes, too_large,
 };
-use perch_core::names::{BucketName, Version};
+use perch_core::names::{BucketName, ModelName, Version};
 use perch_core::reload::ModelFacts;
-use perch_core::target::{ByteSize, ModelSource};
+use perch_core::target::{ByteSize, ModelSource, Target};
 
+pub(crate) use again::again;
 pub use files::{golden, model_files};
 pub use refusal::{CheckError, Faults, Refusal};
 
@@ -58,13 +60,33 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Checks an upload against the rules of its source; `baseline` is the model version that serves.
+/// What a target holds an upload to.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// Where its models come from.
+    pub source: &'a ModelSource,
+    /// The name under which its servers know the model; a function knows none.
+    pub model: Option<&'a ModelName>,
+    /// What the manifest's metrics have to be.
+    pub require: &'a [Requirement],
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of a target; `None` where it takes no models.
+    pub fn of(target: &'a Target) -> Option<Self> {
+        let source = target.sources.model.as_ref()?;
+        let model = target.service.model_servers.as_ref().map(|servers| &servers.model);
+        Some(Self { source, model, require: &source.require })
+    }
+}
+
+/// Checks an upload against the rules of a target; `baseline` is the model version that serves.
 ///
 /// # Errors
 /// [`CheckError`] when it may not be released, or that could not be found out.
 pub async fn run(
     models: &(impl ReadModels + VerifySignature),
-    source: &ModelSource,
+    rules: Rules<'_>,
     upload: Upload<'_>,
     baseline: Option<&Version>,
 ) -> Result<ModelFacts, CheckError> {
@@ -90,8 +112,8 @@ pub async fn run(
         }
     }
     match upload.folder() {
-        Some(folder) => folder_facts(models, source, upload, folder, baseline).await,
-        None => file_facts(models, source, upload).await,
+        Some(folder) => folder_facts(models, rules, upload, folder, baseline).await,
+        None => file_facts(models, rules.source, upload).await,
     }
 }
 
@@ -107,7 +129,7 @@ impl From<Refusal> for CheckError {
 
 async fn folder_facts(
     models: &(impl ReadModels + VerifySignature),
-    source: &ModelSource,
+    Rules { source, model, require }: Rules<'_>,
     upload: Upload<'_>,
     folder: &str,
     baseline: Option<&Version>,
@@ -117,6 +139,10 @@ async fn folder_facts(
     if manifest.version != *upload.version {
         let (expected, found) = (upload.version.to_string(), manifest.version.to_string());
         return refuse(Refusal::Elsewhere { field: "version", expected, found });
+    }
+    if let Some(expected) = model.filter(|model| **model != manifest.model) {
+        let (expected, found) = (expected.clone(), manifest.model);
+        return refuse(Refusal::OtherModel { expected, found });
     }
     if let Some(why) = too_large(&manifest, source.max_bytes) {
         return refuse(Refusal::TooLarge(why));
@@ -128,12 +154,12 @@ async fn folder_facts(
     drop(bytes);
     let bucket = upload.object.bucket;
     let before = match baseline {
-        Some(version) if source.require.iter().any(|r| r.needs_baseline()) => {
+        Some(version) if require.iter().any(|r| r.needs_baseline()) => {
             Some(baseline_metrics(models, source, bucket, version).await?)
         }
         _ => None,
     };
-    for requirement in &source.require {
+    for requirement in require {
         requirement.check(&manifest.metrics, before.as_ref()).map_err(Refusal::from)?;
     }
     let faults = faults(models, bucket, folder, &manifest).await?;

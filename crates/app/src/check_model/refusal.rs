@@ -3,7 +3,7 @@
 use std::fmt;
 
 use perch_core::manifest::{FileFault, InvalidGolden, InvalidManifest, Missed, SignatureFault};
-use perch_core::names::{BucketName, Version};
+use perch_core::names::{BucketName, ModelName, Version};
 
 use crate::ports::PortError;
 
@@ -50,6 +50,18 @@ pub enum Refusal {
         expected: String,
         /// What the manifest says.
         found: String,
+    },
+    /// The manifest is that of another model than the servers hold.
+    #[error(
+        "manifest.json: `model` is {found}, but the target's servers know their model as {expected} \
+         (`service.modelServers.model`): push it under another version with that name, or correct the \
+         target file"
+    )]
+    OtherModel {
+        /// What the target says.
+        expected: ModelName,
+        /// What the manifest says.
+        found: ModelName,
     },
     /// Files are missing or others than the manifest says.
     #[error("the upload is not complete: {0}")]

@@ -119,7 +119,7 @@ where
         alias,
         provisioned: provisioned.map_err(Into::into),
         way_back,
-        guards: alarms.alarms(&target.guards).await.map_err(Into::into),
+        guards: alarms.alarms(&target.all_guards()).await.map_err(Into::into),
         lifecycles: lifecycles(ports.registry, &in_use).await,
         in_use,
     }

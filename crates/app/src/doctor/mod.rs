@@ -4,11 +4,13 @@
 mod gather;
 mod images;
 mod installation;
+mod models;
 mod release;
 mod target;
 
 pub use gather::{Ports, Store, installation, serving_at_risk, target};
 pub use images::{InUse, Risk, Role, at_risk};
+pub use models::{ModelFacts, check_models, models, turn_on_events};
 
 use std::fmt;
 

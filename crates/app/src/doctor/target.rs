@@ -161,7 +161,8 @@ fn go_to(facts: &TargetFacts, version: &str) -> String {
 fn guards(facts: &TargetFacts) -> Vec<Finding> {
     const CHECK: &str = "guards";
     let target = &facts.target;
-    if target.guards.is_empty() {
+    let guards = target.all_guards();
+    if guards.is_empty() {
         return vec![Finding::ok(facts, CHECK, "none: only the judge watches releases")];
     }
     let states = match &facts.guards {
@@ -194,7 +195,7 @@ fn guards(facts: &TargetFacts) -> Vec<Finding> {
     });
     let mut found: Vec<Finding> = missing.chain(in_alarm).collect();
     if found.is_empty() {
-        let names: Vec<&str> = target.guards.iter().map(|guard| guard.as_str()).collect();
+        let names: Vec<&str> = guards.iter().map(|guard| guard.as_str()).collect();
         found.push(Finding::ok(facts, CHECK, format!("not in ALARM: {}", names.join(", "))));
     }
     found

@@ -1,9 +1,9 @@
 //! Releases that a person starts: of any artifact, or of a version that served before.
 
 use jiff::Timestamp;
-use perch_core::artifact::Artifact;
+use perch_core::artifact::{Artifact, Lane};
 use perch_core::names::{AlarmName, ReleaseId, TargetName, Version};
-use perch_core::release::Cause;
+use perch_core::release::{Cause, Plan};
 use perch_core::target::Target;
 
 use super::OrderError;
@@ -33,21 +33,37 @@ pub struct Start {
     pub way_back: bool,
 }
 
+/// The table as the start of a release needs it.
+pub trait Starts:
+    LoadTarget
+    + LoadHead
+    + LoadStanding
+    + LoadArtifact
+    + LoadRelease
+    + PlanRelease
+    + WaitForTurn
+    + KeepNote
+{
+}
+
+impl<T> Starts for T where
+    T: LoadTarget
+        + LoadHead
+        + LoadStanding
+        + LoadArtifact
+        + LoadRelease
+        + PlanRelease
+        + WaitForTurn
+        + KeepNote
+{
+}
+
 /// Starts the release of an artifact, whatever was released since.
 ///
 /// # Errors
 /// [`OrderError`] when a stop stands, a release holds the target, or the artifact is quarantined.
 pub async fn start(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     executions: &impl StartExecution,
     wanted: &Start,
     now: Timestamp,
@@ -56,7 +72,7 @@ pub async fn start(
     let target =
         store.target(name).await?.ok_or_else(|| OrderError::UnknownTarget(name.clone()))?;
     for alarm in &wanted.overrides {
-        refuse_no_guard(&target, alarm)?;
+        refuse_no_guard(&target, wanted.artifact.lane(), alarm)?;
     }
     let standing = store.standing(name).await?;
     if let Some(stop) = standing.stop {
@@ -95,11 +111,12 @@ pub async fn start(
     }
 }
 
-fn refuse_no_guard(target: &Target, alarm: &AlarmName) -> Result<(), OrderError> {
-    if target.guards.contains(alarm) {
+fn refuse_no_guard(target: &Target, lane: Lane, alarm: &AlarmName) -> Result<(), OrderError> {
+    let guards = Plan::of(target, lane).map(|plan| plan.guards).unwrap_or_default();
+    if guards.contains(alarm) {
         return Ok(());
     }
-    let guards: Vec<&str> = target.guards.iter().map(AlarmName::as_str).collect();
+    let guards: Vec<&str> = guards.iter().map(AlarmName::as_str).collect();
     Err(OrderError::NoGuard {
         alarm: alarm.to_string(),
         target: target.name.clone(),
@@ -113,16 +130,7 @@ fn refuse_no_guard(target: &Target, alarm: &AlarmName) -> Result<(), OrderError>
 /// # Errors
 /// [`OrderError`] as for [`start`], and when the version does not exist or serves already.
 pub async fn go_back_to(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     lambda: &(impl ReadAlias + ReadFunction),
     executions: &impl StartExecution,
     (target, version): (&TargetName, &Version),

@@ -5,7 +5,7 @@ mod in_flight;
 mod line;
 mod model;
 
-pub use going_back::{Start, go_back_to, start};
+pub use going_back::{Start, Starts, go_back_to, start};
 pub use in_flight::{active, continue_now, hold, promote, roll_back};
 pub use line::{resume, stop};
 pub use model::go_back_to_model;

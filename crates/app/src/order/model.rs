@@ -8,11 +8,8 @@ use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::ModelSource;
 
-use super::{OrderError, Start, start};
-use crate::ports::{
-    KeepNote, ListReleases, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
-    PlanRelease, PortError, ReadModels, StartExecution, WaitForTurn,
-};
+use super::{OrderError, Start, Starts, start};
+use crate::ports::{ListReleases, PortError, ReadModels, StartExecution};
 
 /// Releases among which the model before is looked for.
 const LOOK_BACK: usize = 50;
@@ -25,17 +22,7 @@ const LOOK_BACK: usize = 50;
 /// # Errors
 /// [`OrderError`] when a stop stands, a release holds the target, or the version is not known.
 pub async fn go_back_to_model(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + ListReleases
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &(impl Starts + ListReleases),
     models: &impl ReadModels,
     executions: &impl StartExecution,
     (target, version): (&TargetName, Option<&Version>),
@@ -75,7 +62,7 @@ fn before(releases: &[Release]) -> Option<Version> {
     let mut promoted = releases.iter().filter(|release| {
         release.artifact.lane() == Lane::Model && matches!(release.phase, Phase::Promoted)
     });
-    promoted.next()?.ledger.as_ref().map(|ledger| ledger.baseline.clone())
+    promoted.next()?.ledger.as_ref()?.model()
 }
 
 /// The artifact of a version that had a release.

@@ -32,7 +32,7 @@ pub use letters::{CallFunction, DeleteLetter, Letter, Queue, ReceiveLetters, Tid
 pub use metrics::{
     AlarmStates, Ask, History, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
-pub use models::{KeptVersion, ObjectId, ReadModels, VerifySignature};
+pub use models::{KeptVersion, ObjectId, ReadBucket, ReadModels, VerifySignature};
 pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;
@@ -42,7 +42,10 @@ pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,
     PlanRelease, Planned, Standing, StopLine, TakeFence, Transition, Turn, WaitForTurn,
 };
-pub use sweep::{Due, FindDue, KeepRuns, ListSources, MendHead, SweepRun};
+pub use sweep::{
+    AnnounceUpload, Due, FindDue, Heard, KeepHeard, KeepRuns, ListSources, ListUploads, MendHead,
+    SweepRun, Written,
+};
 pub use targets::{FindTargets, LoadTarget, SaveTarget, SourceMatch, TargetChange};
 
 pub use executions::{EndWait, Machine, StartExecution};

@@ -77,6 +77,15 @@ pub trait ReadModels: Sync {
     ) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
 }
 
+/// Reads how a bucket is set up.
+pub trait ReadBucket: Sync {
+    /// Whether it tells `EventBridge` of uploads.
+    fn announces(
+        &self,
+        bucket: &BucketName,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+}
+
 /// Verifies signatures of keys that never leave their service.
 pub trait VerifySignature: Sync {
     /// Whether the signature over these bytes is this key's.

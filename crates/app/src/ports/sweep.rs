@@ -1,16 +1,18 @@
 //! What the sweep needs: targets that are due, what their sources hold, and its own journal.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use jiff::Timestamp;
 use perch_core::head::Fence;
 use perch_core::journal::Notice;
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{BucketName, ReleaseId, TargetName, Version};
 use perch_core::sweep::Pushed;
-use perch_core::target::ImageSource;
+use perch_core::target::{ImageSource, ModelSource};
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
+use crate::announce_model::Uploaded;
 
 /// A target that is due for a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +68,74 @@ pub trait ListSources {
         &self,
         source: &ImageSource,
     ) -> impl Future<Output = Result<Option<Pushed>, PortError>> + Send;
+}
+
+/// An object as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Its version id.
+    pub object: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Lists what was uploaded to sources of models.
+pub trait ListUploads: Sync {
+    /// The keys that may be models: the manifest of each folder, which may not be there yet; of plain
+    /// files the newest alone.
+    fn uploads(
+        &self,
+        source: &ModelSource,
+    ) -> impl Future<Output = Result<Vec<String>, PortError>> + Send;
+
+    /// What is under a key; nothing where it is not there.
+    fn written(
+        &self,
+        bucket: &BucketName,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Written>, PortError>> + Send;
+}
+
+/// The model versions of a source that a target has heard of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Their names.
+    pub versions: BTreeSet<Version>,
+    /// Whether a sweep has looked at the source.
+    pub swept: bool,
+}
+
+/// Remembers what targets have heard of. Without it the sweep would have to look at every model that was
+/// ever uploaded, since S3 lists folders without their times.
+pub trait KeepHeard {
+    /// What the target has heard of from a source.
+    fn heard(
+        &self,
+        target: &TargetName,
+        source: &ModelSource,
+    ) -> impl Future<Output = Result<Heard, PortError>> + Send;
+
+    /// Adds a version.
+    fn hear(
+        &self,
+        target: &TargetName,
+        source: &ModelSource,
+        version: &Version,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// Writes what a sweep came to: these versions and no other.
+    fn swept(
+        &self,
+        target: &TargetName,
+        source: &ModelSource,
+        versions: &BTreeSet<Version>,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Announces uploads.
+pub trait AnnounceUpload: Sync {
+    /// Has the upload taken as if its event had come; what comes of it is not waited for.
+    fn announce(&self, uploaded: &Uploaded) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// One run of the sweep.

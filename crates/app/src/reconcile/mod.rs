@@ -1,10 +1,12 @@
 //! The sweep: looks at every target that is due, and mends what events and executions left behind.
 //!
 //! With nothing to do a target costs five calls (claim, head and stop, spec, alias, the next claim)
-//! and a listing of its repository, which targets of the same source share. A target that can't be
-//! looked at does not keep the others from it.
+//! and a listing of its repository, which targets of the same source share; where it takes models, also
+//! one for those that it has heard of, and a listing of their folders. A target that can't be looked at
+//! does not keep the others from it.
 
 mod mend;
+mod uploads;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,9 +18,9 @@ use perch_core::sweep::{Found, Pushed, Situation, remedies};
 use perch_core::target::Target;
 
 use crate::ports::{
-    AliasState, CommitRelease, Due, FindDue, KeepNote, KeepRuns, ListSources, LoadArtifact,
-    LoadHead, LoadRelease, LoadStanding, LoadTarget, MendHead, PlanRelease, PortError, ReadAlias,
-    StartExecution, SweepRun, WaitForTurn,
+    AliasState, AnnounceUpload, CommitRelease, Due, FindDue, KeepHeard, KeepNote, KeepRuns,
+    ListSources, ListUploads, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
+    MendHead, PlanRelease, PortError, ReadAlias, StartExecution, SweepRun, WaitForTurn,
 };
 use crate::step::StepError;
 
@@ -45,6 +47,7 @@ pub trait Store:
     + CommitRelease
     + WaitForTurn
     + KeepNote
+    + KeepHeard
     + Sync
 {
 }
@@ -62,6 +65,7 @@ impl<T> Store for T where
         + CommitRelease
         + WaitForTurn
         + KeepNote
+        + KeepHeard
         + Sync
 {
 }
@@ -74,7 +78,7 @@ impl<T> Store for T where
 pub async fn run(
     store: &impl Store,
     lambda: &impl ReadAlias,
-    sources: &impl ListSources,
+    (images, uploads): (&impl ListSources, &(impl ListUploads + AnnounceUpload)),
     executions: &impl StartExecution,
     now: Timestamp,
     goes_on: impl Fn() -> bool,
@@ -82,7 +86,7 @@ pub async fn run(
     let id = format!("sweep-{}", now.strftime("%Y%m%d-%H%M%S"));
     let mut run =
         SweepRun { id, at: now, looked_at: 0, did: Vec::new(), failed: Vec::new(), more: false };
-    let (mut listed, mut seen) = (HashMap::new(), HashSet::new());
+    let (mut listed, mut seen) = (Listed::default(), HashSet::new());
     while !run.more {
         let mut page = store.due(now, PAGE).await?;
         let is_full = page.len() == PAGE;
@@ -98,7 +102,7 @@ pub async fn run(
                 break;
             }
             let sweep = Sweep { store, executions, run: &run.id, now };
-            let looked = sweep.look_at(lambda, sources, &mut listed, &due).await;
+            let looked = sweep.look_at(lambda, (images, uploads), &mut listed, &due).await;
             run.note(&due.target, looked);
         }
     }
@@ -125,14 +129,19 @@ struct Sweep<'a, S, E> {
     now: Timestamp,
 }
 
-type Listed = HashMap<String, Option<Pushed>>;
+/// What was listed in this run.
+#[derive(Debug, Default)]
+struct Listed {
+    images: HashMap<String, Option<Pushed>>,
+    uploads: uploads::Seen,
+}
 
 impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
     /// Claims and looks at one target; what was done, or nothing when another sweep was faster.
     async fn look_at(
         &self,
         lambda: &impl ReadAlias,
-        sources: &impl ListSources,
+        (images, uploads): (&impl ListSources, &(impl ListUploads + AnnounceUpload)),
         listed: &mut Listed,
         due: &Due,
     ) -> Result<Option<Vec<String>>, StepError> {
@@ -153,7 +162,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
             None => None,
             Some(service) => found(lambda.alias(service).await)?,
         };
-        let newest = self.newest(sources, listed, &target, &head).await?;
+        let newest = self.newest(images, &mut listed.images, &target, &head).await?;
         let idle = head.active.is_none();
         let stopped = standing.stop.is_some();
         let situation = Situation { head, active, stopped, route, newest };
@@ -161,6 +170,8 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         for remedy in remedies(&situation, self.now) {
             did.extend(self.mend(&target, &situation, remedy).await?);
         }
+        let of = (&situation.head, situation.active.as_ref());
+        did.extend(self.announce_upload(uploads, &mut listed.uploads, &target, of).await?);
         if idle && did.is_empty() {
             let later = self.now.saturating_add(IDLE).unwrap_or(self.now);
             self.store.claim(&Due { target: target.name, at: next }, later).await?;
@@ -171,8 +182,8 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
     /// The newest image, listed once per source and run.
     async fn newest(
         &self,
-        sources: &impl ListSources,
-        listed: &mut Listed,
+        images: &impl ListSources,
+        listed: &mut HashMap<String, Option<Pushed>>,
         target: &Target,
         head: &Head,
     ) -> Result<Option<Pushed>, PortError> {
@@ -181,7 +192,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         let newest = match listed.get(&key) {
             Some(known) => known.clone(),
             None => {
-                let found = sources.newest_image(source).await?;
+                let found = images.newest_image(source).await?;
                 listed.insert(key, found.clone());
                 found
             }

@@ -53,11 +53,11 @@ impl<'a, M: ReadModels> Model<'a, M> {
         Ok(read)
     }
 
-    /// The golden requests, where they are to be answered.
-    pub(super) async fn golden(&self) -> Result<Vec<GoldenRequest>, PortError> {
+    /// What has the golden requests, where they are to be answered.
+    pub(super) async fn golden(&self) -> Result<Option<Arc<Opened>>, PortError> {
         match self.with_golden {
-            true => Ok(self.open().await?.golden.clone()),
-            false => Ok(Vec::new()),
+            true => self.open().await.map(Some),
+            false => Ok(None),
         }
     }
 

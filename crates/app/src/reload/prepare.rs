@@ -10,7 +10,7 @@ use perch_core::reload::Fleet;
 use serde::{Deserialize, Serialize};
 
 use super::snapshot;
-use crate::check_model::{self, CheckError, Upload};
+use crate::check_model;
 use crate::fix_basis;
 use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadTarget, PortError, ReadAlarms, ReadEvidence,
@@ -50,7 +50,9 @@ pub async fn run(
         Phase::Preparing if now >= release.deadline => {
             Ok(refused(format!("the model was not ready by {:.0}", release.deadline)))
         }
-        Phase::Preparing if release.reload.is_none() => check(store, models, &release).await,
+        Phase::Preparing if release.reload.is_none() => {
+            check_model::again(store, models, &release).await
+        }
         Phase::Preparing => {
             let timeout =
                 release.plan.driver.servers().map_or(0, |of| of.request_timeout.as_secs());
@@ -99,27 +101,4 @@ async fn begin(
         Ok(ledger) => Event::LedgerTaken { ledger, ignored },
         Err(why) => refused(why),
     })
-}
-
-/// Whether the upload still is what it was when it was announced.
-async fn check(
-    store: &impl LoadTarget,
-    models: &(impl ReadModels + VerifySignature),
-    release: &Release,
-) -> Result<Event, StepError> {
-    let ledger = release.ledger.as_ref().ok_or_else(|| missing(release, "ledger"))?;
-    let target = store.target(&release.target).await?;
-    let Some(mut source) = target.and_then(|target| target.sources.model) else {
-        return Ok(refused("the target takes no models any more".to_owned()));
-    };
-    // A person goes back to a model for what it does now, not for what it measured then.
-    if release.cause.is_way_back() {
-        source.require.clear();
-    }
-    let upload = Upload::of(&release.artifact).ok_or_else(|| missing(release, "model"))?;
-    match check_model::run(models, &source, upload, Some(&ledger.baseline)).await {
-        Ok(facts) => Ok(Event::ModelChecked { facts }),
-        Err(CheckError::Refused(refusal)) => Ok(refused(refusal.to_string())),
-        Err(CheckError::Port(error)) => Err(error.into()),
-    }
 }

@@ -136,7 +136,8 @@ impl<S: ServeModel, M: ReadModels, F: Fence> Goal<'_, S, M, F> {
     /// Golden requests first, then traffic.
     async fn activate(&self, replica: &Replica) -> Result<Option<Came>, PortError> {
         let mut differences = Vec::new();
-        for request in self.model.golden().await?.iter() {
+        let model = self.model.golden().await?;
+        for request in model.iter().flat_map(|model| &model.golden) {
             let (of, version) = (self.servers, self.version);
             let found = match self.port.probe(of, replica, version, &request.input).await {
                 Ok(answer) => difference(&request.expect, &answer),

@@ -10,6 +10,7 @@ mod stream;
 pub use alarm::alarm_of;
 pub use deployment::deployment_of;
 pub use ecr::{image_of, not_a_push};
+pub(crate) use s3::upload_event;
 pub use s3::{model_of, package_of};
 pub use stream::{Told, told_of};
 

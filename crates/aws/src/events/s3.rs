@@ -5,10 +5,14 @@ use perch_app::announce_model::Uploaded;
 use perch_core::artifact::Artifact;
 use perch_core::names::BucketName;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{Delivered, EventError, detail, id, malformed, time};
 
 const KIND: &str = "Object Created";
+
+/// The source of events that stand for those that did not come.
+const SWEEP: &str = "perch.sweep";
 
 #[derive(Deserialize)]
 struct Detail {
@@ -64,5 +68,25 @@ pub fn model_of(event: &Delivered) -> Result<Uploaded, EventError> {
         object: version,
         event: id(event),
         at: time(event),
+        missed: event.source == SWEEP,
+    })
+}
+
+/// The event that stands for one that did not come.
+pub(crate) fn upload_event(uploaded: &Uploaded) -> Value {
+    let Uploaded { bucket, key, object, event, at, .. } = uploaded;
+    json!({
+        "version": "0",
+        "id": event,
+        "detail-type": KIND,
+        "source": SWEEP,
+        "time": at,
+        "resources": [format!("arn:aws:s3:::{bucket}")],
+        "detail": {
+            "version": "0",
+            "bucket": { "name": bucket },
+            "object": { "key": key, "version-id": object },
+            "reason": "no event announced it",
+        },
     })
 }

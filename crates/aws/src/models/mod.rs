@@ -1,6 +1,7 @@
 //! S3 and KMS: uploaded models, their checksums, and who signed them.
 
 mod checksum;
+mod list;
 mod read;
 mod upload;
 
@@ -14,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::port_error;
 
-pub use upload::{Kept, Part, Unfinished};
+pub use upload::{Kept, Part, Put, Unfinished};
 
 /// Models in the buckets of the account and region.
 #[derive(Debug, Clone)]

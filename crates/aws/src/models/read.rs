@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode};
-use perch_app::ports::{KeptVersion, ObjectId, PortError, ReadModels};
+use perch_app::ports::{KeptVersion, ObjectId, PortError, ReadBucket, ReadModels};
 use perch_core::manifest::{Found, Sha256, Stored};
 use perch_core::names::BucketName;
 use sha2::Digest as _;
@@ -141,6 +141,16 @@ impl ReadModels for Models {
     }
 }
 
+impl ReadBucket for Models {
+    async fn announces(&self, bucket: &BucketName) -> Result<bool, PortError> {
+        let request = self.s3.get_bucket_notification_configuration().bucket(bucket.as_str());
+        let found = request.send().await;
+        let found = found
+            .map_err(|error| port_error(format!("notifications of bucket {bucket}"), error))?;
+        Ok(found.event_bridge_configuration().is_some())
+    }
+}
+
 impl Models {
     async fn get(
         &self,
@@ -159,7 +169,7 @@ impl Models {
 }
 
 /// A HEAD has no body, so that the status and a header say what the error is.
-fn absent(what: String, error: SdkError<HeadObjectError>) -> Result<Found, PortError> {
+pub(super) fn absent(what: String, error: SdkError<HeadObjectError>) -> Result<Found, PortError> {
     let (status, marked) = error.raw_response().map_or((0, false), |answer| {
         let marked = answer.headers().get("x-amz-delete-marker") == Some("true");
         (answer.status().as_u16(), marked)

@@ -50,51 +50,37 @@ pub struct Part<'a> {
     pub sha256: Sha256,
 }
 
-impl Models {
-    /// Uploads a file in one go; the version id of the object.
-    ///
-    /// # Errors
-    /// [`PortError`]; when the file changed meanwhile S3 refuses it.
-    pub async fn put_file(
-        &self,
-        bucket: &BucketName,
-        key: &str,
-        part: Part<'_>,
-    ) -> Result<Option<String>, PortError> {
-        let put = self
-            .s3
-            .put_object()
-            .bucket(bucket.as_str())
-            .key(key)
-            .checksum_sha256(encoded(&part.sha256))
-            .body(body(part).await?)
-            .send()
-            .await;
-        let put = put.map_err(|error| port_error(format!("s3://{bucket}/{key}"), error))?;
-        Ok(put.version_id().map(str::to_owned))
-    }
+/// What an object is to be.
+#[derive(Debug)]
+pub enum Put<'a> {
+    /// A whole file, under the SHA-256 that it had when it was read.
+    File(Part<'a>),
+    /// This JSON, unless the key is taken.
+    New(Vec<u8>),
+}
 
-    /// Writes an object unless its key is taken; its version id.
+impl Models {
+    /// Writes an object in one request; its version id.
     ///
     /// # Errors
-    /// [`PortError::Conflict`] when there is an object already.
-    pub async fn put_new(
+    /// [`PortError::Conflict`] where it was to be new and is not; when a file changed meanwhile S3 refuses
+    /// it.
+    pub async fn put(
         &self,
         bucket: &BucketName,
         key: &str,
-        bytes: Vec<u8>,
+        what: Put<'_>,
     ) -> Result<Option<String>, PortError> {
-        let put = self
-            .s3
-            .put_object()
-            .bucket(bucket.as_str())
-            .key(key)
-            .content_type("application/json")
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .if_none_match("*")
-            .body(bytes.into())
-            .send()
-            .await;
+        let put = self.s3.put_object().bucket(bucket.as_str()).key(key);
+        let put = match what {
+            Put::File(part) => put.checksum_sha256(encoded(&part.sha256)).body(body(part).await?),
+            Put::New(bytes) => put
+                .content_type("application/json")
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .if_none_match("*")
+                .body(bytes.into()),
+        };
+        let put = put.send().await;
         let put = put.map_err(|error| port_error(format!("s3://{bucket}/{key}"), error))?;
         Ok(put.version_id().map(str::to_owned))
     }

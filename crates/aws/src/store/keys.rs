@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, BucketName, ReleaseId, RepositoryName, TargetName};
-use perch_core::target::{Replicas, Service};
+use perch_core::target::{ModelSource, Replicas, Service};
 
 use super::item::text;
 
@@ -66,6 +66,10 @@ pub(super) fn head(name: &TargetName) -> Key {
 
 pub(super) fn artifact(name: &TargetName, artifact: &Artifact) -> Key {
     Key::new(target_pk(name), format!("ARTIFACT#{}", artifact.identity()))
+}
+
+pub(super) fn heard(name: &TargetName, source: &ModelSource) -> Key {
+    Key::new(target_pk(name), format!("HEARD#{}", source.place()))
 }
 
 pub(super) fn release_pk(id: &ReleaseId) -> String {

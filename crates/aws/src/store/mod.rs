@@ -5,6 +5,7 @@
 //! | `TARGET#name` | `SPEC` | the target as applied |
 //! | `TARGET#name` | `HEAD` | who may touch its traffic; with `due` and `dueAt` for the sweep |
 //! | `TARGET#name` | `ARTIFACT#identity` | the release that an artifact had, and how it ended |
+//! | `TARGET#name` | `HEARD#bucket/prefix` | the model versions of a source that it has heard of |
 //! | `TARGET#name` | `RELEASE#start#id` | index: releases of a target by time |
 //! | `TARGET#name`, `UNMATCHED` | `NOTE#time#event` | why an event led to nothing; with a TTL |
 //! | `TARGET#name`, `INSTALLATION` | `NOTICE#time#id` | what happened outside of releases; the outbox |
@@ -23,6 +24,7 @@
 
 mod commit;
 mod head;
+mod heard;
 mod item;
 mod journal;
 mod keys;

@@ -61,15 +61,13 @@ fn index(target: &Target) -> Vec<(Key, Indexed)> {
     let image = target.sources.image.iter();
     let package = target.sources.package.iter();
     let model = target.sources.model.iter();
-    let models = target.model_release.guards.iter().flatten();
-    let models = models.filter(|alarm| !target.guards.contains(alarm));
     image
         .map(|source| entry(keys::image_source(&source.repository), &source.tags))
         .chain(package.map(|source| entry(keys::package_source(&source.bucket), &source.keys)))
         .chain(model.map(|source| {
             entry(keys::model_source(&source.bucket), std::slice::from_ref(&source.prefix))
         }))
-        .chain(target.guards.iter().chain(models).map(|alarm| entry(keys::guard(alarm), &[])))
+        .chain(target.all_guards().iter().map(|alarm| entry(keys::guard(alarm), &[])))
         .collect()
 }
 

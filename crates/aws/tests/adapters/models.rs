@@ -1,7 +1,7 @@
 //! Models in S3: what is asked, and what the answers mean.
 
-use perch_app::ports::{ObjectId, PortError, ReadModels, VerifySignature};
-use perch_aws::models::{Kept, Models};
+use perch_app::ports::{ObjectId, PortError, ReadBucket, ReadModels, VerifySignature};
+use perch_aws::models::{Kept, Models, Put};
 use perch_core::manifest::{Algorithm, Checksum, Found, Sha256, Signature, Stored};
 use perch_core::names::BucketName;
 use serde_json::json;
@@ -71,6 +71,18 @@ async fn only_enabled_versioning_counts() {
 }
 
 #[tokio::test]
+async fn a_bucket_tells_eventbridge_or_others_alone() {
+    let queue = "<QueueConfiguration><Id>a</Id><Queue>arn:aws:sqs:eu-west-1:1:q</Queue>\
+                 <Event>s3:ObjectCreated:*</Event></QueueConfiguration>";
+    for (inner, announces) in [("<EventBridgeConfiguration/>", true), (queue, false), ("", false)] {
+        let body = format!("<NotificationConfiguration>{inner}</NotificationConfiguration>");
+        let (models, sent) = models([Answer::xml(&body)]);
+        assert_eq!(models.announces(&bucket()).await.unwrap(), announces);
+        assert_eq!(sent.paths(), ["GET /?notification"]);
+    }
+}
+
+#[tokio::test]
 async fn versions_of_a_key_come_newest_first_and_those_of_longer_keys_not_at_all() {
     let item = |kind: &str, key: &str, id: &str, latest: bool, second: u8| {
         format!(
@@ -123,12 +135,13 @@ async fn a_url_is_of_one_version_and_good_for_an_hour() {
 #[tokio::test]
 async fn a_manifest_is_written_only_where_there_is_none() {
     let (fresh, sent) = models([Answer::xml("").with_header("x-amz-version-id", "m1")]);
-    let id = fresh.put_new(&bucket(), "v2/manifest.json", b"{}".to_vec()).await.unwrap();
+    let id = fresh.put(&bucket(), "v2/manifest.json", Put::New(b"{}".to_vec())).await.unwrap();
     assert_eq!(id.as_deref(), Some("m1"));
     assert_eq!(sent.header(0, "if-none-match").as_deref(), Some("*"));
     let refusal = "<Error><Code>PreconditionFailed</Code><Message>At least one</Message></Error>";
     let (taken, _) = models([Answer::xml(refusal).with_status(412)]);
-    let error = taken.put_new(&bucket(), "v2/manifest.json", b"{}".to_vec()).await.unwrap_err();
+    let error =
+        taken.put(&bucket(), "v2/manifest.json", Put::New(b"{}".to_vec())).await.unwrap_err();
     assert!(matches!(error, PortError::Conflict { .. }), "{error:?}");
 }
 

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use perch_app::doctor::{self, Outcome, Ports, Store};
 use perch_app::ports::{
-    FindImage, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle, ReceiveLetters,
+    FindImage, PortError, ReadAlarms, ReadAlias, ReadBucket, ReadFleet, ReadFunction,
+    ReadLifecycle, ReadModels, ReceiveLetters,
 };
 
 use crate::args::looks::Doctor;
@@ -15,6 +16,7 @@ use crate::{failure, render};
 pub(super) async fn run<S: Store, L, A, I, R>(
     ports: &Ports<'_, S, L, A, I, R>,
     letters: Result<impl ReceiveLetters, PortError>,
+    (buckets, functions): (&(impl ReadModels + ReadBucket), &impl ReadFleet),
     args: &Doctor,
     now: Timestamp,
     console: &mut Console<'_>,
@@ -35,6 +37,10 @@ where
     for target in &targets {
         let facts = doctor::target(ports, target).await;
         found.extend(doctor::check_target(&facts, now));
+        let head = facts.standing.as_ref().ok().and_then(|standing| standing.head.as_ref());
+        if let Some(models) = doctor::models(buckets, functions, ports.stack, target).await {
+            found.extend(doctor::check_models(target, head, &models));
+        }
     }
     let bad = found.iter().any(|finding| finding.result == Outcome::Problem);
     // A person who asks about one target wants to see what was looked at.

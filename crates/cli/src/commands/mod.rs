@@ -160,7 +160,10 @@ async fn look(
         Command::Doctor(args) => {
             let services = perch.services();
             let letters = perch.dead_letters().await.map(|(letters, _)| letters);
-            return doctor::run(&perch.ports(&services), letters, args, now, console).await;
+            let (models, functions) = (perch.models(), perch.functions());
+            let of_models = (&models, &functions);
+            let ports = perch.ports(&services);
+            return doctor::run(&ports, letters, of_models, args, now, console).await;
         }
         Command::Smoke(args) => {
             let (lambda, web) = (perch.services().lambda, perch_serving::SmokeClient::new()?);

@@ -4,10 +4,14 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use perch_app::check_model::Rules;
+use perch_app::doctor::turn_on_events;
 use perch_app::model_list;
-use perch_app::ports::{LoadArtifact, LoadHead, LoadTarget, PortError, ReadFleet, ReadModels as _};
+use perch_app::ports::{
+    LoadArtifact, LoadHead, LoadTarget, PortError, ReadBucket as _, ReadFleet, ReadModels as _,
+};
 use perch_app::reload;
-use perch_aws::models::Models;
+use perch_aws::models::{Models, Put};
 use perch_core::manifest::Found;
 use perch_core::names::{BucketName, Version};
 use perch_core::target::Target;
@@ -17,7 +21,7 @@ use crate::args::model::{List, Push, Show, Verify};
 use crate::console::Console;
 use crate::failure::{self, Missing};
 use crate::render;
-use crate::upload::{Plan, Progress, Sender, Taken, Unfit};
+use crate::upload::{Plan, Progress, Sender, Silent, Taken, Unfit, warn};
 
 /// What was uploaded.
 #[derive(Debug, Serialize)]
@@ -59,6 +63,11 @@ pub(super) async fn push(
         Err(PortError::NotFound { .. }) => return Err(Unfit::NoBucket(bucket.clone()).into()),
         Err(error) => return Err(error.into()),
     }
+    // Who may not read the notifications uploads all the same.
+    if matches!(models.announces(bucket).await, Ok(false)) {
+        let [show, change] = turn_on_events(bucket);
+        warn(&Silent { bucket: bucket.clone(), show, change }.to_string());
+    }
     let key = plan.source.key(args.version.as_str(), "manifest.json");
     let taken =
         || Taken { version: args.version.clone(), bucket: bucket.clone(), key: key.clone() };
@@ -75,7 +84,7 @@ pub(super) async fn push(
     let files: Vec<_> = sent.into_iter().map(|sent| sent.file).collect();
     let (bucket, count) = (bucket.clone(), files.len());
     let (_, text) = plan.manifest(files, Timestamp::now())?;
-    let object = match models.put_new(&bucket, &key, text).await {
+    let object = match models.put(&bucket, &key, Put::New(text)).await {
         Err(PortError::Conflict { .. }) => {
             return Err(Taken { version: args.version.clone(), bucket, key }.into());
         }
@@ -116,9 +125,8 @@ pub(super) async fn show(
     console: &mut Console<'_>,
 ) -> anyhow::Result<()> {
     let target = target(store, &args.target).await?;
-    let source = target.sources.model.as_ref();
-    let source = source.ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
-    let found = model_list::show(store, models, &target.name, source, &args.version).await?;
+    let rules = Rules::of(&target).ok_or_else(|| Unfit::NoSource(target.name.clone()))?;
+    let found = model_list::show(store, models, (&target.name, rules), &args.version).await?;
     let missing = || Missing::Model(args.version.clone(), target.name.clone());
     let found = found.ok_or_else(missing)?;
     console.show(&found, |look| render::models::model(&found, look))

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use perch_app::artifact_name::resolve;
-use perch_app::order::{self, OrderError};
+use perch_app::order::{self, OrderError, Starts};
 use perch_app::ports::{
-    KeepNote, ListReleases, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
-    PlanRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag, StartExecution,
-    WaitForTurn,
+    ListReleases, LoadRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag,
+    StartExecution,
 };
 use perch_core::names::{AlarmName, ReleaseId, Version};
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 
 use super::decide::say;
 use crate::args::decisions::Decision;
@@ -20,16 +19,7 @@ use crate::failure::Missing;
 
 /// `perch release start TARGET --artifact A --reason TEXT`
 pub(super) async fn start<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     images: &impl ResolveTag,
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     args: &Start,
@@ -64,16 +54,7 @@ pub(super) async fn start<E: StartExecution>(
 
 /// `perch rollback TARGET --to VERSION --reason TEXT`
 pub(super) async fn go_back_to<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &impl Starts,
     lambda: &(impl ReadAlias + ReadFunction),
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     (args, version): (&Decision, &Version),
@@ -95,17 +76,7 @@ pub(super) async fn go_back_to<E: StartExecution>(
 
 /// `perch model rollback TARGET [--to VERSION] --reason TEXT`
 pub(super) async fn go_back_to_model<E: StartExecution>(
-    store: &(
-         impl LoadTarget
-         + LoadHead
-         + LoadStanding
-         + LoadArtifact
-         + LoadRelease
-         + ListReleases
-         + PlanRelease
-         + WaitForTurn
-         + KeepNote
-     ),
+    store: &(impl Starts + ListReleases),
     models: &impl ReadModels,
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     args: &ModelRollback,
@@ -117,10 +88,14 @@ pub(super) async fn go_back_to_model<E: StartExecution>(
     let executions = executions().await?;
     let id = order::go_back_to_model(store, models, &executions, to, word, now).await?;
     let release = started(store, id).await?;
-    let text = format!(
-        "{} started: every replica goes to {} at once, and the cache with them, without guards and watch",
-        release.id, release.artifact
-    );
+    let Release { id, artifact, plan, .. } = &release;
+    let what = match &plan.driver {
+        Driver::Alias(_) => format!("all traffic of {} goes to {artifact} at once", plan.driver),
+        Driver::Servers(_) => {
+            format!("every replica goes to {artifact} at once, and the cache with them")
+        }
+    };
+    let text = format!("{id} started: {what}, without guards and watch");
     say(console, &release, &text)
 }
 

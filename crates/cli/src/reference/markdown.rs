@@ -39,7 +39,9 @@ const RULES: &str = "\
   second, as on the local stack.
 - Every bake is at least as long as `judge.interval`.
 - A check of `smoke` has `invoke` or `http`, not both. All checks together take 60 s at most ([smoke tests](smoke-tests.md)).
-- `deadline` is longer than all bakes together. Without it: three times the bakes plus one hour.
+- `deadline` is longer than all bakes together, of images and of models. Without it: three times the bakes plus one hour, for each by its
+  own rollout.
+- `modelRelease.judge` and `modelRelease.rollout` are held to the same rules, each named at its own place.
 - An alias belongs to one target.
 ";
 

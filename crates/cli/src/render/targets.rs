@@ -128,6 +128,17 @@ fn short_rollout(rollout: &Rollout) -> String {
     }
 }
 
+/// How long releases may take; models apart where that differs.
+fn deadline(target: &Target) -> String {
+    let [code, models] = [Lane::Code, Lane::Model].map(|lane| target.deadline(lane));
+    let text = "from start to promotion";
+    match (&target.service.lambda, &target.sources.model) {
+        (None, Some(_)) => format!("{models} {text}"),
+        (Some(_), Some(_)) if models != code => format!("{code} {text}; {models} of a model"),
+        _ => format!("{code} {text}"),
+    }
+}
+
 /// A target in full.
 pub(crate) fn target(view: &TargetView, look: Look) -> String {
     let target = &view.target;
@@ -159,7 +170,7 @@ pub(crate) fn target(view: &TargetView, look: Look) -> String {
         ("guards", Cell::new(if guards.is_empty() { "none".into() } else { guards.join("\n") })),
         ("policies", Cell::new(policies(target))),
         ("watch", Cell::new(format!("{} after promotion", target.watch))),
-        ("deadline", Cell::new(format!("{} from start to promotion", target.deadline()))),
+        ("deadline", Cell::new(deadline(target))),
     ];
     if let Some(slack) = &target.notify.slack {
         rows.push(("slack", Cell::new(format!("webhook in {}", slack.webhook))));

@@ -61,20 +61,26 @@ pub(super) fn target(document: &Node, resolution: MetricResolution) -> Result<Ta
 
 /// The field that a problem is about: core names the rollout where a step's bake is meant.
 fn place_of(problem: &Problem, target: &Target) -> Path {
-    if let ("rollout", Rollout::Steps(steps)) = (problem.field, &target.rollout) {
+    let field = problem.field.as_ref();
+    let rollout = match field {
+        "rollout" => Some(&target.rollout),
+        "modelRelease.rollout" => target.model_release.rollout.as_ref(),
+        _ => None,
+    };
+    if let Some(Rollout::Steps(steps)) = rollout {
         let begins = |step: &Step| format!("the bake of {} at {} ", step.bake, step.weight);
         let place = steps.iter().position(|step| problem.message.starts_with(&begins(step)));
-        if let Some(path) = place.and_then(|i| Path::parse(&format!("rollout.steps[{i}].bake"))) {
+        if let Some(path) = place.and_then(|i| Path::parse(&format!("{field}.steps[{i}].bake"))) {
             return path;
         }
     }
     // A check is named in the message, before the colon.
-    if problem.field == "smoke.checks"
+    if field == "smoke.checks"
         && let Some(path) = problem.message.split_once(": ").and_then(|(path, _)| Path::parse(path))
     {
         return path;
     }
-    Path::parse(problem.field).unwrap_or_default()
+    Path::parse(field).unwrap_or_default()
 }
 
 /// The message with the field before it, unless it begins with it.

@@ -114,6 +114,31 @@ fn several_faults_are_all_named() {
 }
 
 #[test]
+fn what_models_follow_is_named_with_its_line_too() {
+    let source = "  model: { bucket: models, prefix: news }\n";
+    let text = GOOD.replacen("rollout:\n", &format!("{source}rollout:\n"), 1);
+    let own = "\
+modelRelease:
+  rollout:
+    steps:
+      - { weight: 10%, bake: 5m }
+      - { weight: 50%, bake: 30s }
+  judge:
+    interval: 90s
+    minRequests: 0
+";
+    assert_eq!(
+        said(&(text + own)),
+        "\
+target.yaml:21: modelRelease.rollout.steps[1].bake: the bake of 30s at 50% is shorter than \
+modelRelease.judge.interval 1m30s: the judge would not look; bake for 1m30s or longer
+target.yaml:23: modelRelease.judge.interval: interval 1m30s is not a whole number of minutes: write 60s, 2m, ...
+target.yaml:24: modelRelease.judge.minRequests: minRequests is 0: no data would promote; use 1 or more
+3 problems; nothing was applied"
+    );
+}
+
+#[test]
 fn empty_files_and_other_documents_are_refused() {
     let texts = ["", "# nothing\n", "- a\n", "just text\n"];
     let mut table: String = texts.iter().map(|text| said(text) + "\n").collect();

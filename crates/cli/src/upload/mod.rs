@@ -11,7 +11,7 @@ mod tests;
 
 pub(crate) use folder::{Folder, Local};
 pub(crate) use plan::Plan;
-pub(crate) use progress::Progress;
+pub(crate) use progress::{Progress, warn};
 pub(crate) use send::Sender;
 
 use std::path::PathBuf;
@@ -59,6 +59,20 @@ pub(crate) enum Unfit {
     Key { file: PathBuf, source: InvalidKey },
     #[error("{0}; nothing was uploaded")]
     Signature(String),
+}
+
+/// The bucket tells nobody of uploads.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "bucket {bucket} does not tell EventBridge of uploads: the release starts with a later sweep, up to \
+     15 minutes after the upload. Turn it on, beside what is configured ({show}): {change}"
+)]
+pub(crate) struct Silent {
+    pub(crate) bucket: BucketName,
+    /// Shows what is configured.
+    pub(crate) show: String,
+    /// Writes another configuration.
+    pub(crate) change: String,
 }
 
 /// The name of the version was given before.

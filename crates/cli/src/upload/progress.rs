@@ -11,6 +11,12 @@ pub(crate) struct Progress {
     lines: bool,
 }
 
+/// Says something on standard error that keeps nothing from going on.
+pub(crate) fn warn(text: &str) {
+    // Nobody reads it: the upload goes on.
+    let _ = writeln!(std::io::stderr(), "warning: {text}");
+}
+
 impl Progress {
     /// For this many bytes, on standard error.
     pub(crate) fn new(bytes: u64) -> Self {

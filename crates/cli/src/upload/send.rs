@@ -3,7 +3,7 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use perch_app::ports::ReadModels as _;
-use perch_aws::models::{Kept, Models, Part, Unfinished};
+use perch_aws::models::{Kept, Models, Part, Put, Unfinished};
 use perch_core::manifest::{Found, ManifestFile, fault};
 use perch_core::names::BucketName;
 use tokio::sync::Semaphore;
@@ -88,7 +88,7 @@ impl<'a> Sender<'a> {
         let _turn = self.turns.acquire().await?;
         let part =
             Part { file: &local.file, number: 1, offset: 0, size: local.size, sha256: sums.whole };
-        let version = self.models.put_file(self.bucket, key, part).await?;
+        let version = self.models.put(self.bucket, key, Put::File(part)).await?;
         self.progress.sent(local.size);
         Ok(version)
     }

@@ -1,15 +1,12 @@
 //! Rules over more than one field of a target file.
 
+use std::borrow::Cow;
+
+use super::Target;
 use super::deployment_check::deployment_problems;
-use super::evidence_check::{percentile_problems, synthetic_problems};
 use super::models_check::model_problems;
+use super::release_check::release_problems;
 use super::smoke_check::smoke_problems;
-use super::{LatencyRule, Rule, Strictness, Target};
-use crate::artifact::Lane;
-use crate::judge::sequential::Signal;
-use crate::release::Plan;
-use crate::span::Span;
-use crate::weight::Weight;
 
 /// The finest resolution of the metrics that a target is judged by.
 ///
@@ -27,234 +24,53 @@ pub enum MetricResolution {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
-    /// The path of the field, such as `judge.interval`.
-    pub field: &'static str,
+    /// The path of the field, such as `modelRelease.judge.interval`.
+    pub field: Cow<'static, str>,
     /// What is wrong and what to write instead.
     pub message: String,
 }
 
-/// Periods below one minute that CloudWatch accepts for high-resolution metrics and that Perch
-/// looks at (API Reference, `MetricStat`, `Period`).
-const FINE_INTERVALS: [u64; 4] = [5, 10, 20, 30];
-
 impl Target {
     /// Every rule over more than one field that the target breaks.
     pub fn problems(&self, resolution: MetricResolution) -> Vec<Problem> {
-        let mut found = Vec::new();
-        let mut problem = |field, message: String| found.push(Problem { field, message });
-        let sources = &self.sources;
+        let mut found = self.source_problems();
+        found.extend(release_problems(self, resolution));
+        found.extend(model_problems(self));
+        let more = deployment_problems(self, resolution).into_iter().chain(smoke_problems(self));
+        found.extend(more.map(|(field, message)| Problem { field: field.into(), message }));
+        found
+    }
+
+    fn source_problems(&self) -> Vec<Problem> {
+        let (sources, mut found) = (&self.sources, Vec::new());
+        let mut problem = |field: &'static str, message: &str| {
+            found.push(Problem { field: field.into(), message: message.into() });
+        };
         if sources.image.is_none() && sources.package.is_none() && sources.model.is_none() {
-            problem("sources", "sources is empty: give `image`, `package` or `model`".into());
+            problem("sources", "sources is empty: give `image`, `package` or `model`");
         }
-        if self.sources.image.is_some() && self.sources.package.is_some() {
+        if sources.image.is_some() && sources.package.is_some() {
             problem(
                 "sources",
                 "a Lambda function is either an image or a zip function: give `image` or \
-                 `package`, not both"
-                    .into(),
+                 `package`, not both",
             );
         }
-        if self.sources.image.as_ref().is_some_and(|s| s.tags.iter().all(|t| t.is_empty())) {
-            problem(
-                "sources.image.tags",
-                "no tag glob is given: write [\"*\"] for all tags".into(),
-            );
+        if sources.image.as_ref().is_some_and(|s| s.tags.iter().all(|t| t.is_empty())) {
+            problem("sources.image.tags", "no tag glob is given: write [\"*\"] for all tags");
         }
-        if self.sources.package.as_ref().is_some_and(|s| s.keys.iter().all(|k| k.is_empty())) {
-            problem("sources.package.keys", "no key glob is given: write [\"*\"] for all".into());
-        }
-        if let Some(message) = interval_problem(self.judge.interval, resolution) {
-            problem("judge.interval", message);
-        }
-        if self.judge.min_requests == 0 {
-            problem(
-                "judge.minRequests",
-                "minRequests is 0: no data would promote; use 1 or more".into(),
-            );
-        }
-        if self.judge.error_rate.max.percent() >= 100.0 {
-            problem(
-                "judge.errorRate.max",
-                "an error limit of 100% or more never fails; use less".into(),
-            );
-        }
-        for step in self.rollout.steps() {
-            if step.bake < self.judge.interval {
-                problem(
-                    "rollout",
-                    format!(
-                        "the bake of {} at {} is shorter than judge.interval {}: the judge would \
-                         not look; bake for {} or longer",
-                        step.bake, step.weight, self.judge.interval, self.judge.interval
-                    ),
-                );
-            }
-        }
-        let warm_up = self.judge.latency.warm_up;
-        if let (Some(warm_up), Some(first)) = (warm_up, self.rollout.steps().first())
-            && warm_up >= first.bake
-        {
-            problem(
-                "judge.latency.warmUp",
-                format!(
-                    "a warm-up of {warm_up} leaves nothing of the first bake of {}: latency would \
-                     never be compared; make it shorter",
-                    first.bake
-                ),
-            );
-        }
-        for (field, message) in self.judge_problems() {
-            problem(field, message);
-        }
-        for (field, message) in deployment_problems(self, resolution) {
-            problem(field, message);
-        }
-        for (field, message) in model_problems(self).into_iter().chain(smoke_problems(self)) {
-            problem(field, message);
-        }
-        if let Some(deadline) = self.deadline {
-            let bakes: u64 = self.rollout.steps().iter().map(|s| s.bake.as_secs()).sum();
-            if deadline.as_secs() <= bakes {
-                problem(
-                    "deadline",
-                    format!(
-                        "deadline {deadline} is not above the bakes' sum of {}",
-                        Span::seconds(bakes)
-                    ),
-                );
-            }
+        if sources.package.as_ref().is_some_and(|s| s.keys.iter().all(|k| k.is_empty())) {
+            problem("sources.package.keys", "no key glob is given: write [\"*\"] for all");
         }
         found
-    }
-}
-
-/// Minutes of bakes that the rule `sequential` needs at least: two are warm-up for the promotion.
-const LEAST_BLOCKS: usize = 3;
-
-/// Custom signals at most: they share a fifth of the allowed false alarms.
-const MOST_SIGNALS: usize = 4;
-
-impl Target {
-    /// What does not fit in the settings of the rule `sequential`.
-    fn judge_problems(&self) -> Vec<(&'static str, String)> {
-        let (judge, mut found) = (&self.judge, Vec::new());
-        let mut problem = |field, message: String| found.push((field, message));
-        if judge.rule == Rule::Thresholds {
-            for (field, given) in [
-                ("judge.preset", judge.preset != Strictness::Normal),
-                ("judge.overrides", !judge.overrides.is_empty()),
-                ("judge.lowTraffic", !judge.low_traffic.is_empty()),
-                ("judge.metrics", judge.metrics.is_some()),
-                ("judge.signals", !judge.signals.is_empty()),
-            ] {
-                if given {
-                    problem(
-                        field,
-                        format!("{field} applies to `rule: sequential` only: remove it"),
-                    );
-                }
-            }
-            return found;
-        }
-        let usual = LatencyRule::default();
-        if judge.latency.max_increase != usual.max_increase {
-            let text = "judge.latency.maxIncrease applies to `rule: thresholds` only; the rule \
-                        `sequential` compares slow requests by evidence: remove it, or write `rule: \
-                        thresholds`";
-            problem("judge.latency.maxIncrease", text.into());
-        }
-        let lane = if self.service.lambda.is_some() { Lane::Code } else { Lane::Model };
-        let Some(plan) = Plan::of(self, lane) else { return found };
-        let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
-        let blocks = plan.buckets() / ((block / bucket).max(1) as usize);
-        let looked_at = plan.steps.iter().all(|step| step.bake >= judge.interval);
-        if !plan.steps.is_empty() && looked_at && blocks < LEAST_BLOCKS {
-            problem(
-                "rollout",
-                format!(
-                    "the bakes have {blocks} periods of {block} s, and evidence for a promotion needs \
-                     {LEAST_BLOCKS}: bake longer, or write `rule: thresholds`"
-                ),
-            );
-        }
-        if let Some(synthetic) = &judge.low_traffic.synthetic {
-            synthetic_problems(synthetic, &mut problem);
-        }
-        if let Some(metrics) = &judge.metrics {
-            percentile_problems(judge, metrics, &mut problem);
-        }
-        if let Some(metrics) = &judge.metrics
-            && ![10, 60].contains(&metrics.bucket.as_secs())
-        {
-            problem("judge.metrics.bucket", format!("{} is neither 10s nor 60s", metrics.bucket));
-        }
-        if judge.metrics.is_none() && !judge.signals.is_empty() {
-            problem(
-                "judge.signals",
-                "signals need `judge.metrics`, the namespace that the service publishes to".into(),
-            );
-        }
-        if judge.signals.len() > MOST_SIGNALS {
-            let count = judge.signals.len();
-            problem("judge.signals", format!("{count} signals are too many: use {MOST_SIGNALS}"));
-        }
-        for (place, signal) in judge.signals.iter().enumerate() {
-            let own = Signal::from(signal.name.clone());
-            let known = !matches!(own, Signal::Custom(_)) || signal.name.is_empty();
-            let twice = judge.signals[..place].iter().any(|other| other.name == signal.name);
-            if known || twice {
-                let name = &signal.name;
-                problem("judge.signals", format!("the name `{name}` is taken: choose another"));
-            }
-        }
-        let limits = [
-            ("judge.overrides.errorLimit", judge.overrides.error_limit, 100.0),
-            ("judge.overrides.falseAlarms", judge.overrides.false_alarms, 10.0),
-        ];
-        for (field, value, most) in limits {
-            if let Some(value) = value.filter(|v| v.percent() <= 0.0 || v.percent() > most) {
-                problem(field, format!("{value} is not above 0% and up to {most}%"));
-            }
-        }
-        let last = plan.steps.last().map(|step| step.weight);
-        if let (Some(raised), Some(last)) = (judge.low_traffic.raise_weight, last)
-            && (raised <= last || raised == Weight::FULL)
-        {
-            problem(
-                "judge.lowTraffic.raiseWeight",
-                format!("{raised} is not above the last step's {last} and below 100%"),
-            );
-        }
-        found
-    }
-}
-
-fn interval_problem(interval: Span, resolution: MetricResolution) -> Option<String> {
-    let seconds = interval.as_secs();
-    let whole_minutes =
-        seconds > 0 && seconds.is_multiple_of(60) && interval.duration().subsec_nanos() == 0;
-    let fine = interval == Span::seconds(seconds) && FINE_INTERVALS.contains(&seconds);
-    if whole_minutes {
-        return None;
-    }
-    match (fine, resolution) {
-        (true, MetricResolution::Second) => None,
-        (true, MetricResolution::Minute) => Some(format!(
-            "interval {interval} is below 60s, and AWS/Lambda metrics have one value per minute: \
-             write 60s or a whole number of minutes"
-        )),
-        (false, MetricResolution::Minute) => Some(format!(
-            "interval {interval} is not a whole number of minutes: write 60s, 2m, ..."
-        )),
-        (false, MetricResolution::Second) => Some(format!(
-            "interval {interval} is neither 5s, 10s, 20s or 30s nor a whole number of minutes"
-        )),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::Lane;
+    use crate::span::Span;
     use crate::target::JudgeRule;
 
     fn target(changes: &[(&str, serde_json::Value)]) -> Target {
@@ -270,8 +86,8 @@ mod tests {
         serde_json::from_value(json).unwrap()
     }
 
-    fn fields(target: &Target, resolution: MetricResolution) -> Vec<&'static str> {
-        target.problems(resolution).iter().map(|p| p.field).collect()
+    fn fields(target: &Target, resolution: MetricResolution) -> Vec<Cow<'static, str>> {
+        target.problems(resolution).into_iter().map(|problem| problem.field).collect()
     }
 
     #[test]
@@ -344,6 +160,81 @@ mod tests {
         }
         let brief = target(&[("/rollout/steps/0/bake", "2m".into())]);
         assert_eq!(fields(&brief, MetricResolution::Minute), ["rollout"]);
+    }
+
+    /// The target, which takes models too and says this of their releases.
+    fn with_models(said: serde_json::Value) -> Target {
+        let mut json = serde_json::to_value(target(&[])).unwrap();
+        json["sources"]["model"] = serde_json::json!({ "bucket": "models", "prefix": "news" });
+        json["modelRelease"] = said;
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn what_models_follow_is_held_to_the_same_rules_at_its_own_place() {
+        let steps =
+            |bake: &str| serde_json::json!({ "steps": [{ "weight": "10%", "bake": bake }] });
+        let own = |judge: serde_json::Value| serde_json::json!({ "judge": judge });
+        for (said, expected) in [
+            (serde_json::json!({}), vec![]),
+            (serde_json::json!({ "rollout": steps("5m"), "judge": {} }), vec![]),
+            (own(serde_json::json!({ "interval": "7s" })), vec!["modelRelease.judge.interval"]),
+            (own(serde_json::json!({ "minRequests": 0 })), vec!["modelRelease.judge.minRequests"]),
+            (
+                own(serde_json::json!({ "errorRate": { "max": "100%" } })),
+                vec!["modelRelease.judge.errorRate.max"],
+            ),
+            (
+                own(serde_json::json!({ "rule": "thresholds", "preset": "strict" })),
+                vec!["modelRelease.judge.preset"],
+            ),
+            (
+                own(serde_json::json!({ "metrics": { "namespace": "News", "bucket": "30s" } })),
+                vec!["modelRelease.judge.metrics.bucket"],
+            ),
+            (
+                own(
+                    serde_json::json!({ "signals": [{ "name": "a", "count": "b", "total": "c" }] }),
+                ),
+                vec!["modelRelease.judge.signals"],
+            ),
+            (
+                own(serde_json::json!({ "latency": { "warmUp": "5m" } })),
+                vec!["modelRelease.judge.latency.warmUp"],
+            ),
+            // The interval of the one is above the bake of the other.
+            (own(serde_json::json!({ "interval": "10m" })), vec!["rollout"]),
+            (serde_json::json!({ "rollout": steps("30s") }), vec!["modelRelease.rollout"]),
+            (serde_json::json!({ "rollout": steps("2m") }), vec!["modelRelease.rollout"]),
+        ] {
+            let target = with_models(said.clone());
+            assert_eq!(fields(&target, MetricResolution::Minute), expected, "{said}");
+        }
+        let mut late = with_models(serde_json::json!({ "rollout": steps("2h") }));
+        assert_eq!(late.deadline(Lane::Code), Span::minutes(75));
+        assert_eq!(late.deadline(Lane::Model), Span::minutes(7 * 60));
+        late.deadline = Some(Span::minutes(60));
+        assert_eq!(fields(&late, MetricResolution::Minute), ["deadline"]);
+        // What nothing follows is no fault of what does not fit together.
+        let mut servers = serde_json::to_value(with_models(serde_json::json!({
+            "rollout": steps("5m"), "judge": { "metrics": { "namespace": "News" } },
+        })))
+        .unwrap();
+        servers["service"] = serde_json::json!({ "modelServers": {
+            "protocol": "perch", "model": "news", "replicas": { "static": ["http://a:1"] },
+        } });
+        servers["sources"].as_object_mut().unwrap().remove("image");
+        servers["rollout"] = steps("1m");
+        let servers: Target = serde_json::from_value(servers).unwrap();
+        assert_eq!(fields(&servers, MetricResolution::Minute), [""; 0]);
+    }
+
+    #[test]
+    fn a_fault_that_images_and_models_share_is_said_once() {
+        let mut both =
+            with_models(serde_json::json!({ "rollout": { "preset": "LambdaAllAtOnce" } }));
+        both.judge.min_requests = 0;
+        assert_eq!(fields(&both, MetricResolution::Minute), ["judge.minRequests"]);
     }
 
     #[test]

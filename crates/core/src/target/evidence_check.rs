@@ -1,4 +1,5 @@
-//! What does not fit in the settings of synthetic requests and of percentiles.
+//! What does not fit in the settings of synthetic requests and of percentiles. Fields are named as below
+//! the judge.
 
 use super::evidence_rule::LATENCY;
 use super::{JudgeRule, OwnMetrics, Synthetic};
@@ -18,16 +19,13 @@ const MOST_EVENT_BYTES: usize = 6 * 1024;
 const FOR_THE_PROMOTION: usize = 2;
 
 /// Whether synthetic requests can be sent as they are described.
-pub(super) fn synthetic_problems(
-    synthetic: &Synthetic,
-    problem: &mut impl FnMut(&'static str, String),
-) {
+pub(super) fn synthetic_problems(synthetic: &Synthetic, problem: &mut impl FnMut(&str, String)) {
     let Synthetic { per_minute, events } = synthetic;
     if !(1..=MOST_PER_MINUTE).contains(per_minute) {
         let text = format!("{per_minute} requests a minute: use 1 to {MOST_PER_MINUTE}");
-        problem("judge.lowTraffic.synthetic.perMinute", text);
+        problem("lowTraffic.synthetic.perMinute", text);
     }
-    let field = "judge.lowTraffic.synthetic.events";
+    let field = "lowTraffic.synthetic.events";
     if !(1..=MOST_EVENTS).contains(&events.len()) {
         problem(field, format!("{} events: give 1 to {MOST_EVENTS}", events.len()));
     }
@@ -46,10 +44,10 @@ pub(super) fn synthetic_problems(
 pub(super) fn percentile_problems(
     judge: &JudgeRule,
     metrics: &OwnMetrics,
-    problem: &mut impl FnMut(&'static str, String),
+    problem: &mut impl FnMut(&str, String),
 ) {
     let Some(percentiles) = &metrics.percentiles else { return };
-    let field = "judge.metrics.percentiles";
+    let field = "metrics.percentiles";
     let names = percentiles.names();
     if names.contains(&"") || names.iter().enumerate().any(|(at, name)| names[..at].contains(name))
     {
@@ -57,7 +55,7 @@ pub(super) fn percentile_problems(
     }
     if metrics.latency != LATENCY {
         let text = "is not read next to `percentiles`: remove one of them";
-        problem("judge.metrics.latency", format!("`{}` {text}", metrics.latency));
+        problem("metrics.latency", format!("`{}` {text}", metrics.latency));
     }
     let method = judge.method();
     if [method.slow_from, method.gate_slow].contains(&FOR_THE_PROMOTION) {
@@ -70,11 +68,13 @@ pub(super) fn percentile_problems(
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use serde_json::{Value, json};
 
     use crate::target::{MetricResolution, Target};
 
-    fn problems(judge: Value) -> Vec<(&'static str, String)> {
+    fn problems(judge: Value) -> Vec<(Cow<'static, str>, String)> {
         let target: Target = serde_json::from_value(json!({
             "apiVersion": "perch/v1", "kind": "Target", "name": "news",
             "service": { "lambda": { "function": "news", "alias": "live" } },

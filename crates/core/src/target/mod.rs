@@ -12,6 +12,7 @@ mod models;
 mod models_check;
 mod policy;
 mod preset;
+mod release_check;
 mod rollout;
 mod service;
 mod size;
@@ -41,6 +42,7 @@ pub use tensorflow::{OtherModel, Tensorflow};
 
 use serde::{Deserialize, Serialize};
 
+use crate::artifact::Lane;
 use crate::names::{AlarmName, SecretRef, TargetName};
 use crate::span::Span;
 
@@ -144,9 +146,22 @@ fn default_watch() -> Span {
 }
 
 impl Target {
-    /// The longest time from start to promotion, as given or derived from the plan.
-    pub fn deadline(&self) -> Span {
-        let bakes: u64 = self.rollout.steps().iter().map(|step| step.bake.as_secs()).sum();
+    /// The guards of its releases of either lane, each once.
+    pub fn all_guards(&self) -> Vec<AlarmName> {
+        let mut all = self.guards.clone();
+        let models = self.model_release.guards.iter().flatten();
+        all.extend(models.filter(|alarm| !self.guards.contains(alarm)).cloned());
+        all
+    }
+
+    /// The longest time from start to promotion of an artifact of a lane, as given or derived from how
+    /// it is rolled out.
+    pub fn deadline(&self, lane: Lane) -> Span {
+        let rollout = match lane {
+            Lane::Code => &self.rollout,
+            Lane::Model => self.model_release.rollout.as_ref().unwrap_or(&self.rollout),
+        };
+        let bakes: u64 = rollout.steps().iter().map(|step| step.bake.as_secs()).sum();
         self.deadline.unwrap_or(Span::seconds(3 * bakes + 3600))
     }
 }

@@ -89,6 +89,11 @@ impl ModelSource {
         }
     }
 
+    /// Where its versions are: `BUCKET/PREFIX`.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.bucket, self.folder())
+    }
+
     /// What the keys of all versions begin with.
     pub fn versions_prefix(&self) -> String {
         match self.folder() {

@@ -1,12 +1,18 @@
 //! What does not fit together in a target that takes models.
 
+use super::check::Problem;
 use super::{ModelSource, Protocol, Replicas, Rule, Target, Upload};
 use crate::artifact::Lane;
 use crate::manifest::SignatureRule;
 use crate::release::{Driver, Plan};
 
 /// The fields and what is wrong with them.
-pub(super) fn model_problems(target: &Target) -> Vec<(&'static str, String)> {
+pub(super) fn model_problems(target: &Target) -> Vec<Problem> {
+    let found = field_problems(target).into_iter();
+    found.map(|(field, message)| Problem { field: field.into(), message }).collect()
+}
+
+fn field_problems(target: &Target) -> Vec<(&'static str, String)> {
     let (service, sources) = (&target.service, &target.sources);
     let mut found = Vec::new();
     let mut problem = |field, message: &str| found.push((field, message.to_owned()));

@@ -1,6 +1,5 @@
 //! Perch's own contract, at the reference implementation and at servers that break it.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -19,10 +18,10 @@ use crate::world::{One, chain, later, model, refused, servers};
 /// A replica: examples/model-server/server.py with this much memory.
 async fn replica(memory: u64) -> (One, Child) {
     let port = free_port();
-    let python = PathBuf::from("/usr/bin/env");
+    let python = root().join(".venv-servers/bin/python");
     let child = Child::start(&python, |start| {
         let script = root().join("examples/model-server/server.py");
-        start.arg("python3").arg(script).args([port.to_string(), memory.to_string()]);
+        start.arg(script).args([port.to_string(), memory.to_string()]);
     });
     let one = One::new(servers("perch", "news", "5s"), port);
     eventually("the server answers", || async { one.state().await.ok() }).await;

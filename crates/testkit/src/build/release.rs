@@ -20,7 +20,8 @@ pub fn release() -> ReleaseBuilder {
 }
 
 fn release_to(target: &Target) -> ReleaseBuilder {
-    let deadline = at(0).saturating_add(target.deadline().duration()).unwrap_or(Timestamp::MAX);
+    let deadline = target.deadline(Lane::Code).duration();
+    let deadline = at(0).saturating_add(deadline).unwrap_or(Timestamp::MAX);
     ReleaseBuilder(Release {
         id: format!("{}-1", target.name).parse().unwrap(),
         target: target.name.clone(),

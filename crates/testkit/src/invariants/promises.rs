@@ -126,7 +126,8 @@ pub fn untold(world: &World) -> Vec<String> {
     missed.chain(made_up).collect()
 }
 
-/// Why the newest artifact of the target does not serve, or an older one was promoted later (P8).
+/// Why the newest of these artifacts of the target, all of one lane, does not serve, or an older one was
+/// promoted later (P8).
 ///
 /// For worlds at rest, without a stop, whose alias only Perch moved.
 pub fn not_the_newest<'a>(
@@ -134,8 +135,10 @@ pub fn not_the_newest<'a>(
     target: &Target,
     pushes: impl Iterator<Item = &'a (Artifact, Timestamp)>,
 ) -> Option<String> {
+    let pushes: Vec<&(Artifact, Timestamp)> = pushes.collect();
+    let lane = pushes.first()?.0.lane();
     let mut own = releases(world);
-    own.retain(|release| release.target == target.name);
+    own.retain(|release| release.target == target.name && release.artifact.lane() == lane);
     own.sort_by_key(|release| release.fence);
     let promoted = own.iter().filter(|r| matches!(r.phase, Phase::Promoted));
     let by_events: Vec<&Release> = promoted.filter(|r| !r.cause.is_person()).collect();
@@ -146,7 +149,6 @@ pub fn not_the_newest<'a>(
     // An artifact has one effect, so one that was pushed again may count from its first push or from
     // its last; of those that were pushed in the same second, any may be the last.
     let mut first: BTreeMap<String, &(Artifact, Timestamp)> = BTreeMap::new();
-    let pushes: Vec<&(Artifact, Timestamp)> = pushes.collect();
     for push in pushes.iter().rev() {
         let known = first.entry(push.0.identity()).or_insert(push);
         *known = if push.1 < known.1 { push } else { known };

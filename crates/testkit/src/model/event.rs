@@ -145,7 +145,8 @@ impl Event {
                 person(order::resume(store, executions, Some(target), why, now).await)
             }
             Event::Sweep | Event::LateSweep => {
-                reconcile::run(store, lambda, &world.registry, executions, now, || true)
+                let sources = (&world.registry, &world.uploads);
+                reconcile::run(store, lambda, sources, executions, now, || true)
                     .await
                     .map(drop)
                     .map_err(|error| error.to_string())

@@ -33,11 +33,13 @@ pub enum Breach {
     StreamForgets,
     /// The sweep never runs.
     SweepGone,
+    /// The table takes every model for one that its target has heard of.
+    AllHeardOf,
 }
 
 impl Breach {
     /// Every one.
-    pub const ALL: [Breach; 10] = [
+    pub const ALL: [Breach; 11] = [
         Breach::FenceUnchecked,
         Breach::RevisionIgnored,
         Breach::LedgerLate,
@@ -48,6 +50,7 @@ impl Breach {
         Breach::SmokeBlind,
         Breach::StreamForgets,
         Breach::SweepGone,
+        Breach::AllHeardOf,
     ];
 
     /// Makes the next call of the flight see a broken world.
@@ -70,6 +73,11 @@ impl Breach {
             }
             Breach::SmokeBlind if call == "invoke" => {
                 Undo::Unfit(world.lambda.change(|account| std::mem::take(&mut account.unfit)))
+            }
+            Breach::AllHeardOf if call == "heard" => {
+                let keys = world.uploads.keys();
+                world.store.change(|items| items.hear_all(&keys));
+                Undo::Nothing
             }
             Breach::StopHidden if ["standing", "plan"].contains(&call) => hide_stops(world),
             _ => Undo::Nothing,

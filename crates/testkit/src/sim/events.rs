@@ -1,10 +1,12 @@
 //! What reaches Perch from outside: pushes, alarms, people, other tools, and the stream.
 
 use perch_app::announce::Announcement;
+use perch_app::announce_model::Uploaded;
 use perch_app::on_alarm::Alarm;
 use perch_app::ports::Route;
+use perch_core::artifact::Artifact;
 use perch_core::journal::JournalEntry;
-use perch_core::names::{AlarmName, ReleaseId, TargetName};
+use perch_core::names::{AlarmName, ReleaseId, TargetName, Version};
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
@@ -25,11 +27,18 @@ impl Sim<'_> {
                 let event = format!("event-{}", self.numbers);
                 // ECR's events have whole seconds.
                 let pushed_at = self.stamp(self.clock / 1000 * 1000);
+                // ECR keeps the time of a digest's first push: of another one without an event nobody can
+                // know.
+                let known = |(known, _): &(Artifact, _)| *known == artifact;
+                if delays.is_empty() && self.pushes.iter().any(known) {
+                    return;
+                }
                 self.world.registry.push(artifact.clone(), pushed_at);
                 self.pushes.push((artifact.clone(), pushed_at));
                 let push = Announcement { artifact, event, pushed_at };
                 self.deliver(&Event::Push(push), &delays);
             }
+            Deed::Upload(target, version, delays) => self.upload(&target, &version, &delays),
             Deed::FalseAlarm(alarm, seconds, delays) => {
                 self.alarm(&alarm, &delays);
                 self.put(seconds * 1000, Entry::Evaluate(alarm));
@@ -45,6 +54,28 @@ impl Sim<'_> {
     fn deliver(&mut self, event: &Event, delays: &[i64]) {
         for delay in delays {
             self.put(*delay, Entry::Invoke(Task::Event(event.clone(), 0)));
+        }
+    }
+
+    fn upload(&mut self, target: &TargetName, version: &Version, delays: &[i64]) {
+        let source = self.target(target).and_then(|target| target.sources.model);
+        let Some(source) = source else { return };
+        // So have S3's.
+        let at = self.stamp(self.clock / 1000 * 1000);
+        let artifact = self.world.uploads.push(&source, version, at);
+        self.pushes.push((artifact.clone(), at));
+        let Artifact::Model { bucket, key, object, .. } = artifact else { return };
+        let (object, event) = (Some(object), format!("event-{}", self.numbers));
+        let uploaded = Uploaded { bucket, key, object, event, at, missed: false };
+        self.deliver(&Event::Upload(uploaded), delays);
+    }
+
+    /// Takes up models that the sweep announced.
+    pub(super) fn adopt_uploads(&mut self) {
+        for uploaded in self.world.uploads.announced().into_iter().skip(self.announced) {
+            self.announced += 1;
+            let delay = self.dice.between(50, 3000);
+            self.deliver(&Event::Upload(uploaded), &[delay]);
         }
     }
 
@@ -210,6 +241,11 @@ impl Deed {
                 0 => "push, event lost",
                 1 => "push",
                 _ => "push, event repeated",
+            },
+            Deed::Upload(_, _, delays) => match delays.len() {
+                0 => "model uploaded, event lost",
+                1 => "model uploaded",
+                _ => "model uploaded, event repeated",
             },
             Deed::FalseAlarm(..) => "false alarm",
             Deed::Ask(_, wish) => match wish {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
+use perch_app::announce_model::{self, Uploaded};
 use perch_app::on_alarm::{self, Alarm};
 use perch_app::order::{self, OrderError};
 use perch_app::ports::Route;
@@ -25,6 +26,7 @@ use crate::world::World;
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Push(Announcement),
+    Upload(Uploaded),
     Alarm(Alarm),
 }
 
@@ -160,6 +162,7 @@ fn name(task: &Task, execution: Option<&Execution>) -> String {
         }
         (Task::State(place), None) => format!("execution {place}"),
         (Task::Event(Event::Push(push), _), _) => format!("on-image-push {}", push.event),
+        (Task::Event(Event::Upload(upload), _), _) => format!("on-model-upload {}", upload.event),
         (Task::Event(Event::Alarm(alarm), _), _) => format!("on-alarm {}", alarm.event),
         (Task::Entry(entry), _) => format!("notify {}/{}", entry.release, entry.seq),
         (Task::Person(target, wish, _), _) => format!("{wish:?} {target}"),
@@ -174,7 +177,7 @@ fn future(
     now: Timestamp,
 ) -> Pin<Box<dyn Future<Output = Outcome>>> {
     Box::pin(async move {
-        let World { store, lambda, registry, executions, topic, slack, .. } = &*world;
+        let World { store, lambda, registry, uploads, executions, topic, slack, .. } = &*world;
         match task {
             Task::State(_) => {
                 let execution = execution.expect("a state has its execution");
@@ -182,6 +185,10 @@ fn future(
             }
             Task::Event(Event::Push(push), _) => {
                 let done = announce::run(store, executions, &push, now).await;
+                Outcome::Event(done.map(drop).map_err(|error| error.to_string()))
+            }
+            Task::Event(Event::Upload(upload), _) => {
+                let done = announce_model::run(store, uploads, executions, &upload, now).await;
                 Outcome::Event(done.map(drop).map_err(|error| error.to_string()))
             }
             Task::Event(Event::Alarm(alarm), _) => {
@@ -194,7 +201,8 @@ fn future(
             Task::Person(target, wish, _) => Outcome::Person(ask(&world, &target, wish, now).await),
             Task::Sweep => {
                 // What it could not do, the next run does.
-                drop(reconcile::run(store, lambda, registry, executions, now, || true).await);
+                let sources = (registry, uploads);
+                drop(reconcile::run(store, lambda, sources, executions, now, || true).await);
                 Outcome::Sweep
             }
         }

@@ -93,6 +93,7 @@ pub struct Sim<'a> {
     flights: BTreeMap<u64, Flight>,
     executions: Vec<Execution>,
     adopted: usize,
+    announced: usize,
     dead_letters: Vec<Event>,
     /// What was pushed, and when.
     pushes: Vec<(Artifact, Timestamp)>,
@@ -131,6 +132,7 @@ impl<'a> Sim<'a> {
             flights: BTreeMap::new(),
             executions: Vec::new(),
             adopted: 0,
+            announced: 0,
             dead_letters: Vec::new(),
             pushes: Vec::new(),
             stirred: 0,

@@ -82,16 +82,19 @@ impl Sim<'_> {
             .collect()
     }
 
-    /// P8: at rest the newest artifact was promoted, or has a release that says why not.
+    /// P8: at rest the newest artifact of each kind was promoted, or has a release that says why not.
     fn not_the_newest(&self) -> Vec<String> {
         let targets = self.script.targets.iter();
         let targets = targets.filter(|target| !self.ghosts.foreign.contains(&target.name));
         targets
-            .filter_map(|target| {
-                let source = target.sources.image.as_ref()?;
-                let of = |artifact: &Artifact| matches!(artifact, Artifact::Image { repository, .. } if *repository == source.repository);
-                let pushes = self.pushes.iter().filter(|(artifact, _)| of(artifact));
-                invariants::not_the_newest(&self.world, target, pushes)
+            .flat_map(|target| {
+                let sources = &target.sources;
+                let image = |artifact: &Artifact| matches!((artifact, &sources.image), (Artifact::Image { repository, .. }, Some(source)) if *repository == source.repository);
+                let model = |artifact: &Artifact| matches!((artifact, &sources.model), (Artifact::Model { key, .. }, Some(source)) if source.version_of(key).is_some());
+                let images = self.pushes.iter().filter(|(artifact, _)| image(artifact));
+                let models = self.pushes.iter().filter(|(artifact, _)| model(artifact));
+                let of_images = invariants::not_the_newest(&self.world, target, images);
+                of_images.into_iter().chain(invariants::not_the_newest(&self.world, target, models))
             })
             .collect()
     }

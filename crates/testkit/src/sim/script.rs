@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use perch_core::artifact::Artifact;
-use perch_core::names::{AlarmName, TargetName};
+use perch_core::names::{AlarmName, TargetName, Version};
 use perch_core::target::Target;
 
 /// Everything that is decided before the first step.
@@ -55,6 +55,9 @@ pub enum Deed {
     /// An artifact is pushed; the event is delivered after each of these delays in milliseconds.
     /// None: it is lost.
     Push(Artifact, Vec<i64>),
+    /// A model of this version is uploaded for a target that takes models; the event of its manifest is
+    /// delivered after each of these delays in milliseconds. None: it is lost.
+    Upload(TargetName, Version, Vec<i64>),
     /// An alarm goes off for no reason, for so many seconds; its event comes after these delays.
     FalseAlarm(AlarmName, i64, Vec<i64>),
     /// A person wants something of a target.

@@ -131,8 +131,10 @@ impl Sim<'_> {
         });
         let changes = self.ghosts.after(call, flight, &self.world, &self.script);
         self.changed(changes);
-        if call == "start" {
-            self.adopt();
+        match call {
+            "start" => self.adopt(),
+            "announce" => self.adopt_uploads(),
+            _ => {}
         }
         self.wake(|when, calls, _| matches!(when, When::Call(n) if *n <= calls));
         outcome

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use perch_app::ports::{EventTrace, Note, PortError, SweepRun};
+use perch_app::ports::{EventTrace, Heard, Note, PortError, SweepRun};
 use perch_core::head::Head;
 use perch_core::journal::{JournalEntry, Notice};
 use perch_core::names::{AlarmName, ReleaseId, TargetName};
@@ -48,6 +48,8 @@ pub struct Items {
     pub stop_of_all: Option<Stop>,
     /// When each target is due for the sweep.
     pub due: BTreeMap<TargetName, Timestamp>,
+    /// The versions of models that each target has heard of, by the place of their source.
+    pub heard: BTreeMap<(TargetName, String), Heard>,
     /// The runs of the sweep, oldest first.
     pub runs: Vec<SweepRun>,
     /// Index: source to targets and their globs.

@@ -1,12 +1,15 @@
 //! What the sweep reads and mends.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use perch_app::ports::{Due, FindDue, KeepRuns, MendHead, PortError, SweepRun};
+use perch_app::ports::{Due, FindDue, Heard, KeepHeard, KeepRuns, MendHead, PortError, SweepRun};
 use perch_core::head::Fence;
 use perch_core::journal::Notice;
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName, Version};
+use perch_core::target::ModelSource;
 
-use super::MemoryStore;
+use super::{Items, MemoryStore};
 
 impl FindDue for MemoryStore {
     async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Due>, PortError> {
@@ -65,6 +68,58 @@ impl MendHead for MemoryStore {
                 head.drift = drift.map(str::to_owned);
             }
             items.notices.push(notice.clone());
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn of(target: &TargetName, source: &ModelSource) -> (TargetName, String) {
+    (target.clone(), source.place())
+}
+
+impl Items {
+    /// Every target has heard of every model under these keys.
+    pub(crate) fn hear_all(&mut self, keys: &[String]) {
+        for (name, target) in &self.targets {
+            let Some(source) = &target.sources.model else { continue };
+            let versions = keys.iter().filter_map(|key| source.version_of(key)?.parse().ok());
+            self.heard.entry(of(name, source)).or_default().versions.extend(versions);
+        }
+    }
+}
+
+impl KeepHeard for MemoryStore {
+    async fn heard(&self, target: &TargetName, source: &ModelSource) -> Result<Heard, PortError> {
+        self.look("heard", |items| {
+            Ok(items.heard.get(&of(target, source)).cloned().unwrap_or_default())
+        })
+        .await
+    }
+
+    async fn hear(
+        &self,
+        target: &TargetName,
+        source: &ModelSource,
+        version: &Version,
+    ) -> Result<(), PortError> {
+        self.port("hear", |items| {
+            let heard = items.heard.entry(of(target, source)).or_default();
+            heard.versions.insert(version.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn swept(
+        &self,
+        target: &TargetName,
+        source: &ModelSource,
+        versions: &BTreeSet<Version>,
+    ) -> Result<(), PortError> {
+        self.port("swept", |items| {
+            let heard = Heard { versions: versions.clone(), swept: true };
+            items.heard.insert(of(target, source), heard);
             Ok(())
         })
         .await

@@ -76,8 +76,8 @@ impl Items {
         for (source, globs) in sources(target) {
             self.sources.entry(source).or_default().insert(target.name.clone(), globs);
         }
-        for guard in &target.guards {
-            self.guards.entry(guard.clone()).or_default().insert(target.name.clone());
+        for guard in target.all_guards() {
+            self.guards.entry(guard).or_default().insert(target.name.clone());
         }
         let name = target.name.clone();
         let head = self.heads.entry(name.clone()).or_insert_with(|| Head::new(name));
@@ -96,8 +96,8 @@ impl Items {
         for (source, _) in sources(before) {
             self.sources.entry(source).or_default().remove(&before.name);
         }
-        for guard in &before.guards {
-            self.guards.entry(guard.clone()).or_default().remove(&before.name);
+        for guard in before.all_guards() {
+            self.guards.entry(guard).or_default().remove(&before.name);
         }
         for service in services(before) {
             self.services.remove(&service);
