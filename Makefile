@@ -8,6 +8,9 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 FUNCTIONS := $(notdir $(wildcard functions/*))
 SAMPLE := examples/news-classifier
+SUITES := local $(SAMPLE) tests
+# For targets that mostly wait: at the same time, and what each says comes when it has ended.
+SIDE_BY_SIDE := --no-print-directory --jobs=3 --keep-going --output-sync=target
 
 .PHONY: help setup build demo test up down push-image sam-local lint soak bench judge-report clean
 
@@ -48,7 +51,11 @@ lint: setup ## Formatting, lints, templates, state machines
 
 test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks
 	@cargo test --locked --workspace
-	for tests in local $(SAMPLE) tests; do $(PYTHON) -m pytest -q $$tests; done
+	$(MAKE) $(SIDE_BY_SIDE) $(SUITES:%=pytest-of-%)
+
+.PHONY: $(SUITES:%=pytest-of-%)
+$(SUITES:%=pytest-of-%): pytest-of-%:
+	@$(PYTHON) -m pytest -q $*
 
 soak: ## 20,000 seeds of the simulation, the promises checked after every call; every row of the judge's benchmark
 	@PERCH_SEEDS=20000 cargo test --locked -p perch-tests --test simulation -- --nocapture --exact every_seed_keeps_every_promise

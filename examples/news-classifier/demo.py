@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Releases on a private local stack, with real requests all the while.
+"""Releases on private local stacks, with real requests all the while.
 
 1. a healthy image: 25 %, 50 %, promoted;  2. an image that fails: judged and rolled back;
 3. a slow image: judged and rolled back;   4. an image that fails later: the guard alarm rolls it back;
@@ -15,18 +15,12 @@ import argparse
 import sys
 import time
 
-from perch_local import lifecycle, servers
-from perch_local.checkout import ROOT, Stack
+from perch_local.checkout import ROOT
 from rich.console import Console
 from rich.table import Table
 
-import demo_images
-import demo_models
-import push_image
-from demo_stage import DemoError, Result, Stage, free_port
-from replicas import FleetError
-
-PARTS = ("images", "models")
+from demo_parts import KINDS, PARTS, Played, play_side_by_side
+from demo_stage import Result
 
 
 def table(results: list[Result]) -> Table:
@@ -38,10 +32,10 @@ def table(results: list[Result]) -> Table:
         shown.add_column(name, overflow="fold")
     for name in ("decided in", "harmed"):
         shown.add_column(name, justify="right", no_wrap=True)
-    for number, result in enumerate(results, 1):
+    for result in results:
         style = "green" if result.as_expected else "red"
         shown.add_row(
-            str(number),
+            str(result.number),
             f"{result.release['id']}\n[dim]{result.artifact}[/]",
             f"[{style}]{result.release['phase']}[/]",
             result.why,
@@ -51,24 +45,9 @@ def table(results: list[Result]) -> Table:
     return shown
 
 
-def play(stage: Stage, parts: list[str]) -> list[Result]:
-    """Every act of these parts."""
-    results: list[Result] = []
-    if "images" in parts:
-        stage.call_alias()
-        for number, act in enumerate(demo_images.ACTS, 1):
-            if "models" in parts and number == len(demo_images.ACTS):
-                stage.warm_front()
-            results.append(demo_images.play(stage, number, act))
-    if "models" in parts:
-        stage.call_front()
-        for number, act in enumerate(demo_models.ACTS, len(results) + 1):
-            results.append(demo_models.play(stage, number, act))
-    return results
-
-
-def say_end(console: Console, stage: Stage, results: list[Result], seconds: float) -> None:
+def say_end(console: Console, played: list[Played], seconds: float) -> None:
     """What to make of the results."""
+    results = [result for part in played for result in part.results]
     Console(width=max(120, console.width)).print(table(results))
     console.print(
         "Decided in: from the first canary request to the promotion, or from the first harmed request to the baseline "
@@ -77,30 +56,29 @@ def say_end(console: Console, stage: Stage, results: list[Result], seconds: floa
         highlight=False,
     )
     console.print("The evidence of each release, as a page to open in a browser:")
-    for page in stage.reports:
+    for page in (page for part in played for page in part.reports):
         console.print(f"  {page.relative_to(ROOT)}", highlight=False)
     console.print()
 
 
 def main() -> int:
-    """Play every act on a stack of its own."""
-    parser = argparse.ArgumentParser(description="Releases on a private local stack, with real requests.")
-    parser.add_argument("--only", choices=PARTS, help="the acts of images, or those of models")
+    """Play every part, each on a stack of its own."""
+    parser = argparse.ArgumentParser(description="Releases on private local stacks, with real requests.")
+    parser.add_argument("--only", choices=KINDS, help="the acts of images, or those of models")
     options = parser.parse_args()
-    parts = [options.only] if options.only else list(PARTS)
-    console = Console(soft_wrap=not sys.stdout.isatty())
-    stage, begin = Stage(Stack(free_port()), console), time.monotonic()
+    parts = [part for part in PARTS if options.only in (None, part.kind)]
+    console, begin = Console(soft_wrap=not sys.stdout.isatty()), time.monotonic()
+    console.print(f"{len(parts)} private stacks are used side by side; what happens on each is shown in turn.")
     try:
-        with stage.open():
-            results = play(stage, parts)
-    except (DemoError, FleetError, lifecycle.LocalStackError, push_image.PushError, servers.ServerError) as wrong:
-        print(f"demo: {wrong}", file=sys.stderr)
-        return 1
+        played = play_side_by_side(parts, console)
     except KeyboardInterrupt:
-        print("demo: stopped; the local stack is ended", file=sys.stderr)
+        print("demo: stopped; the local stacks are ended", file=sys.stderr)
         return 130
-    say_end(console, stage, results, time.monotonic() - begin)
-    if not all(result.as_expected for result in results):
+    say_end(console, played, time.monotonic() - begin)
+    if broken := [part.wrong for part in played if part.wrong]:
+        print(*(f"demo: {wrong}" for wrong in broken), sep="\n", file=sys.stderr)
+        return 1
+    if not all(result.as_expected for part in played for result in part.results):
         console.print("[red]Not every act ended as it should.")
         return 1
     console.print(

@@ -44,7 +44,7 @@ def play(stage: Stage, number: int, act: Act) -> Result:
     release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
     counts = stage.counts(begin, time.time())
     harm = f"{counts.harmed} of {counts.requests}"
-    result = Result(release, image.tag, act.phase, act.why, decided_in(stage, release), harm)
+    result = Result(number, release, image.tag, act.phase, act.why, decided_in(stage, release), harm)
     stage.report(number, act.variant, release["id"])
     return stage.judged(result)
 

@@ -54,7 +54,7 @@ def play(stage: Stage, number: int, act: Act) -> Result:
     failed = stage.counts(begin, end).failed
     missed += [f"{failed} requests failed"] if failed else []
     name, harmed = f"model {act.version}", harm(stage, act, begin)
-    result = Result(release, name, act.phase, act.why, decided_in(release), harmed, missed)
+    result = Result(number, release, name, act.phase, act.why, decided_in(release), harmed, missed)
     stage.report(number, f"model-{act.version}", release["id"])
     return stage.judged(result)
 

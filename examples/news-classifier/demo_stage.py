@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +28,7 @@ REPORTS = ROOT / "target" / "demo"
 Answer = TypeVar("Answer")
 RATE, FRONT_RATE = 40.0, 200.0
 ACT_WITHIN = 240.0
-# Seconds of requests before the first release.
+# Seconds of requests before the first release: the judge has to know what is usual.
 HISTORY = 30.0
 # Journal entries that the next one completes within a second.
 UNSHOWN = {"CodeSet", "PromotionDecided", "RollbackDecided"}
@@ -43,6 +42,7 @@ class DemoError(Exception):
 class Result:
     """How an act ended."""
 
+    number: int
     release: dict[str, Any]
     artifact: str
     phase: str
@@ -97,83 +97,55 @@ def stamp(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def call_alias(_: Fleet) -> tuple[LoadGenerator, str]:
+    """Callers of the function."""
+    load = LoadGenerator(alias_invoke(), headlines(), rate=RATE)
+    return load, f"Callers send {RATE:.0f} requests per second to {TARGET}:live."
+
+
+def call_front(fleet: Fleet) -> tuple[LoadGenerator, str]:
+    """Callers of the model servers."""
+    load = LoadGenerator(front_invoke(fleet.front), asked_again(headlines()), rate=FRONT_RATE)
+    return load, (
+        f"Callers send {FRONT_RATE:.0f} requests per second to {len(fleet.replicas)} model servers; "
+        "one of four repeats a headline, and the cache in front may have its answer."
+    )
 
 
 class Stage:
-    """The stack, the callers and the terminal of one run."""
+    """The stack, the callers and the terminal of one part."""
 
     def __init__(self, stack: Stack, console: Console) -> None:
         self.stack, self.console = stack, console
         self.fleet: Fleet
         self.load: LoadGenerator
         self.reports: list[Path] = []
-        self._loads: list[LoadGenerator] = []
-        self._front: LoadGenerator | None = None
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[None]:
-        """A stack with Perch, the function and the model servers; everything is ended at the end."""
+    def open(self, callers: Callable[[Fleet], tuple[LoadGenerator, str]]) -> Iterator[None]:
+        """A stack with Perch, the function, the model servers and callers; everything is ended at the end."""
         begin = time.monotonic()
         lifecycle.start(self.stack)
         try:
             os.environ.update(self.stack.client_env())
-            deploy.deploy(self.stack, say=lambda _: None)
             install.install(self.stack)
-            serving.make_bucket()
             with Fleet(Places.free()) as self.fleet:
-                serving.apply_target(self.stack, self.fleet.replicas, self.fleet.redis.url)
-                took = time.monotonic() - begin
-                self.console.print(f"Local AWS on {self.stack.url}: Perch and {TARGET} are deployed ({took:.0f} s).")
-                yield
-                self.end_load()
+                # A service has callers before it has Perch: they call while that is deployed.
+                self.load, calls = callers(self.fleet)
+                self.load.start()
+                try:
+                    deploy.deploy(self.stack, say=lambda _: None)
+                    serving.make_bucket()
+                    serving.apply_target(self.stack, self.fleet.replicas, self.fleet.redis.url)
+                    took = time.monotonic() - begin
+                    self.console.print(f"Local AWS on {self.stack.url}: {TARGET} and Perch are deployed ({took:.0f} s).")
+                    self.console.print(f"{calls}\n")
+                    until(lambda: True if self.load.snapshot().seconds > HISTORY else None, 60, "the first requests")
+                    yield
+                finally:
+                    self.load.stop()
         finally:
-            self.end_load()
             lifecycle.stop(self.stack)
-
-    def call_alias(self) -> None:
-        """Callers of the function from now on; an act sees only them."""
-        self.load = self._begin(LoadGenerator(alias_invoke(), headlines(), rate=RATE))
-        self.console.print(f"Callers send {RATE:.0f} requests per second to {TARGET}:live.\n")
-        self._await_history()
-
-    def warm_front(self) -> None:
-        """Callers of the model servers from now on, so that the judge knows what is usual there."""
-        self._front = self._begin(
-            LoadGenerator(front_invoke(self.fleet.front), asked_again(headlines()), rate=FRONT_RATE)
-        )
-
-    def call_front(self) -> None:
-        """Callers of the model servers and of nothing else; an act sees only them."""
-        if self._front is None:
-            self.warm_front()
-        assert self._front
-        self.end_load(but=self._front)
-        self.load = self._front
-        self.console.print(
-            f"Callers send {FRONT_RATE:.0f} requests per second to {len(self.fleet.replicas)} model servers; "
-            "one of four repeats a headline, and the cache in front may have its answer.\n"
-        )
-        self._await_history()
-
-    def end_load(self, but: LoadGenerator | None = None) -> None:
-        """Nobody calls any more, or only these."""
-        for load in [load for load in self._loads if load is not but]:
-            self._loads.remove(load)
-            load.stop()
-
-    def _begin(self, load: LoadGenerator) -> LoadGenerator:
-        self._loads.append(load)
-        return load.start()
-
-    def _await_history(self) -> None:
-        """Wait until the baseline has answered enough for the judge to know what is usual."""
-        load = self.load
-        until(lambda: True if load.snapshot().seconds > HISTORY else None, 60, "the first requests")
 
     def counts(self, begin: float, end: float, version: str | None = None) -> Counts:
         """What callers saw."""
