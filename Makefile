@@ -28,7 +28,7 @@ build: ## Release binaries: the CLI, and one bootstrap per function under target
 	  cmp -s target/release/$$f target/lambda/$$f/bootstrap || install -m 755 target/release/$$f target/lambda/$$f/bootstrap
 	done
 
-demo: setup build ## Releases of images and models on a private local stack: promoted twice, rolled back five times
+demo: setup build ## Releases of images and models on private local stacks: promoted twice, rolled back five times
 	@$(PYTHON) $(SAMPLE)/demo.py
 
 up: setup build ## Local stack with Perch, the sample service and its model servers, left running
@@ -55,7 +55,7 @@ test: lint build ## Everything: lints, unit, contract and end-to-end tests on pr
 
 .PHONY: $(SUITES:%=pytest-of-%)
 $(SUITES:%=pytest-of-%): pytest-of-%:
-	@$(PYTHON) -m pytest -q $*
+	@$(PYTHON) -m pytest -q $(if $(filter tests,$*),--numprocesses=2 --dist=loadfile) $*
 
 soak: ## 20,000 seeds of the simulation, the promises checked after every call; every row of the judge's benchmark
 	@PERCH_SEEDS=20000 cargo test --locked -p perch-tests --test simulation -- --nocapture --exact every_seed_keeps_every_promise
