@@ -4,7 +4,7 @@
 1. a healthy image: 25 %, 50 %, promoted;  2. an image that fails: judged and rolled back;
 3. a slow image: judged and rolled back;   4. an image that fails later: the guard alarm rolls it back;
 5. a better model: server by server, then the cache is switched;
-6. two models that answer fast but wrong: golden requests stop one, the signal of unsure answers the other.
+6. and 7. models that answer fast but wrong: golden requests stop one, the signal of unsure answers the other.
 
 Exits 0 only if every act ended as it should.
 """

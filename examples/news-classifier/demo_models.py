@@ -1,4 +1,4 @@
-"""Acts 5 and 6: models on three servers, judged while callers use the front with its cache."""
+"""Acts 5 to 7: models on three servers, judged while callers use the front with its cache."""
 
 from __future__ import annotations
 
