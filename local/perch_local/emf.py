@@ -125,22 +125,46 @@ def publish(line, group, now=None):
         metrics.add("AWS/Logs", kind, {"LogGroupName": group}, (now or time.time()) // 60 * 60, "Count", 1.0)
 
 
+class _Printed:
+    """What a function prints: searched for metrics, line by line."""
+
+    def __init__(self, config):
+        self._scope = LR._account_region_from_function_config(config)
+        self._group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+
+    def publish(self, line):
+        try:
+            with acting_as(*self._scope):
+                publish(line, self._group)
+        except Exception:
+            log.exception("%s: a printed line was not searched for metrics", self._group)
+
+
+class _Lines:
+    """A queue of printed lines; whatever takes them gets every line unchanged."""
+
+    def __init__(self, queue, config):
+        self._queue, self._printed = queue, _Printed(config)
+
+    def put_nowait(self, line):
+        self._queue.put_nowait(line)
+        self._printed.publish(line)
+
+    def __getattr__(self, name):
+        return getattr(self._queue, name)
+
+
 class _Output:
     """A function's output, read line by line; whatever reads it gets every line unchanged."""
 
     def __init__(self, stream, config):
-        self._stream, self._scope = stream, LR._account_region_from_function_config(config)
-        self._group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+        self._stream, self._printed = stream, _Printed(config)
 
     def readline(self):
         line = self._stream.readline()
         if line:
             text = line if isinstance(line, str) else line.decode("utf-8", "replace")
-            try:
-                with acting_as(*self._scope):
-                    publish(text.rstrip("\r\n"), self._group)
-            except Exception:
-                log.exception("%s: a printed line was not searched for metrics", self._group)
+            self._printed.publish(text.rstrip("\r\n"))
         return line
 
     def __iter__(self):
@@ -158,7 +182,7 @@ def install():
     pump, read = LR.ProvidedWorker._pump_output, LR.Worker._read_stderr
 
     def pump_and_publish(self, stream, log_queue):
-        return pump(self, _Output(stream, self.config), log_queue)
+        return pump(self, stream, _Lines(log_queue, self.config))
 
     def read_and_publish(self):
         self._proc.stderr = _Output(self._proc.stderr, self.config)
