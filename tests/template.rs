@@ -268,6 +268,7 @@ fn only_those_who_need_a_right_have_it() {
             vec![
                 "close-release",
                 "on-alarm",
+                "on-deployment-change",
                 "on-image-push",
                 "on-model-upload",
                 "on-package-upload",

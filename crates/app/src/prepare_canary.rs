@@ -18,7 +18,7 @@ use crate::ports::{
 };
 use crate::publish_canary;
 use crate::step::{StepError, StepInput, StepOutput, alias_of, held, settle};
-use crate::take_ledger::{self, Start};
+use crate::take_ledger;
 
 /// How long to wait before looking again whether Lambda is done with new code.
 const POLL: Next = Next::Prepare { after_seconds: 2 };
@@ -44,8 +44,8 @@ pub async fn run(
     }
     let outcome = match &release.phase {
         Phase::Pending => match take_ledger::run(lambda, images, alarms, &release, now).await {
-            Ok(Start::Event(event)) => Ok(Step::settled(event)),
-            Ok(Start::Split) => return Ok(input.then(Next::Follow { after_seconds: 0 })),
+            Ok(Some(event)) => Ok(Step::settled(event)),
+            Ok(None) => return Ok(input.then(Next::Follow { after_seconds: 0 })),
             Err(error) => Err(error),
         },
         Phase::Preparing if now >= release.deadline => Ok(Step::settled(refused(format!(

@@ -15,22 +15,15 @@ use crate::ports::{
 };
 use crate::step::{StepError, alias_of};
 
-/// What a release begins with.
-pub(crate) enum Start {
-    /// Its ledger, or the reason why it ends at once.
-    Event(Event),
-    /// The alias is split, maybe by a deployment that the target has a rule for.
-    Split,
-}
-
-/// What a release begins with: its ledger, or the reason why it ends at once.
+/// What a release begins with: its ledger, or the reason why it ends at once. Nothing where the alias is
+/// split, maybe by a deployment that the target has a rule for.
 pub(crate) async fn run(
     lambda: &(impl ReadAlias + ReadFunction),
     images: &impl FindImage,
     alarms: &impl ReadAlarms,
     release: &Release,
     now: Timestamp,
-) -> Result<Start, StepError> {
+) -> Result<Option<Event>, StepError> {
     let service = alias_of(release)?;
     let alias = match lambda.alias(service).await {
         Ok(alias) => alias,
@@ -39,7 +32,7 @@ pub(crate) async fn run(
     };
     if let Some(why) = unfit(service, &alias) {
         let deployed = release.plan.driver.moves_itself();
-        return Ok(if deployed { Start::Split } else { refused(why) });
+        return Ok(if deployed { None } else { refused(why) });
     }
     if lambda.has_provisioned_concurrency(service).await? {
         return Ok(refused(provisioned(service)));
@@ -79,11 +72,11 @@ pub(crate) async fn run(
     let snapshot = AliasSnapshot { lambda: service.clone(), code, revision: alias.revision, model };
     let snapshot = Snapshot::Alias(snapshot);
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
-    Ok(Start::Event(Event::LedgerTaken { ledger, ignored }))
+    Ok(Some(Event::LedgerTaken { ledger, ignored }))
 }
 
-fn refused(why: String) -> Start {
-    Start::Event(Event::Refused { why })
+fn refused(why: String) -> Option<Event> {
+    Some(Event::Refused { why })
 }
 
 fn no_alias(lambda: &Lambda) -> String {

@@ -1,4 +1,4 @@
-//! What a deployment is given to do (CodeDeploy User Guide, "AppSpec 'resources' section for AWS Lambda
+//! What a deployment is given to do (CodeDeploy User Guide, "`AppSpec` 'resources' section for AWS Lambda
 //! deployments").
 
 use perch_app::ports::Deploying;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Decision, Next, advance, roll_back};
+use super::turn::{advance, roll_back};
+use super::{Decision, Next};
 use crate::journal::What;
 use crate::judge::{Outcome, Verdict};
 use crate::phase::{Phase, RollbackCause};

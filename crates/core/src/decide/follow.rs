@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::turn::roll_back;
 use super::words::shifted;
-use super::{Decision, Next, bake, roll_back};
+use super::{Decision, Next, bake};
 use crate::journal::What;
 use crate::names::DeploymentId;
 use crate::phase::{Phase, RollbackCause};
@@ -57,8 +58,8 @@ pub(super) fn stopped(release: &Release, id: &DeploymentId) -> Decision {
 /// When to look again at a deployment that is not where the release waits for it. Its end comes as an
 /// event, if best effort.
 pub fn look_again(release: &Release) -> Next {
-    match release.phase {
-        Phase::Promoting { .. } => Next::Await,
-        _ => Next::Follow { after_seconds: LOOK },
+    if matches!(release.phase, Phase::Promoting { .. }) {
+        return Next::Await;
     }
+    Next::Follow { after_seconds: LOOK }
 }

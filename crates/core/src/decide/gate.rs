@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Decision, Next, advance, resume, roll_back};
+use super::turn::{advance, roll_back};
+use super::{Decision, Next, resume};
 use crate::journal::What;
 use crate::phase::{Phase, RollbackCause};
 use crate::release::Release;

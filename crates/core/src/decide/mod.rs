@@ -8,6 +8,7 @@ mod event;
 mod follow;
 mod gate;
 mod next;
+mod turn;
 mod words;
 
 pub use event::Event;
@@ -21,6 +22,7 @@ use crate::names::AlarmName;
 use crate::phase::{Phase, RollbackCause};
 use crate::release::{Driver, Release};
 
+use turn::roll_back;
 use words::{code_set, promoted, reloaded, shifted, snapshot_text, taken_over};
 
 /// What follows from an event.
@@ -271,32 +273,6 @@ pub fn decide(
         }
     };
     Ok(decision)
-}
-
-/// On to the step at `index`, or to the promotion when there is none.
-fn advance(release: &Release, index: usize, mut entries: Vec<(What, String)>) -> Decision {
-    let from = release.weight();
-    match release.plan.steps.get(index) {
-        Some(step) => Decision {
-            phase: Phase::Shifting { step: index, weight: step.weight, from },
-            next: Next::shift(&release.plan),
-            entries,
-        },
-        None => {
-            entries.push((What::PromotionDecided, "every step of the plan is done".to_owned()));
-            let next = Next::promote(&release.plan);
-            Decision { phase: Phase::Promoting { from }, next, entries }
-        }
-    }
-}
-
-fn roll_back(release: &Release, cause: RollbackCause) -> Decision {
-    let text = cause.to_string();
-    Decision {
-        phase: Phase::RollingBack { cause, from: release.phase.highest_weight() },
-        next: Next::Rollback,
-        entries: vec![(What::RollbackDecided, text)],
-    }
 }
 
 #[cfg(test)]

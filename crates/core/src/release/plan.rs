@@ -57,7 +57,7 @@ impl Driver {
 
     /// The deployment group that moves it by a schedule of its own.
     pub fn code_deploy(&self) -> Option<&CodeDeploy> {
-        self.alias()?.code_deploy.as_ref()
+        self.alias()?.code_deploy.as_deref()
     }
 
     /// Whether it moves by a schedule of its own once it was started: then nothing can hold it at a

@@ -30,7 +30,7 @@ pub struct Lambda {
     pub alias: AliasName,
     /// A deployment group of CodeDeploy that shifts the alias's weights. Without it Perch does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code_deploy: Option<CodeDeploy>,
+    pub code_deploy: Option<Box<CodeDeploy>>,
 }
 
 /// Where artifacts come from. At least one of them.

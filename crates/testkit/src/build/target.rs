@@ -61,7 +61,7 @@ impl TargetBuilder {
             deployment_group: "live".parse().unwrap(),
             when_busy,
         };
-        self.0.service.lambda.as_mut().unwrap().code_deploy = Some(group);
+        self.0.service.lambda.as_mut().unwrap().code_deploy = Some(Box::new(group));
         self
     }
 
