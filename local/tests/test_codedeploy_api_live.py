@@ -173,7 +173,7 @@ def test_deployments_are_listed_by_group_status_and_time_newest_first(lab):
     it = lab()
     before = datetime.datetime.fromtimestamp(time.time(), datetime.timezone.utc)
     first = it.over(it.deploy())["deploymentId"]
-    middle = it.info(first)["completeTime"]
+    middle = it.info(first)["completeTime"] + datetime.timedelta(milliseconds=1)       # it was made and over at once
     second = it.over(it.deploy("1", "2"))["deploymentId"]                   # the alias is at 2 already: it fails
     third = it.info(second)["rollbackInfo"]["rollbackDeploymentId"]
     it.over(third)

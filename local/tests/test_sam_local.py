@@ -91,7 +91,7 @@ def test_the_release_of_the_steps_is_the_one_of_the_push():
     hashed = hashlib.sha256(f"news-classifier|{digest}|{push['id']}".encode()).hexdigest()[:6]
     assert RELEASE == f"news-classifier-{when}-{hashed}"
     steps = [event(name) for name in FUNCTIONS if "releaseId" in event(name)]
-    assert len(steps) == 10 and {step["releaseId"] for step in steps} == {RELEASE}
+    assert len(steps) == 12 and {step["releaseId"] for step in steps} == {RELEASE}
 
 
 def test_the_targets_take_the_events():
