@@ -21,15 +21,10 @@ from stage import INERT, PERCH, BenchError, Stage, until
 
 TWINS = pathlib.Path(__file__).resolve().parent / "twins"
 BINARIES = ROOT / "target" / "lambda"
-# Those that have a twin to be compared with.
-NAMES = sorted(
-    path.name
-    for path in (ROOT / "functions").iterdir()
-    if path.is_dir() and (TWINS / f"{path.name.replace('-', '_')}.py").is_file()
-)
+NAMES = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
 RUST, PYTHON = "rust", "python"
 KINDS = (RUST, PYTHON)
-SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE", "S3")
+SERVICES = ("DYNAMODB", "LAMBDA", "SFN", "CLOUDWATCH", "SNS", "SSM", "ECR", "EVENTBRIDGE", "S3", "CODEDEPLOY")
 INERT_MACHINE = {"StartAt": "Nothing", "States": {"Nothing": {"Type": "Succeed"}}}
 
 
@@ -59,7 +54,7 @@ def packed_twin(name: str) -> bytes:
     """The zip of a twin: its handler and the modules that it imports."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for module in (name.replace("-", "_"), "perch", "aliases", "announce", "replicas"):
+        for module in (name.replace("-", "_"), "perch", "aliases", "announce", "replicas", "deployments"):
             archive.write(TWINS / f"{module}.py", f"{module}.py")
     return out.getvalue()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from deployment_scenes import DeploymentScenes
 from model_scenes import ModelScenes
 from stage import ALIAS, BUCKET, FUNCTION, GUARD, PACKAGES, TARGET, Stage, alarm_entry, push_image, sortable, stamp
 
@@ -30,6 +31,7 @@ class Scenes:
         self.baseline, self.canary = str(stage.record["ledger"]["baseline"]), str(stage.record["canary"])
         self.fence = int(stage.head["fence"]) + 100
         self.models = ModelScenes(stage, self.fence)
+        self.deployments = DeploymentScenes(self)
 
     def prepare(self, function: str) -> Event:
         """The state that this function is called in, and its event."""
@@ -37,7 +39,7 @@ class Scenes:
         if hasattr(self.models, name):
             of_models: Callable[[int], Event] = getattr(self.models, name)
             return of_models(next(self.numbers))
-        scene: Callable[[], Event] = getattr(self, name)
+        scene: Callable[[], Event] = self.deployments.of(name) or getattr(self, name)
         return scene()
 
     def route(self, split: bool) -> str:

@@ -22,12 +22,13 @@ from perch_local.checkout import Stack  # noqa: E402
 from perch_local.fault_plan import Plan  # noqa: E402
 
 import stage as benches  # noqa: E402
+from deployment_scenes import DeploymentScenes  # noqa: E402
 from model_scenes import ModelScenes  # noqa: E402
 from scenes import Scenes  # noqa: E402
 
 FEW, MANY = 10, 10_000
 FUNCTIONS = sorted(path.name for path in (ROOT / "functions").iterdir() if path.is_dir())
-MEASURED = [name for name in FUNCTIONS if any(hasattr(scenes, name.replace("-", "_")) for scenes in (Scenes, ModelScenes))]
+MEASURED = [name for name in FUNCTIONS if any(hasattr(scenes, name.replace("-", "_")) for scenes in (Scenes, ModelScenes, DeploymentScenes))]
 ITEMS_PER_WRITE = 25
 QUIET_WITHIN = 60.0
 NOT_DUE = "2099-01-01T00:00:00.000000000Z"

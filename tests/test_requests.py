@@ -43,6 +43,8 @@ def requests():
 
 
 def service_of(request):
+    if re.match(r"(.+\.)?s3[.-]", request["host"]):
+        return "s3"
     prefix = request["target"].split(".")[0] if request["target"] else re.split(r"[.:]", request["host"])[0]
     if request["path"].startswith("/service/"):
         return "cloudwatch"

@@ -1,0 +1,13 @@
+"""Reading CodeDeploy's deployments, as crates/aws/src/codedeploy does."""
+
+import perch
+
+client = perch.client("codedeploy")
+ENDED = ("Succeeded", "Failed", "Stopped")
+
+
+def read(deployment):
+    """A deployment: (status, the release that its description names, the deployment that takes it back)."""
+    found = client.get_deployment(deploymentId=deployment)["deploymentInfo"]
+    release = found.get("description", "").removeprefix("perch release ")
+    return found["status"], release, found.get("rollbackInfo", {}).get("rollbackDeploymentId")
