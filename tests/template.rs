@@ -278,6 +278,7 @@ fn only_those_who_need_a_right_have_it() {
         (
             "lambda:GetAlias",
             vec![
+                "follow-deployment",
                 "judge-canary",
                 "on-alarm",
                 "prepare-canary",
@@ -285,6 +286,7 @@ fn only_those_who_need_a_right_have_it() {
                 "reconcile",
                 "restore-traffic",
                 "shift-weight",
+                "stop-deployment",
             ],
         ),
         ("lambda:GetProvisionedConcurrencyConfig", vec!["prepare-canary"]),
@@ -292,6 +294,7 @@ fn only_those_who_need_a_right_have_it() {
         (
             "dynamodb:BatchGetItem",
             vec![
+                "follow-deployment",
                 "judge-canary",
                 "promote-canary",
                 "reconcile",
