@@ -209,6 +209,11 @@ impl KnownArtifact {
     pub fn is_quarantined(&self) -> bool {
         self.outcome.as_deref() == Some("RolledBack")
     }
+
+    /// Whether its release never touched traffic or made room for another: the artifact is open to one more.
+    pub fn is_open(&self) -> bool {
+        matches!(self.outcome.as_deref(), Some("Rejected" | "Superseded"))
+    }
 }
 
 /// Reads what became of an artifact.

@@ -201,8 +201,16 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         else {
             return Ok(None);
         };
-        let known = self.store.artifact(&target.name, &newest.artifact).await?;
-        Ok(known.is_none().then_some(newest))
+        let missed = match self.store.artifact(&target.name, &newest.artifact).await? {
+            None => true,
+            // Its release left it open: it has another turn if it was pushed again since.
+            Some(known) if known.is_open() => {
+                let release = self.store.release(&known.release).await?;
+                release.is_some_and(|release| newest.at > release.cause.pushed_at())
+            }
+            Some(_) => false,
+        };
+        Ok(missed.then_some(newest))
     }
 }
 

@@ -130,7 +130,9 @@ impl ReadDeployments for Deployments {
         let start = DateTime::from_secs(since.as_second() - SKEW_SECONDS);
         let range = TimeRange::builder().start(start).build();
         let found = self.list(group, Some(range), &[]).await?;
-        Ok(found.into_iter().find(|state| state.release.as_ref() == Some(release)))
+        let own =
+            |state: &DeploymentState| !state.is_rollback && state.release.as_ref() == Some(release);
+        Ok(found.into_iter().find(own))
     }
 
     async fn under_way(&self, group: &CodeDeploy) -> Result<Option<DeploymentState>, PortError> {

@@ -27,12 +27,6 @@ impl Sim<'_> {
                 let event = format!("event-{}", self.numbers);
                 // ECR's events have whole seconds.
                 let pushed_at = self.stamp(self.clock / 1000 * 1000);
-                // ECR keeps the time of a digest's first push: of another one without an event nobody can
-                // know.
-                let known = |(known, _): &(Artifact, _)| *known == artifact;
-                if delays.is_empty() && self.pushes.iter().any(known) {
-                    return;
-                }
                 self.world.registry.push(artifact.clone(), pushed_at);
                 self.pushes.push((artifact.clone(), pushed_at));
                 let push = Announcement { artifact, event, pushed_at };
