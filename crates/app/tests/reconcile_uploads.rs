@@ -77,6 +77,17 @@ async fn the_newest_model_that_no_event_announced_is_released() {
 }
 
 #[tokio::test]
+async fn a_listing_that_fails_does_not_hide_what_was_done_before_it() {
+    let world = World::with(&taking(json!({})));
+    world.registry.push(perch_testkit::image('b', "v2"), at(30));
+    world.calls.inject(Fault::of("uploads"));
+    let run = sweep(&world, 60).await;
+    assert_eq!((run.did.len(), run.failed.len(), run.looked_at), (1, 1, 1), "{run:?}");
+    assert!(run.did[0].starts_with("news: "), "{run:?}");
+    assert_eq!(world.store.read(|items| items.releases.len()), 1);
+}
+
+#[tokio::test]
 async fn a_quiet_target_costs_one_read_and_one_listing_more() {
     let world = World::with(&taking(json!({})));
     push(&world, "v1", -10);

@@ -102,8 +102,9 @@ pub async fn run(
                 break;
             }
             let sweep = Sweep { store, executions, run: &run.id, now };
-            let looked = sweep.look_at(lambda, (images, uploads), &mut listed, &due).await;
-            run.note(&due.target, looked);
+            let (sources, mut did) = ((images, uploads), Vec::new());
+            let looked = sweep.look_at(lambda, sources, &mut listed, &due, &mut did).await;
+            run.note(&due.target, looked, &did);
         }
     }
     store.run(&run).await?;
@@ -111,11 +112,13 @@ pub async fn run(
 }
 
 impl SweepRun {
-    /// Adds what came of a look; nothing when another sweep was faster.
-    fn note(&mut self, target: &TargetName, looked: Result<Option<Vec<String>>, StepError>) {
+    /// Adds what came of a look, also what was done before it failed; nothing when another sweep was
+    /// faster.
+    fn note(&mut self, target: &TargetName, looked: Result<bool, StepError>, did: &[String]) {
+        self.did.extend(did.iter().map(|did| format!("{target}: {did}")));
         match looked {
-            Ok(None) => return,
-            Ok(Some(did)) => self.did.extend(did.iter().map(|did| format!("{target}: {did}"))),
+            Ok(false) => return,
+            Ok(true) => {}
             Err(error) => self.failed.push(format!("{target}: {error}")),
         }
         self.looked_at += 1;
@@ -137,22 +140,24 @@ struct Listed {
 }
 
 impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
-    /// Claims and looks at one target; what was done, or nothing when another sweep was faster.
+    /// Claims and looks at one target, and adds what was done to `did`; whether another sweep was not
+    /// faster.
     async fn look_at(
         &self,
         lambda: &impl ReadAlias,
         (images, uploads): (&impl ListSources, &(impl ListUploads + AnnounceUpload)),
         listed: &mut Listed,
         due: &Due,
-    ) -> Result<Option<Vec<String>>, StepError> {
+        did: &mut Vec<String>,
+    ) -> Result<bool, StepError> {
         let next = self.now.saturating_add(ACTIVE).unwrap_or(self.now);
         if !self.store.claim(due, next).await? {
-            return Ok(None);
+            return Ok(false);
         }
         let standing = self.store.standing(&due.target).await?;
         let (Some(head), Some(target)) = (standing.head, self.store.target(&due.target).await?)
         else {
-            return Ok(Some(Vec::new()));
+            return Ok(true);
         };
         let active = match &head.active {
             Some(id) => self.store.release(id).await?,
@@ -166,7 +171,6 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         let idle = head.active.is_none();
         let stopped = standing.stop.is_some();
         let situation = Situation { head, active, stopped, route, newest };
-        let mut did = Vec::new();
         for remedy in remedies(&situation, self.now) {
             did.extend(self.mend(&target, &situation, remedy).await?);
         }
@@ -176,7 +180,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
             let later = self.now.saturating_add(IDLE).unwrap_or(self.now);
             self.store.claim(&Due { target: target.name, at: next }, later).await?;
         }
-        Ok(Some(did))
+        Ok(true)
     }
 
     /// The newest image, listed once per source and run.
