@@ -78,7 +78,10 @@ async fn the_newest_model_that_no_event_announced_is_released() {
 
 #[tokio::test]
 async fn a_listing_that_fails_does_not_hide_what_was_done_before_it() {
-    let world = World::with(&taking(json!({})));
+    let mut both = target().build();
+    both.sources.model =
+        serde_json::from_value(json!({ "bucket": "models", "prefix": "news" })).unwrap();
+    let world = World::with(&both);
     world.registry.push(perch_testkit::image('b', "v2"), at(30));
     world.calls.inject(Fault::of("uploads"));
     let run = sweep(&world, 60).await;
