@@ -1,8 +1,5 @@
 //! Whole releases whose weights CodeDeploy moves: followed, stopped in time, also when any call fails.
 
-use jiff::Timestamp;
-use perch_app::announce;
-use perch_app::on_alarm::{self, Alarm};
 use perch_app::order::{self, OrderError};
 use perch_app::ports::{Deploying, Progress, Route};
 use perch_core::deployment::Schedule;
@@ -15,7 +12,7 @@ use perch_testkit::{
     Failure, Fault, Machines, World, announcement, at, failing, healthy, silent, target,
 };
 
-const ATTEMPTS: usize = 3;
+use crate::whole_release::{ASYNC_ATTEMPTS, alarm, announce, phase_is};
 
 fn deployed(when_busy: WhenBusy) -> Target {
     target().steps(&[(10, 600)]).deployed_by_code_deploy(when_busy).build()
@@ -40,30 +37,7 @@ fn world(target: &Target) -> World {
 }
 
 async fn push(world: &World, machines: &Machines) {
-    for _ in 0..ATTEMPTS {
-        let World { store, executions, .. } = world;
-        let announcement = announcement().build();
-        if announce::run(store, executions, &announcement, machines.now()).await.is_ok() {
-            return;
-        }
-    }
-    panic!("the announcement failed {ATTEMPTS} times");
-}
-
-async fn alarm(world: &World, at: Timestamp) {
-    let (event, reason) = ("alarm-1".to_owned(), "threshold crossed".to_owned());
-    let alarm = Alarm { event, name: "errors".parse().unwrap(), reason, at };
-    for _ in 0..ATTEMPTS {
-        let World { store, lambda, executions, .. } = world;
-        if on_alarm::run(store, lambda, executions, &alarm).await.is_ok() {
-            return;
-        }
-    }
-    panic!("the alarm failed {ATTEMPTS} times");
-}
-
-fn in_phase(name: &'static str) -> impl Fn(&World) -> bool {
-    move |world| world.store.read(|items| items.releases.values().any(|r| r.phase.name() == name))
+    announce(world, &announcement().build(), machines).await;
 }
 
 fn only(world: &World) -> Release {
@@ -109,17 +83,17 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
         Story::Failing => world.metrics.set("2", failing()),
         Story::Silent => world.metrics.set("2", silent()),
         Story::AlarmBeforeTheFirstShift => {
-            machines.run_until(world, in_phase("Shifting")).await;
+            machines.run_until(world, phase_is("Shifting")).await;
             alarm(world, machines.now()).await;
         }
         Story::AlarmInTheBake | Story::AlarmInTheWatch => {
             let phase = if story == Story::AlarmInTheBake { "Baking" } else { "Watching" };
-            machines.run_until(world, in_phase(phase)).await;
+            machines.run_until(world, phase_is(phase)).await;
             alarm(world, machines.now()).await;
         }
         Story::Abort => {
-            machines.run_until(world, in_phase("Baking")).await;
-            for _ in 0..ATTEMPTS {
+            machines.run_until(world, phase_is("Baking")).await;
+            for _ in 0..ASYNC_ATTEMPTS {
                 let World { store, executions, .. } = world;
                 if order::roll_back(store, executions, &news, "kim", "looks odd").await.is_ok() {
                     break;
@@ -127,7 +101,7 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
             }
         }
         Story::StoppedByCodeDeploy => {
-            machines.run_until(world, in_phase("Baking")).await;
+            machines.run_until(world, phase_is("Baking")).await;
             world.deployments.change(|service| {
                 if let Some(id) = service.made.first().map(|made| made.id.clone()) {
                     service.stop(&id, "CodeDeploy deployment d-1 was stopped: ALARM_ACTIVE");
@@ -135,8 +109,8 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
             });
         }
         Story::LineStopped => {
-            machines.run_until(world, in_phase("Baking")).await;
-            for _ in 0..ATTEMPTS {
+            machines.run_until(world, phase_is("Baking")).await;
+            for _ in 0..ASYNC_ATTEMPTS {
                 let now = machines.now();
                 if order::stop(&world.store, Some(&news), "kim", "freeze", now).await.is_ok() {
                     break;
@@ -319,7 +293,7 @@ async fn a_split_that_no_deployment_made_is_refused() {
 async fn what_moves_by_itself_takes_no_orders_to_hold_or_hurry() {
     let (world, mut machines) = (world(&deployed(WhenBusy::Wait)), Machines::new(at(0)));
     push(&world, &machines).await;
-    machines.run_until(&world, in_phase("Baking")).await;
+    machines.run_until(&world, phase_is("Baking")).await;
     let (news, now) = ("news".parse().unwrap(), machines.now());
     let store = &world.store;
     for (what, answer) in [
@@ -339,10 +313,10 @@ async fn what_moves_by_itself_takes_no_orders_to_hold_or_hurry() {
 async fn a_hold_before_the_deployment_keeps_it_from_starting() {
     let (world, mut machines) = (world(&deployed(WhenBusy::Wait)), Machines::new(at(0)));
     push(&world, &machines).await;
-    machines.run_until(&world, in_phase("Preparing")).await;
+    machines.run_until(&world, phase_is("Preparing")).await;
     let news = "news".parse().unwrap();
     order::hold(&world.store, &news, "kim", "wait", machines.now()).await.unwrap();
-    machines.run_until(&world, in_phase("Shifting")).await;
+    machines.run_until(&world, phase_is("Shifting")).await;
     for _ in 0..10 {
         machines.step(&world).await;
     }

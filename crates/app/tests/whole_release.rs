@@ -13,9 +13,9 @@ use perch_testkit::{
 };
 
 /// How often Lambda runs a function whose event came asynchronously: once, and two retries.
-const ASYNC_ATTEMPTS: usize = 3;
+pub(crate) const ASYNC_ATTEMPTS: usize = 3;
 
-async fn announce(world: &World, announcement: &Announcement, machines: &Machines) {
+pub(crate) async fn announce(world: &World, announcement: &Announcement, machines: &Machines) {
     for _ in 0..ASYNC_ATTEMPTS {
         let World { store, executions, .. } = world;
         if announce::run(store, executions, announcement, machines.now()).await.is_ok() {
@@ -25,7 +25,7 @@ async fn announce(world: &World, announcement: &Announcement, machines: &Machine
     panic!("the announcement failed {ASYNC_ATTEMPTS} times");
 }
 
-async fn alarm(world: &World, at: Timestamp) {
+pub(crate) async fn alarm(world: &World, at: Timestamp) {
     let alarm = Alarm {
         event: "alarm-1".to_owned(),
         name: "errors".parse().unwrap(),
@@ -78,7 +78,7 @@ fn world_of(story: Story) -> World {
     }
 }
 
-fn phase_is(name: &'static str) -> impl Fn(&World) -> bool {
+pub(crate) fn phase_is(name: &'static str) -> impl Fn(&World) -> bool {
     move |world| world.store.read(|items| items.releases.values().any(|r| r.phase.name() == name))
 }
 

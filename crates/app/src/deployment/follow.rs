@@ -15,11 +15,10 @@ use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
 use perch_core::target::CodeDeploy;
 use perch_core::weight::Weight;
+use serde::{Deserialize, Serialize};
 
 use super::gate::{Gate, pass};
 use super::route::weight_on;
-use serde::{Deserialize, Serialize};
-
 use crate::move_alias::{is_held, way};
 use crate::ports::{
     AliasState, CommitRelease, Deploy, Deploying, LoadHead, LoadRelease, LoadStanding, PortError,

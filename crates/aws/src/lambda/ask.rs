@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_lambda::error::ProvideErrorMetadata;
+use aws_sdk_lambda::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use perch_app::ports::{AskVersion, Asked, PortError};
@@ -18,6 +19,32 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// As much of what the version said of its failure as people need.
 const SAID: usize = 300;
 
+impl Functions {
+    /// Invokes a version by its number and waits this long for its answer.
+    pub(super) async fn invoke_version(
+        &self,
+        function: &FunctionName,
+        version: &Version,
+        payload: &Value,
+        within: Duration,
+    ) -> Result<InvokeOutput, SdkError<InvokeError>> {
+        let patient = TimeoutConfig::builder()
+            .operation_attempt_timeout(within)
+            .operation_timeout(within)
+            .build();
+        self.client
+            .invoke()
+            .function_name(function.as_str())
+            .qualifier(version.as_str())
+            .invocation_type(InvocationType::RequestResponse)
+            .payload(Blob::new(payload.to_string()))
+            .customize()
+            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
+            .send()
+            .await
+    }
+}
+
 impl AskVersion for Functions {
     async fn ask(
         &self,
@@ -25,21 +52,7 @@ impl AskVersion for Functions {
         version: &Version,
         input: &Value,
     ) -> Result<Asked, PortError> {
-        let patient = TimeoutConfig::builder()
-            .operation_attempt_timeout(ANSWER)
-            .operation_timeout(ANSWER)
-            .build();
-        let answer = self
-            .client
-            .invoke()
-            .function_name(function.as_str())
-            .qualifier(version.as_str())
-            .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(input.to_string()))
-            .customize()
-            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
-            .send()
-            .await;
+        let answer = self.invoke_version(function, version, input, ANSWER).await;
         let answer = match answer {
             Ok(answer) => answer,
             // Lambda could not start the version: that is what the request was to find out.

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_lambda::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_lambda::operation::invoke::{InvokeError, InvokeOutput};
 use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
 use perch_app::ports::InvokeVersion;
 use perch_core::names::{FunctionName, Version};
 use perch_core::smoke::{Answer, Heard};
@@ -23,22 +21,8 @@ impl InvokeVersion for Functions {
         payload: &Value,
         within: Duration,
     ) -> Heard {
-        let patient = TimeoutConfig::builder()
-            .operation_attempt_timeout(within)
-            .operation_timeout(within)
-            .build();
         let began = Instant::now();
-        let answer = self
-            .client
-            .invoke()
-            .function_name(function.as_str())
-            .qualifier(version.as_str())
-            .invocation_type(InvocationType::RequestResponse)
-            .payload(Blob::new(payload.to_string()))
-            .customize()
-            .config_override(aws_sdk_lambda::config::Builder::new().timeout_config(patient))
-            .send()
-            .await;
+        let answer = self.invoke_version(function, version, payload, within).await;
         let took = began.elapsed();
         let answer = match answer {
             Ok(answer) => returned(answer),
