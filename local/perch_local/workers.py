@@ -61,10 +61,12 @@ def _measured_spawn(original):
 
 def _measured_result(original):
     def record(self, *args, **kwargs):
+        # Measured first: the result wakes the invoking thread, which reads the figures at once.
+        before = getattr(self, "_perch_done", None), getattr(self, "_perch_peak", 0)
+        self._perch_done, self._perch_peak = time.perf_counter(), peak_mb(self._proc.pid) if self._proc else 0
         accepted = original(self, *args, **kwargs)
-        if accepted:
-            self._perch_done = time.perf_counter()
-            self._perch_peak = peak_mb(self._proc.pid) if self._proc else 0
+        if not accepted:
+            self._perch_done, self._perch_peak = before
         return accepted
     return record
 
