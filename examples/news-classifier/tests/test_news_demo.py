@@ -5,15 +5,17 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+from perch_stage.parts import Screen, follow, free_ports
+from perch_stage.results import Played
 from rich.console import Console
 
 import demo_images
 import demo_models
-from demo_parts import PARTS, Played, Screen, follow, free_ports
+from demo_parts import PARTS
 
 
 def test_every_act_is_in_one_part_and_in_order() -> None:
-    assert [act for part in PARTS for act in part.acts] == [*demo_images.ACTS, *demo_models.ACTS]
+    assert [act for parts in PARTS.values() for part in parts for act in part.acts] == [*demo_images.ACTS, *demo_models.ACTS]
 
 
 def test_a_part_is_shown_as_it_goes_and_to_its_last_word(tmp_path: Path) -> None:
