@@ -14,14 +14,12 @@ import json
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from typing import Any
 
-import boto3
-from perch_local import push_image
 from perch_local.checkout import ROOT
+from perch_stage.images import PushedImage, new_build, push_root
 
 HERE = Path(__file__).resolve().parent
 PACKAGES = ("bottle.py", "waitress")
@@ -30,18 +28,6 @@ ENTRYPOINT = "/app/server.py"
 
 class PushError(Exception):
     """A message for the terminal."""
-
-
-@dataclass(frozen=True)
-class PushedImage:
-    """One image in the registry."""
-
-    variant: str
-    repository: str
-    tag: str
-    digest: str
-    image_uri: str
-    build: str
 
 
 def variants() -> dict[str, dict[str, Any]]:
@@ -70,7 +56,7 @@ def assemble(root: Path, example: str, build: str, fault: dict[str, Any] | None)
         else:
             shutil.copy(source, place)
     # The build's name is a file of the image: two builds of the same program have different digests.
-    (place / "build.json").write_text(json.dumps({"build": build}) + "\n")
+    (place / "build.json").write_text(json.dumps({"build": build, "at": time.time()}) + "\n")
     if fault:
         (place / "fault.json").write_text(json.dumps(fault) + "\n")
 
@@ -80,18 +66,11 @@ def push_variant(example: str, variant: str, repository: str, tag: str | None = 
     declared = variants()
     if variant not in declared:
         raise PushError(f"--variant: {variant} is not one of {', '.join(declared)}")
-    build = datetime.now(UTC).strftime("%Y%m%d%H%M%S%f")[:-3]
-    tag = tag or f"v{build}-{variant}"
-    ecr = boto3.client("ecr")
-    try:
-        found = ecr.describe_repositories(repositoryNames=[repository])["repositories"][0]
-    except ecr.exceptions.RepositoryNotFoundException:
-        found = ecr.create_repository(repositoryName=repository)["repository"]
+    build = new_build()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
         assemble(root, example, build, declared[variant]["fault"])
-        digest: str = push_image.push(str(root), repository, tag, (ENTRYPOINT,), client=ecr)
-    return PushedImage(variant, repository, tag, digest, f"{found['repositoryUri']}@{digest}", build)
+        return push_root(root, repository, variant, build, (ENTRYPOINT,), tag=tag)
 
 
 def main() -> int:

@@ -4,7 +4,7 @@
 GET /health      200, or 503 when the build's fault says so
 POST <PATH>      service.PATH; the JSON that service.answer(JSON) returns, 400 for a ValueError
 
-PORT is where it listens. build.json names the build; fault.json, if there is one, breaks it on purpose.
+PORT is where it listens. build.json names the build and when it was made; fault.json, if there is one, breaks it on purpose.
 """
 
 import json
@@ -21,7 +21,6 @@ from waitress import serve
 import service
 
 HERE = Path(__file__).resolve().parent
-BEGAN = time.monotonic()
 
 
 def read(name):
@@ -30,13 +29,15 @@ def read(name):
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-BUILD, FAULT = read("build.json").get("build", "none"), read("fault.json")
+MADE, FAULT = read("build.json"), read("fault.json")
+BUILD = MADE.get("build", "none")
+SAYS = {"x-image-build": BUILD}
 app = Bottle()
 
 
 def faulty(kind):
     """Whether this request meets the build's fault."""
-    if FAULT.get("kind") != kind or time.monotonic() - BEGAN < FAULT.get("afterSeconds", 0):
+    if FAULT.get("kind") != kind or time.time() - MADE["at"] < FAULT.get("afterSeconds", 0):
         return False
     return random.random() < FAULT.get("share", 1)
 
@@ -50,15 +51,15 @@ def health():
 @app.post(service.PATH)
 def answer():
     """One request of a caller."""
-    response.set_header("build", BUILD)
+    response.headers.update(SAYS)
     if faulty("failing"):
-        return HTTPResponse({"error": "this build fails on purpose"}, status=500, headers={"build": BUILD})
+        return HTTPResponse({"error": "this build fails on purpose"}, status=500, headers=SAYS)
     if faulty("slow"):
         time.sleep(FAULT["milliseconds"] / 1000)
     try:
         said = service.answer(request.json or {})
     except (KeyError, TypeError, ValueError) as wrong:
-        return HTTPResponse({"error": f"bad request: {wrong}"}, status=400, headers={"build": BUILD})
+        return HTTPResponse({"error": f"bad request: {wrong}"}, status=400, headers=SAYS)
     return {**said, **FAULT.get("says", {})} if faulty("wrong") else said
 
 
