@@ -77,7 +77,7 @@ SAMPLE = demo.Sample(
 )
 HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
 FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests failed")
-UNHEALTHY = demo.Act("an image whose tasks stop passing their health check", "unhealthy", "RolledBack", "healthy")
+UNHEALTHY = demo.Act("an image whose tasks stop passing their health check", "unhealthy", "RolledBack", "targets of the canary are healthy")
 
 if __name__ == "__main__":
     sys.exit(demo.main(SAMPLE, (HEALTHY,), (FAILING, UNHEALTHY)))
