@@ -51,11 +51,13 @@ def push_root(
     *,
     tag: str | None = None,
     env: dict[str, str] | None = None,
+    command: Sequence[str] = (),
+    workdir: str = "/",
     client: Any = None,
 ) -> PushedImage:
     """Push the files below `root` as one image; the same files, build and settings give the same digest."""
     ecr = client or boto3.client("ecr")
     uri, tag = repository_uri(ecr, repository), tag or f"v{build}-{variant}"
     labels = {"org.opencontainers.image.version": build, "org.opencontainers.image.title": repository}
-    digest: str = push_image.push(str(root), repository, tag, tuple(entrypoint), labels, env, ecr)
+    digest: str = push_image.push(str(root), repository, tag, tuple(entrypoint), labels, env, ecr, command, workdir)
     return PushedImage(variant, build, repository, tag, digest, f"{uri}@{digest}")
