@@ -13,6 +13,7 @@ mod notify;
 mod requests;
 mod secrets;
 mod servers;
+mod services;
 mod smoke;
 mod store;
 mod sweep;
@@ -37,6 +38,9 @@ pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;
 pub use servers::{FindReplicas, ReadFleet, ServeModel, SwitchCache, Switched};
+pub use services::{
+    ReadServices, RegisterTask, Registering, Revision, ServiceState, TaskDefinition,
+};
 pub use smoke::{InvokeVersion, RequestUrl, UrlRequest};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,

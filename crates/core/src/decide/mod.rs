@@ -67,7 +67,7 @@ pub fn decide(
             }
             Decision {
                 phase: Phase::Preparing,
-                next: Next::Prepare { after_seconds: 0 },
+                next: Next::prepare(plan),
                 entries: vec![(What::LedgerTaken, text)],
             }
         }
@@ -90,6 +90,9 @@ pub fn decide(
             let mut text = match plan.driver {
                 Driver::Alias(_) => {
                     format!("version {version} is published from {}", release.artifact)
+                }
+                Driver::Service(_) => {
+                    format!("task definition {version} is registered from {}", release.artifact)
                 }
                 Driver::Servers(_) => format!("model {version} goes to its first replicas"),
             };
