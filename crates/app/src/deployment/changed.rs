@@ -76,7 +76,10 @@ async fn followed(
         let known = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
         let goes_up = matches!(
             release.phase,
-            Phase::Shifting { .. } | Phase::Baking { .. } | Phase::Promoting { .. }
+            Phase::Shifting { .. }
+                | Phase::Baking { .. }
+                | Phase::Promoting { .. }
+                | Phase::Watching { .. }
         );
         goes_up && known == Some(id)
     }))
