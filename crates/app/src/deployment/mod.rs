@@ -6,6 +6,7 @@ mod begin;
 pub mod changed;
 pub mod follow;
 mod gate;
+pub mod hook;
 mod seen;
 pub mod unwind;
 

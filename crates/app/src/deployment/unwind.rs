@@ -157,7 +157,14 @@ async fn bring_back(
                     }
                 }
                 Asked::Again(_) => return Ok(Back::Again),
-                Asked::Refused(why) => return Ok(Back::Event(Event::RestoreFailed { why })),
+                // Tried again as long as the state machine does.
+                Asked::Refused(why) => {
+                    return Err(StepError::NotAsSet {
+                        what: release.plan.driver.to_string(),
+                        expected: "the baseline alone".to_owned(),
+                        found: format!("{}, and nothing brings it back: {why}", found.text),
+                    });
+                }
             }
         }
         // It has ended, and the load balancer follows.

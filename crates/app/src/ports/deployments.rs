@@ -9,6 +9,7 @@ use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
 
 use super::PortError;
+use crate::deployment::hook::{Answer, Hook};
 
 /// What a deployment is to do.
 #[derive(Debug, Clone, Copy)]
@@ -100,4 +101,14 @@ pub trait ReadDeployments: Sync {
 pub trait StopDeployment: Sync {
     /// Stops a deployment and has it put the baseline back. One that has ended counts as stopped.
     fn stop(&self, id: &DeploymentId) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Answers hooks of deployments.
+pub trait AnswerHook: Sync {
+    /// Says whether the deployment goes on. A hook that has its answer already counts as answered.
+    fn answer(
+        &self,
+        hook: &Hook,
+        answer: Answer,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

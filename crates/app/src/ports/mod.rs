@@ -21,7 +21,7 @@ mod targets;
 
 pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
 pub use deployments::{
-    Deploy, Deploying, DeploymentState, Progress, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, Progress, ReadDeployments, StopDeployment,
 };
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};

@@ -104,7 +104,7 @@ pub fn decide(
         (Phase::Preparing, Event::SmokeTested { results }) if release.canary.is_some() => {
             gate::before_the_shift(release, results)
         }
-        (Phase::Shifting { .. }, Event::SmokeTested { results }) => {
+        (Phase::Shifting { .. } | Phase::Promoting { .. }, Event::SmokeTested { results }) => {
             gate::once_begun(release, results, now)
         }
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {
