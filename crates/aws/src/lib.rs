@@ -16,6 +16,7 @@ pub mod models;
 pub mod replicas;
 pub mod runtime;
 pub mod secrets;
+pub mod services;
 pub mod slack;
 pub mod store;
 pub mod tags;
