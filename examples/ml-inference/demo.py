@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Releases of a container-image function behind an HTTP API, on a private local stack, with real requests all the while.
 
-1. a healthy image: smoke tests, 25 %, promoted;  2. one with swapped labels: a smoke test rejects it, no caller sees it;
+1. a healthy image: smoke tests, 50 %, promoted;  2. one with swapped labels: a smoke test rejects it, no caller sees it;
 3. one that fails for large flowers: judged and rolled back.
 
 Exits 0 only if every act ended as it should.
@@ -28,12 +28,14 @@ import push_image
 HERE = Path(__file__).resolve().parent
 NAME = "ml-inference"
 RATE = 60.0
-# The guard's shortest period, and a threshold that a canary at 25 % can't reach alone: in the demo the judge decides about
+# The guard's shortest period, and a threshold that a canary at 50 % can't reach alone: in the demo the judge decides about
 # canaries, the guard about what is promoted.
 PARAMETERS = ("AlarmPeriod=10", "AlarmThresholdPercent=20")
 
-ACTS = (
+PROMOTED = (
     Act("a healthy image", "healthy", "Promoted", "errors at most 2 times"),
+)
+TAKEN_BACK = (
     Act("two labels swapped in the export: a smoke test", "mislabelled", "Rejected", 'expected "setosa", got "virginica"'),
     Act("a broken image: a quarter of the flowers fail", "failing", "RolledBack", "failed"),
 )
@@ -77,4 +79,4 @@ SAMPLE = Sample(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(SAMPLE, ACTS))
+    sys.exit(main(SAMPLE, PROMOTED, TAKEN_BACK))

@@ -119,6 +119,8 @@ def wrongly_answered(stage: Stage, act: Act, image: PushedImage, begin: float) -
 def main(sample: Sample, *parts: tuple[Act, ...]) -> int:
     """Play every part, each on a stack of its own; the exit code is 0 only if all ended as they should."""
     console, begin = Console(soft_wrap=not sys.stdout.isatty()), time.monotonic()
+    if len(parts) > 1:
+        console.print(f"{len(parts)} private stacks are used side by side; what happens on each is shown in turn.")
     try:
         played = play_side_by_side([Part(acts, Opened(sample), Plays(sample)) for acts in parts], console)
     except KeyboardInterrupt:
