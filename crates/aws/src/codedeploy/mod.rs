@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata;
+use aws_sdk_codedeploy::types::LifecycleEventStatus;
 use jiff::Timestamp;
+use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    Deploy, Deploying, DeploymentState, PortError, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, PortError, ReadDeployments,
+    StopDeployment,
 };
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
+use perch_core::target::EcsService;
 
 use crate::error::port_error;
 use crate::services::deployments as native;
@@ -112,5 +116,36 @@ impl StopDeployment for Deployments {
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(()),
             Err(error) => Err(port_error(format!("deployment {id}"), error)),
         }
+    }
+}
+
+impl AnswerHook for Deployments {
+    async fn answer(&self, hook: &Hook, answer: Answer) -> Result<(), PortError> {
+        let status = match answer {
+            Answer::Succeeded => LifecycleEventStatus::Succeeded,
+            Answer::Failed => LifecycleEventStatus::Failed,
+        };
+        let put = self
+            .code_deploy
+            .put_lifecycle_event_hook_execution_status()
+            .deployment_id(hook.deployment.as_str())
+            .lifecycle_event_hook_execution_id(&hook.execution)
+            .status(status)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            // A status counts once, and one that comes after the end of the deployment not at all.
+            Err(error) if error.code() == Some("LifecycleEventAlreadyCompletedException") => Ok(()),
+            Err(error) => {
+                Err(port_error(format!("a hook of deployment {}", hook.deployment), error))
+            }
+        }
+    }
+}
+
+impl NewestDeployment for Deployments {
+    async fn newest(&self, service: &EcsService) -> Result<Option<DeploymentState>, PortError> {
+        native::newest_of(&self.ecs, service).await
     }
 }
