@@ -22,7 +22,7 @@ pub(crate) async fn run(
         return Ok(None);
     };
     let (bucket, block) = (plan.bucket_seconds(), plan.block_seconds());
-    let ask = Ask { driver: &plan.driver, rule: &plan.judge, thresholds_ms: &[] };
+    let ask = Ask::of(release, &[]);
     let history = metrics.history(ask, &ledger.baseline, now, block).await?;
     let share = first.weight.fraction();
     let blocks =

@@ -27,6 +27,7 @@ pub mod reconcile;
 pub mod reload;
 pub mod restore_traffic;
 pub mod served;
+mod service;
 pub mod shift_weight;
 pub mod smoke;
 mod start_release;

@@ -61,6 +61,8 @@ pub async fn run(
         _ => Ok(None),
     };
     let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
+    // Nobody but a deployment moves the traffic of an ECS service.
+    let of_service = release.phase.is_exposed() && release.plan.driver.service().is_some();
     let deployed = release.phase.is_exposed() && release.deployment.is_some();
     let moving = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
     if let Some(reload) = release.reload.as_mut().filter(|_| of_servers && moving) {
@@ -69,7 +71,7 @@ pub async fn run(
     let mut events = Vec::new();
     events.extend(request(&release, input).map(Event::RollbackRequested));
     match &restored {
-        Ok(None) if of_servers => {}
+        Ok(None) if of_servers || of_service => {}
         Ok(None) => events.push(Event::TrafficRestored),
         Ok(Some(Restored::Back(alias))) => {
             // A deployment could move it again.
@@ -87,12 +89,13 @@ pub async fn run(
     let fence = release.fence;
     let (transition, next) = transition(release, &events, None, now)?;
     // The fence is the rollback's now: the record has to say so for the steps that come after.
-    if !transition.entries.is_empty() || of_servers || deployed {
+    if !transition.entries.is_empty() || of_servers || of_service || deployed {
         store.commit(&transition).await?;
     }
     let restored = restored?;
     let next = match restored {
         _ if of_servers => Next::Restore { after_seconds: 0 },
+        _ if of_service => Next::Unwind { after_seconds: 0 },
         Some(Restored::Back(_)) if deployed => Next::Unwind { after_seconds: 0 },
         Some(_) | None => next,
     };

@@ -45,7 +45,8 @@ pub async fn run(
 
 /// The tests that the release has to pass now.
 fn due(release: &Release) -> Option<&SmokeTests> {
-    let has_place = release.awaits_smoke_tests() || matches!(release.phase, Phase::Shifting { .. });
+    let begun = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
+    let has_place = release.awaits_smoke_tests() || begun;
     release.plan.smoke.as_ref().filter(|_| has_place && !all_passed(&release.smoke))
 }
 

@@ -1,7 +1,9 @@
 //! What puts a release right that is Stuck: one source for the message that pages and for `perch doctor`.
 
+use perch_core::head::Ledger;
 use perch_core::names::TargetName;
 use perch_core::release::{Driver, Release};
+use perch_core::target::EcsService;
 
 /// The commands, in this order. The first is missing when no ledger was taken: no traffic was moved
 /// then, and the alias is not Perch's to touch.
@@ -20,6 +22,7 @@ impl Commands {
             Driver::Servers(_) => {
                 format!("perch model verify {0}`, bring back what it names, then `perch model verify {0}", release.target)
             }
+            Driver::Service(service) => service_back(release, service, ledger),
             Driver::Alias(lambda) => format!(
                 "aws lambda update-alias --function-name {} --name {} --function-version {} \
                  --routing-config '{{\"AdditionalVersionWeights\":{{}}}}'",
@@ -27,6 +30,27 @@ impl Commands {
             ),
         });
         Self { restore, close: close(&release.target) }
+    }
+}
+
+/// A running deployment has to end first: it is stopped with rollback, or the baseline is deployed anew.
+fn service_back(release: &Release, service: &EcsService, ledger: &Ledger) -> String {
+    let id = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
+    let family = ledger.service().map_or("", |of| of.family.as_str());
+    match (&service.code_deploy, id) {
+        (Some(_), Some(id)) => {
+            format!("aws deploy stop-deployment --deployment-id {id} --auto-rollback-enabled")
+        }
+        (None, Some(id)) => format!(
+            "aws ecs stop-service-deployment --service-deployment-arn {id} --stop-type ROLLBACK"
+        ),
+        (Some(group), None) => {
+            format!("a deployment of {family}:{} in CodeDeploy's {group}", ledger.baseline)
+        }
+        (None, None) => format!(
+            "aws ecs update-service --cluster {} --service {} --task-definition {family}:{}",
+            service.cluster, service.service, ledger.baseline
+        ),
     }
 }
 

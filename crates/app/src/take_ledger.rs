@@ -142,7 +142,7 @@ fn blocked(release: &Release, in_alarm: &[AlarmName]) -> Option<String> {
     ))
 }
 
-async fn no_way_back(
+pub(crate) async fn no_way_back(
     images: &impl FindImage,
     release: &Release,
     image: Option<&str>,

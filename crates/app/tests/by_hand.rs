@@ -36,7 +36,8 @@ async fn go_back_to(world: &World, version: &str) -> Result<Release, OrderError>
     let World { store, lambda, executions, .. } = world;
     let version = version.parse().unwrap();
     let (to, who) = ((&news(), &version), ("kim", "v2 is wrong"));
-    let id = order::go_back_to(store, lambda, executions, to, who, at(1000)).await?;
+    let id =
+        order::go_back_to(store, (lambda, &world.services), executions, to, who, at(1000)).await?;
     Ok(world.release(&id))
 }
 

@@ -1,30 +1,58 @@
-//! Whole releases whose weights CodeDeploy moves: followed, stopped in time, also when any call fails.
+//! Whole releases whose traffic a deployment of CodeDeploy or ECS moves: followed, stopped in time, also
+//! when any call fails.
 
 use perch_app::order::{self, OrderError};
-use perch_app::ports::{Deploying, Progress, Route};
-use perch_core::deployment::Schedule;
+use perch_app::ports::{Deploying, Progress};
+use perch_core::deployment::{Purpose, Schedule};
+use perch_core::head::{AliasSnapshot, Snapshot};
 use perch_core::journal::What;
+use perch_core::names::Version;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
-use perch_core::target::{Lambda, Target, WhenBusy};
+use perch_core::release::{Mover, Release};
+use perch_core::target::{EcsService, Lambda, Target, WhenBusy};
+use perch_testkit::deployments::Made;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{
-    Failure, Fault, Machines, World, announcement, at, failing, healthy, silent, target,
+    Failure, Fault, Machines, TargetBuilder, World, announcement, at, failing, healthy, silent,
+    target,
 };
 
 use crate::whole_release::{ASYNC_ATTEMPTS, alarm, announce, phase_is};
 
-fn deployed(when_busy: WhenBusy) -> Target {
-    target().steps(&[(10, 600)]).deployed_by_code_deploy(when_busy).build()
+/// What moves the traffic.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Lambda,
+    Ecs,
+    Native,
 }
 
-fn linear() -> Target {
-    let steps = [(25, 240), (50, 240), (75, 600)].map(|(weight, _)| (weight, 600));
-    target().steps(&steps).deployed_by_code_deploy(WhenBusy::Wait).build()
+const KINDS: [Kind; 3] = [Kind::Lambda, Kind::Ecs, Kind::Native];
+
+fn by(kind: Kind, when_busy: WhenBusy) -> TargetBuilder {
+    let target = target().steps(&[(10, 600)]);
+    match kind {
+        Kind::Lambda => target.deployed_by_code_deploy(when_busy),
+        Kind::Ecs => target.on_ecs(Some(when_busy)).needing_healthy_targets("80%"),
+        Kind::Native => target.on_ecs(None),
+    }
+}
+
+fn deployed(when_busy: WhenBusy) -> Target {
+    by(Kind::Lambda, when_busy).build()
+}
+
+fn linear(kind: Kind) -> Target {
+    let steps = [25, 50, 75].map(|weight| (weight, 600));
+    by(kind, WhenBusy::Wait).steps(&steps).build()
 }
 
 fn live() -> Lambda {
     deployed(WhenBusy::Wait).service.lambda.unwrap()
+}
+
+fn service() -> EcsService {
+    by(Kind::Ecs, WhenBusy::Wait).build().service.ecs.unwrap()
 }
 
 fn world(target: &Target) -> World {
@@ -58,18 +86,20 @@ enum Story {
     AlarmBeforeTheFirstShift,
     AlarmInTheBake,
     AlarmInTheWatch,
+    AlarmOnceTheBaselineHasEnded,
     Abort,
     StoppedByCodeDeploy,
     LineStopped,
 }
 
-const STORIES: [(Story, &str); 9] = [
+const STORIES: [(Story, &str); 10] = [
     (Story::Healthy, "Promoted"),
     (Story::Failing, "RolledBack"),
     (Story::Silent, "RolledBack"),
     (Story::AlarmBeforeTheFirstShift, "RolledBack"),
     (Story::AlarmInTheBake, "RolledBack"),
     (Story::AlarmInTheWatch, "RolledBack"),
+    (Story::AlarmOnceTheBaselineHasEnded, "RolledBack"),
     (Story::Abort, "RolledBack"),
     (Story::StoppedByCodeDeploy, "RolledBack"),
     (Story::LineStopped, "RolledBack"),
@@ -89,6 +119,16 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
         Story::AlarmInTheBake | Story::AlarmInTheWatch => {
             let phase = if story == Story::AlarmInTheBake { "Baking" } else { "Watching" };
             machines.run_until(world, phase_is(phase)).await;
+            alarm(world, machines.now()).await;
+        }
+        // Nothing is left that could be stopped: it takes a deployment of its own to go back.
+        Story::AlarmOnceTheBaselineHasEnded => {
+            let has_ended = |world: &World| {
+                let made = |made: &Made| made.progress == Progress::Succeeded;
+                phase_is("Watching")(world)
+                    && world.deployments.read(|service| service.made.first().is_some_and(made))
+            };
+            machines.run_until(world, has_ended).await;
             alarm(world, machines.now()).await;
         }
         Story::Abort => {
@@ -123,42 +163,75 @@ async fn tell(story: Story, world: &World, machines: &mut Machines) {
     }
 }
 
+/// Everything that ever had all traffic, oldest first.
+fn all_on(world: &World, kind: Kind) -> Vec<Version> {
+    match kind {
+        Kind::Lambda => {
+            let routes = world.lambda.routes(&live()).into_iter();
+            routes.filter(|route| route.split.is_none()).map(|route| route.primary).collect()
+        }
+        Kind::Ecs | Kind::Native => world.services.change(&service(), |running| {
+            let alone = running.splits.iter().filter(|split| split.len() == 1);
+            alone.map(|split| split[0].0.clone()).collect()
+        }),
+    }
+}
+
+fn is_split(world: &World, kind: Kind) -> bool {
+    match kind {
+        Kind::Lambda => world.route(&live()).split.is_some(),
+        Kind::Ecs | Kind::Native => {
+            world.services.change(&service(), |running| running.split().len() != 1)
+        }
+    }
+}
+
 /// What must hold at the end of a story.
-fn check(world: &World, story: Story, end: &str, place: &str) {
+fn check(world: &World, kind: Kind, story: Story, end: &str, place: &str) {
     assert_eq!(broken_at_rest(world), [""; 0], "{place}, {:?}", world.calls.log());
     assert_eq!(only(world).phase.name(), end, "{place}, {:?}", world.calls.log());
-    let promoted = Route::all_on(&"2".parse().unwrap());
-    let baseline = Route::all_on(&"1".parse().unwrap());
-    let expected = if end == "Promoted" { &promoted } else { &baseline };
-    assert_eq!(world.route(&live()), *expected, "{place}");
-    let (made, running) = world.deployments.read(|service| {
-        let running = |made: &&perch_testkit::deployments::Made| made.progress == Progress::Running;
-        (service.made.clone(), service.made.iter().filter(running).count())
-    });
-    assert_eq!(running, 0, "{place}: {made:?}");
-    let own = made.iter().filter(|made| made.release.is_some()).count();
-    assert!(own <= 1, "{place}: more than one deployment: {made:?}");
-    let went_up = world.lambda.routes(&live()).contains(&promoted);
-    let may_go_up = matches!(story, Story::Healthy | Story::AlarmInTheWatch);
+    let expected = if end == "Promoted" { "2" } else { "1" };
+    let alone = all_on(world, kind);
+    assert!(!is_split(world, kind), "{place}");
+    assert_eq!(alone.last().unwrap().as_str(), expected, "{place}: {alone:?}");
+    let made = world.deployments.read(|service| service.made.clone());
+    let running = made.iter().filter(|made| made.progress == Progress::Running).count();
+    // A deployment of a promoted release goes on for as long as the former tasks are kept.
+    let kept = kind != Kind::Lambda && end == "Promoted";
+    assert!(running == 0 || kept && running == 1, "{place}: {made:?}");
+    for purpose in [Purpose::Canary, Purpose::WayBack] {
+        let own = made.iter().filter(|made| made.release.is_some() && made.purpose == purpose);
+        assert!(own.count() <= 1, "{place}: more than one deployment: {made:?}");
+    }
+    let went_up = alone.iter().any(|version| version.as_str() == "2");
+    let may_go_up = matches!(
+        story,
+        Story::Healthy | Story::AlarmInTheWatch | Story::AlarmOnceTheBaselineHasEnded
+    );
     assert!(!went_up || may_go_up, "{place}: all traffic moved without evidence");
 }
 
 #[tokio::test]
 async fn every_story_ends_as_it_should() {
-    for (story, end) in STORIES {
-        let (world, mut machines) = (world(&deployed(WhenBusy::Wait)), Machines::new(at(0)));
-        tell(story, &world, &mut machines).await;
-        check(&world, story, end, &format!("{story:?}"));
+    for kind in KINDS {
+        for (story, end) in STORIES {
+            let world = world(&by(kind, WhenBusy::Wait).build());
+            let mut machines = Machines::new(at(0));
+            tell(story, &world, &mut machines).await;
+            check(&world, kind, story, end, &format!("{kind:?} {story:?}"));
+        }
     }
 }
 
 #[tokio::test]
 async fn every_story_ends_the_same_when_every_function_runs_twice() {
-    for (story, end) in STORIES {
-        let world = world(&deployed(WhenBusy::Wait));
-        let mut machines = Machines::new(at(0)).delivering_twice();
-        tell(story, &world, &mut machines).await;
-        check(&world, story, end, &format!("{story:?}"));
+    for kind in KINDS {
+        for (story, end) in STORIES {
+            let world = world(&by(kind, WhenBusy::Wait).build());
+            let mut machines = Machines::new(at(0)).delivering_twice();
+            tell(story, &world, &mut machines).await;
+            check(&world, kind, story, end, &format!("{kind:?} {story:?}"));
+        }
     }
 }
 
@@ -169,18 +242,21 @@ async fn a_call_that_fails_and_is_tried_again_changes_no_end() {
         |call| Fault::call(call).after(),
         |call| Fault::call(call).with(Failure::Conflict),
     ];
-    for (story, end) in STORIES {
-        for (kind, fault) in faults.into_iter().enumerate() {
+    for (story, end, fault) in
+        STORIES.into_iter().flat_map(|(story, end)| (0..3).map(move |fault| (story, end, fault)))
+    {
+        for kind in KINDS {
             for call in 0.. {
-                let world = world(&deployed(WhenBusy::Wait));
+                let world = world(&by(kind, WhenBusy::Wait).build());
                 let mut machines = Machines::new(at(0));
-                world.calls.inject(fault(call));
+                world.calls.inject(faults[fault](call));
                 tell(story, &world, &mut machines).await;
                 if !world.calls.faults_are_used_up() {
                     assert!(call > 30, "{story:?} has only {call} calls");
                     break;
                 }
-                check(&world, story, end, &format!("{story:?}, fault {kind} at call {call}"));
+                let place = format!("{kind:?} {story:?}, fault {fault} at call {call}");
+                check(&world, kind, story, end, &place);
             }
         }
     }
@@ -189,16 +265,16 @@ async fn a_call_that_fails_and_is_tried_again_changes_no_end() {
 #[tokio::test]
 async fn a_call_that_is_refused_for_good_never_leaves_the_target_half_way() {
     for failure in [Failure::Denied, Failure::Invalid, Failure::NotFound] {
-        for (story, _) in STORIES {
+        for (kind, (story, _)) in KINDS.into_iter().flat_map(|kind| STORIES.map(|of| (kind, of))) {
             for call in 0.. {
-                let world = world(&deployed(WhenBusy::Wait));
+                let world = world(&by(kind, WhenBusy::Wait).build());
                 let mut machines = Machines::new(at(0));
                 world.calls.inject(Fault::call(call).with(failure));
                 tell(story, &world, &mut machines).await;
                 if !world.calls.faults_are_used_up() {
                     break;
                 }
-                let place = format!("{story:?}, {failure:?} at call {call}");
+                let place = format!("{kind:?} {story:?}, {failure:?} at call {call}");
                 let stuck = matches!(only(&world).phase, Phase::Stuck { .. });
                 if !stuck {
                     assert_eq!(broken_at_rest(&world), [""; 0], "{place}, {:?}", world.calls.log());
@@ -211,14 +287,21 @@ async fn a_call_that_is_refused_for_good_never_leaves_the_target_half_way() {
 
 #[tokio::test]
 async fn a_linear_deployment_is_followed_step_by_step() {
-    let (world, mut machines) = (world(&linear()), Machines::new(at(0)));
-    tell(Story::Healthy, &world, &mut machines).await;
-    check(&world, Story::Healthy, "Promoted", "linear");
-    let shifts = causes(&world, What::WeightShifted);
-    let expected = ["25%", "50%", "75%"].map(|weight| format!("{weight} of traffic on the canary"));
-    assert_eq!(shifts, expected);
-    let started = causes(&world, What::DeploymentStarted);
-    assert_eq!(started, ["d-1 in app/live, Perch.LambdaLinear25PercentEvery10Minutes"]);
+    for (kind, mover) in [
+        (Kind::Lambda, "CodeDeploy's app/live"),
+        (Kind::Ecs, "CodeDeploy's app/live"),
+        (Kind::Native, "service main/news"),
+    ] {
+        let (world, mut machines) = (world(&linear(kind)), Machines::new(at(0)));
+        tell(Story::Healthy, &world, &mut machines).await;
+        check(&world, kind, Story::Healthy, "Promoted", "linear");
+        let shifts = causes(&world, What::WeightShifted);
+        let expected =
+            ["25%", "50%", "75%"].map(|weight| format!("{weight} of traffic on the canary"));
+        assert_eq!(shifts, expected);
+        let started = causes(&world, What::DeploymentStarted);
+        assert_eq!(started, [format!("d-1 by {mover}")]);
+    }
 }
 
 #[tokio::test]
@@ -243,17 +326,24 @@ fn other_deployment(world: &World) {
         function.versions.push(Some(version));
     });
     let (from, to) = ("1".parse().unwrap(), "2".parse().unwrap());
-    world.deployments.pass(&world.lambda, at(0));
+    world.deployments.pass((&world.lambda, &world.services), at(0));
     world.deployments.make(Deploying {
-        group: lambda.code_deploy.as_ref().unwrap(),
-        lambda: &lambda,
+        mover: Mover::CodeDeploy(lambda.code_deploy.as_ref().unwrap()),
+        snapshot: &Snapshot::Alias(AliasSnapshot {
+            lambda: lambda.clone(),
+            code: String::new(),
+            revision: String::new(),
+            model: None,
+        }),
         release: &release,
+        purpose: Purpose::Canary,
         from: &from,
         to: &to,
         schedule: Schedule::Canary { percent: 10, minutes: 5 },
         alarms: None,
+        is_tested: false,
     });
-    world.deployments.pass(&world.lambda, at(0));
+    world.deployments.pass((&world.lambda, &world.services), at(0));
 }
 
 #[tokio::test]

@@ -89,7 +89,9 @@ async fn shift(world: &World, input: &StepInput) {
 
 async fn judge(world: &World, input: &StepInput) {
     let World { store, lambda, metrics, alarms, .. } = world;
-    judge_canary::run(store, lambda, (metrics, alarms), input, at(120)).await.ok();
+    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), input, at(120))
+        .await
+        .ok();
 }
 
 async fn promote(world: &World, input: &StepInput) {
@@ -159,7 +161,7 @@ async fn an_order_during_a_look_is_never_lost() {
             &mut schedule,
             Paused::new(
                 &world.calls,
-                judge_canary::run(store, lambda, (metrics, alarms), &input, now),
+                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, now),
             ),
             Paused::new(&world.calls, order::promote(store, &placed.target, "kim", "go", now)),
         );
@@ -171,7 +173,11 @@ async fn an_order_during_a_look_is_never_lost() {
         }
         let next = match looked {
             Ok(output) if output.next == "Promote" => output,
-            _ => judge_canary::run(store, lambda, (metrics, alarms), &input, now).await.unwrap(),
+            _ => {
+                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, now)
+                    .await
+                    .unwrap()
+            }
         };
         assert_eq!(next.next, "Promote", "{log:?}");
         if !schedule.advance() {
@@ -303,7 +309,8 @@ async fn a_release_whose_abort_was_taken_is_never_promoted() {
             &mut schedule,
             Paused::new(&world.calls, async {
                 let World { store, lambda, metrics, alarms, .. } = &world;
-                judge_canary::run(store, lambda, (metrics, alarms), &input, end).await
+                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, end)
+                    .await
             }),
             Paused::new(
                 &world.calls,
@@ -349,7 +356,14 @@ async fn a_person_who_goes_back_while_another_release_starts_replaces_nothing() 
             Paused::new(&world.calls, announce::run(store, executions, &newer, at(700))),
             Paused::new(
                 &world.calls,
-                order::go_back_to(store, lambda, executions, to, ("kim", "odd"), at(700)),
+                order::go_back_to(
+                    store,
+                    (lambda, &world.services),
+                    executions,
+                    to,
+                    ("kim", "odd"),
+                    at(700),
+                ),
             ),
         );
         let log = world.calls.log();

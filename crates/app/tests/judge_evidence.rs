@@ -177,7 +177,15 @@ async fn a_lost_commit_is_decided_again_on_the_same_readings() {
     world.calls.inject(Fault::of("commit"));
     let World { store, lambda, metrics, alarms, .. } = &world;
     let input = input();
-    let look = || judge_canary::run(store, lambda, (metrics, alarms), &input, at(settled(1)));
+    let look = || {
+        judge_canary::run(
+            store,
+            (lambda, &world.services),
+            (metrics, alarms),
+            &input,
+            at(settled(1)),
+        )
+    };
     look().await.unwrap_err();
     assert_eq!(current(&world).judging.unwrap().observed, []);
     assert_eq!(look().await.unwrap().next, "Rollback");

@@ -35,6 +35,7 @@ mod reconcile_uploads;
 mod reload;
 mod replace;
 mod restore_traffic;
+mod services;
 mod shift_weight;
 mod smoke;
 mod synthetic;

@@ -53,13 +53,17 @@ fn kind(code: &str) -> Kind {
         | "DeploymentConfigDoesNotExistException"
         | "DeploymentDoesNotExistException"
         | "DeploymentGroupDoesNotExistException"
+        | "ListenerNotFound"
         | "NamespaceNotFound"
+        | "RuleNotFound"
+        | "ServiceDeploymentNotFoundException"
         | "ServiceNotFound"
         | "NoSuchBucket"
         | "NoSuchKey"
         | "NoSuchUpload"
         | "NoSuchVersion"
         | "QueueDoesNotExist"
+        | "TargetGroupNotFound"
         | "AWS.SimpleQueueService.NonExistentQueue"
         | "StateMachineDoesNotExist"
         | "ExecutionDoesNotExist" => Kind::NotFound,
@@ -86,6 +90,8 @@ fn kind(code: &str) -> Kind {
         | "InvalidAlarmConfigException"
         | "InvalidAutoRollbackConfigException"
         | "InvalidDeploymentConfigNameException"
+        | "InvalidECSServiceException"
+        | "InvalidLoadBalancerInfoException"
         | "InvalidRevisionException"
         | "InvalidTrafficRoutingConfigurationException"
         | "CodeVerificationFailedException"
@@ -97,7 +103,11 @@ fn kind(code: &str) -> Kind {
         | "InvalidName"
         | "InvalidRequestContentException"
         | "ReceiptHandleIsInvalid"
-        | "RequestTooLargeException" => Kind::Invalid,
+        | "RequestTooLargeException"
+        | "PlatformTaskDefinitionIncompatibilityException"
+        | "PlatformUnknownException"
+        | "ServiceNotActiveException"
+        | "UnsupportedFeatureException" => Kind::Invalid,
         _ => Kind::Unavailable,
     }
 }

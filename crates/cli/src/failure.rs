@@ -180,6 +180,7 @@ fn order(error: &OrderError) -> Option<u8> {
         OrderError::UnknownTarget(_)
         | OrderError::NothingInFlight(_)
         | OrderError::UnknownVersion { .. }
+        | OrderError::UnknownRevision { .. }
         | OrderError::UnknownModel { .. }
         | OrderError::NoModelBefore(_) => Some(NOT_FOUND),
         OrderError::NoGuard { .. } | OrderError::NoFunction(_) | OrderError::NoModels(_) => {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
 use crate::artifact::Lane;
+use crate::names::EcsName;
 use crate::names::{ReleaseId, TargetName, Version};
 use crate::phase::Phase;
 use crate::pointer::ModelPointer;
@@ -12,7 +13,7 @@ use crate::release::{Driver, Release};
 use crate::reload::Replica;
 use crate::stamp;
 use crate::stop::Stop;
-use crate::target::Lambda;
+use crate::target::{EcsService, Lambda};
 
 /// A number that grows with every change of who may touch a target's traffic.
 pub type Fence = u64;
@@ -150,7 +151,7 @@ impl Head {
 impl Head {
     fn serving_by(&mut self, release: &Release) -> &mut Option<Serving> {
         match release.plan.driver {
-            Driver::Alias(_) => &mut self.serving,
+            Driver::Alias(_) | Driver::Service(_) => &mut self.serving,
             Driver::Servers(_) => &mut self.model_serving,
         }
     }
@@ -191,6 +192,8 @@ pub struct Ledger {
 pub enum Snapshot {
     /// An alias.
     Alias(AliasSnapshot),
+    /// An ECS service.
+    Service(ServiceSnapshot),
     /// Model servers and the cache in front of them.
     Servers(ServersSnapshot),
 }
@@ -209,6 +212,38 @@ pub struct AliasSnapshot {
     /// The model that the baseline points at, if it points at one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelPointer>,
+}
+
+/// An ECS service as it was. Versions are revisions of its task definition.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSnapshot {
+    /// The service.
+    pub service: EcsService,
+    /// The family of its task definition.
+    pub family: EcsName,
+    /// The image of the baseline's container, as its task definition names it.
+    pub image: String,
+    /// The container that the load balancer sends to.
+    pub container: EcsName,
+    /// Its port.
+    pub port: u16,
+    /// What is in front of it.
+    pub groups: TargetGroups,
+}
+
+/// The two target groups between which a load balancer splits the traffic of an ECS service, by the names
+/// that CloudWatch has for them (Elastic Load Balancing, "CloudWatch metrics for your Application Load
+/// Balancer", dimensions).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetGroups {
+    /// The load balancer: `app/NAME/ID`.
+    pub balancer: String,
+    /// The one with the baseline's tasks: `targetgroup/NAME/ID`.
+    pub baseline: String,
+    /// The one that gets the canary's.
+    pub canary: String,
 }
 
 /// Model servers as they were.
@@ -230,7 +265,7 @@ impl Ledger {
     pub fn alias(&self) -> Option<&AliasSnapshot> {
         match &self.snapshot {
             Snapshot::Alias(alias) => Some(alias),
-            Snapshot::Servers(_) => None,
+            Snapshot::Service(_) | Snapshot::Servers(_) => None,
         }
     }
 
@@ -238,7 +273,15 @@ impl Ledger {
     pub fn alias_mut(&mut self) -> Option<&mut AliasSnapshot> {
         match &mut self.snapshot {
             Snapshot::Alias(alias) => Some(alias),
-            Snapshot::Servers(_) => None,
+            Snapshot::Service(_) | Snapshot::Servers(_) => None,
+        }
+    }
+
+    /// The ECS service, where that is what moves.
+    pub fn service(&self) -> Option<&ServiceSnapshot> {
+        match &self.snapshot {
+            Snapshot::Service(service) => Some(service),
+            Snapshot::Alias(_) | Snapshot::Servers(_) => None,
         }
     }
 
@@ -246,6 +289,7 @@ impl Ledger {
     pub fn model(&self) -> Option<Version> {
         match &self.snapshot {
             Snapshot::Alias(alias) => alias.model.as_ref()?.version.parse().ok(),
+            Snapshot::Service(_) => None,
             Snapshot::Servers(_) => Some(self.baseline.clone()),
         }
     }
@@ -253,7 +297,7 @@ impl Ledger {
     /// The model servers, where they are what moves.
     pub fn servers(&self) -> Option<&ServersSnapshot> {
         match &self.snapshot {
-            Snapshot::Alias(_) => None,
+            Snapshot::Alias(_) | Snapshot::Service(_) => None,
             Snapshot::Servers(servers) => Some(servers),
         }
     }

@@ -11,7 +11,7 @@ use crate::artifact::Artifact;
 use crate::head::Fence;
 use crate::judge::sequential::Look;
 use crate::judge::{Observed, Readings, Verdict};
-use crate::names::{AliasName, FunctionName, ModelName, ReleaseId, TargetName, Version};
+use crate::names::{AliasName, EcsName, FunctionName, ModelName, ReleaseId, TargetName, Version};
 use crate::release::{Driver, Release};
 use crate::smoke::SmokeResult;
 use crate::weight::Weight;
@@ -78,6 +78,13 @@ pub enum Moved {
         /// The alias that callers use.
         alias: AliasName,
     },
+    /// An ECS service.
+    Service {
+        /// Its cluster.
+        cluster: EcsName,
+        /// Its name.
+        service: EcsName,
+    },
     /// A group of model servers.
     Servers {
         /// The name under which they know the model.
@@ -93,6 +100,9 @@ impl Moment {
             service: match &release.plan.driver {
                 Driver::Alias(lambda) => {
                     Moved::Alias { function: lambda.function.clone(), alias: lambda.alias.clone() }
+                }
+                Driver::Service(of) => {
+                    Moved::Service { cluster: of.cluster.clone(), service: of.service.clone() }
                 }
                 Driver::Servers(servers) => Moved::Servers { model: servers.model.clone() },
             },

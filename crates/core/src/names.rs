@@ -184,12 +184,23 @@ name!(
 );
 
 name!(
-    /// The id that CodeDeploy gives to a deployment, such as `d-A1B2C3D4E`.
+    /// The id of a deployment: CodeDeploy's own, such as `d-A1B2C3D4E`, or the ARN of a service deployment
+    /// of ECS.
     DeploymentId,
-    "CodeDeploy deployment id",
-    "use 1 to 64 letters, digits and hyphens",
-    "^[A-Za-z0-9-]{1,64}$",
-    |t| within(t, 64, "-")
+    "deployment id",
+    "use 1 to 500 letters, digits, and - _ : /",
+    "^[A-Za-z0-9:/_-]{1,500}$",
+    |t| within(t, 500, "-_:/")
+);
+
+name!(
+    /// The name of an ECS cluster, service, task definition family or container (API Reference,
+    /// `CreateService`, `serviceName`; `RegisterTaskDefinition`, `family`).
+    EcsName,
+    "name in ECS",
+    "use 1 to 255 letters, digits, hyphens and underscores; give the name, not the ARN",
+    "^[A-Za-z0-9_-]{1,255}$",
+    |t| within(t, 255, "-_")
 );
 
 name!(

@@ -1,10 +1,12 @@
 //! One attempt to move a target to an artifact, and all that is known about it.
 
 mod cause;
+mod driver;
 mod plan;
 
 pub use cause::Cause;
-pub use plan::{Driver, Plan, placed, share};
+pub use driver::{Capabilities, Driver, Mover};
+pub use plan::{Plan, placed, share};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! CodeDeploy in memory: deployments that move an alias as time goes by, one at a time in a group.
+//! CodeDeploy and ECS in memory: deployments that move an alias or a service as time goes by, one at a
+//! time in a group.
 //!
 //! It moves the alias without looking at its revision, as a service of its own does, and a rollback is a
 //! deployment with an id of its own that takes a while.
@@ -7,19 +8,28 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, Route, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, Route,
+    StopDeployment,
 };
-use perch_core::deployment::Schedule;
+use perch_core::deployment::{Purpose, Schedule};
+use perch_core::head::Snapshot;
 use perch_core::names::{DeploymentId, ReleaseId, Version};
-use perch_core::target::{CodeDeploy, Lambda};
+use perch_core::release::Mover;
+use perch_core::target::{EcsService, Lambda};
 use perch_core::weight::Weight;
 
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
+use crate::services::MemoryServices;
 
 /// Seconds that a rollback takes.
 const ROLLBACK_SECONDS: u64 = 5;
+
+/// Seconds for which the tasks of the former baseline are kept: until then a deployment of a service goes
+/// on, and can be taken back.
+const KEPT_SECONDS: i64 = 120;
 
 /// CodeDeploy in memory.
 #[derive(Debug)]
@@ -47,8 +57,12 @@ pub struct Made {
     pub progress: Progress,
     /// The deployment that takes it back.
     pub rollback: Option<DeploymentId>,
-    group: CodeDeploy,
-    lambda: Lambda,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Whether it waits for the answer of a hook.
+    pub hook: Hooked,
+    mover: String,
+    moves: Moves,
     from: Version,
     to: Version,
     schedule: Schedule,
@@ -56,6 +70,25 @@ pub struct Made {
     /// How long it takes before it does anything.
     delay: Duration,
     reached: Weight,
+    full_at: Option<Timestamp>,
+}
+
+/// A hook before the first traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooked {
+    /// There is none.
+    Not,
+    /// It has no answer yet.
+    Asked,
+    /// It was answered at this time.
+    Passed(Timestamp),
+}
+
+/// What a deployment moves.
+#[derive(Debug, Clone)]
+enum Moves {
+    Alias(Lambda),
+    Service(EcsService),
 }
 
 impl MemoryDeployments {
@@ -88,7 +121,7 @@ impl MemoryDeployments {
     }
 
     /// Time passes: deployments move what is due. A minute is 60 s.
-    pub fn pass(&self, lambda: &MemoryLambda, now: Timestamp) {
+    pub fn pass(&self, (lambda, services): (&MemoryLambda, &MemoryServices), now: Timestamp) {
         let idle =
             self.read(|service| service.made.iter().all(|made| made.progress != Progress::Running));
         if idle {
@@ -98,38 +131,60 @@ impl MemoryDeployments {
         self.change(|service| {
             service.now = service.now.max(now);
             for made in &mut service.made {
-                made.pass(lambda, now);
+                made.pass((lambda, services), now);
             }
         });
     }
 }
 
 impl Made {
-    fn pass(&mut self, lambda: &MemoryLambda, now: Timestamp) {
-        let ran = Duration::try_from(now.duration_since(self.started)).unwrap_or_default();
+    fn pass(&mut self, (lambda, services): (&MemoryLambda, &MemoryServices), now: Timestamp) {
+        let began = match self.hook {
+            Hooked::Asked => return,
+            Hooked::Not => self.started,
+            Hooked::Passed(at) => at,
+        };
+        let ran = Duration::try_from(now.duration_since(began)).unwrap_or_default();
         if self.progress != Progress::Running || ran < self.delay {
             return;
         }
-        let weight = self.schedule.weight_at((ran - self.delay).as_secs() / 60);
+        let minutes = (ran - self.delay).as_secs() / 60;
+        let weight = self.schedule.weight_at(minutes);
         if weight > self.reached {
             self.reached = weight;
-            let route = match weight {
-                Weight::FULL => Route::all_on(&self.to),
-                weight => {
-                    Route { primary: self.from.clone(), split: Some((self.to.clone(), weight)) }
+            match &self.moves {
+                Moves::Alias(alias) => lambda.move_alias(alias, &self.route(weight)),
+                Moves::Service(service) => {
+                    services.change(service, |running| running.send(&self.from, &self.to, weight));
                 }
-            };
-            lambda.move_alias(&self.lambda, &route);
+            }
         }
         if weight == Weight::FULL {
-            self.progress = Progress::Succeeded;
+            let full_at = *self.full_at.get_or_insert(now);
+            if now.duration_since(full_at).as_secs() >= self.kept_seconds() {
+                self.progress = Progress::Succeeded;
+            }
+        }
+    }
+
+    fn kept_seconds(&self) -> i64 {
+        match (&self.moves, self.purpose) {
+            (Moves::Service(_), Purpose::Canary) if self.delay.is_zero() => KEPT_SECONDS,
+            _ => 0,
+        }
+    }
+
+    fn route(&self, weight: Weight) -> Route {
+        match weight {
+            Weight::FULL => Route::all_on(&self.to),
+            weight => Route { primary: self.from.clone(), split: Some((self.to.clone(), weight)) },
         }
     }
 
     fn state(&self) -> DeploymentState {
         DeploymentState {
             id: self.id.clone(),
-            release: self.release.clone(),
+            release: self.release.clone().filter(|_| self.purpose == Purpose::Canary),
             progress: self.progress.clone(),
             is_rollback: !self.delay.is_zero(),
             rollback: self.rollback.clone(),
@@ -139,9 +194,9 @@ impl Made {
 
 impl Service {
     fn create(&mut self, of: Deploying<'_>) -> Result<DeploymentId, PortError> {
-        if let Some(busy) = self.under_way(of.group) {
+        if let Some(busy) = self.under_way(of.mover) {
             return Err(PortError::Conflict {
-                what: of.group.to_string(),
+                what: of.mover.to_string(),
                 expected: "no deployment".to_owned(),
                 found: busy.id.to_string(),
             });
@@ -152,21 +207,35 @@ impl Service {
             release: Some(of.release.clone()),
             progress: Progress::Running,
             rollback: None,
-            group: of.group.clone(),
-            lambda: of.lambda.clone(),
+            purpose: of.purpose,
+            hook: if of.is_tested { Hooked::Asked } else { Hooked::Not },
+            mover: of.mover.to_string(),
+            moves: match of.snapshot {
+                Snapshot::Alias(alias) => Moves::Alias(alias.lambda.clone()),
+                Snapshot::Service(of) => Moves::Service(of.service.clone()),
+                Snapshot::Servers(_) => unreachable!("nothing deploys to model servers"),
+            },
             from: of.from.clone(),
             to: of.to.clone(),
             schedule: of.schedule,
             started: self.now,
             delay: Duration::ZERO,
             reached: Weight::ZERO,
+            full_at: None,
         });
         Ok(id)
     }
 
-    fn under_way(&self, group: &CodeDeploy) -> Option<&Made> {
-        let busy = |made: &&Made| made.progress == Progress::Running && same(&made.group, group);
+    fn under_way(&self, mover: Mover<'_>) -> Option<&Made> {
+        let name = mover.to_string();
+        let busy = |made: &&Made| made.progress == Progress::Running && made.mover == name;
         self.made.iter().find(busy)
+    }
+
+    /// The deployments whose hooks wait for their answer.
+    pub fn asked(&self) -> impl Iterator<Item = &Made> {
+        let asked = |made: &&Made| made.hook == Hooked::Asked && made.progress == Progress::Running;
+        self.made.iter().filter(asked)
     }
 
     /// Ends a deployment; another one takes it back.
@@ -185,21 +254,18 @@ impl Service {
             release: None,
             progress: Progress::Running,
             rollback: None,
+            hook: Hooked::Not,
             schedule: Schedule::AllAtOnce,
             started: now,
             delay: Duration::from_secs(ROLLBACK_SECONDS),
             reached: Weight::ZERO,
+            full_at: None,
             from,
             to,
             ..made.clone()
         };
         self.made.push(back);
     }
-}
-
-/// Targets may name a group with different rules.
-fn same(one: &CodeDeploy, other: &CodeDeploy) -> bool {
-    one.application == other.application && one.deployment_group == other.deployment_group
 }
 
 impl Deploy for MemoryDeployments {
@@ -222,18 +288,45 @@ impl ReadDeployments for MemoryDeployments {
 
     async fn find(
         &self,
-        group: &CodeDeploy,
-        release: &ReleaseId,
+        deploying: &Deploying<'_>,
         _since: Timestamp,
     ) -> Result<Option<DeploymentState>, PortError> {
-        let of = |made: &&Made| same(&made.group, group) && made.release.as_ref() == Some(release);
+        let name = deploying.mover.to_string();
+        let of = |made: &&Made| {
+            made.mover == name
+                && made.purpose == deploying.purpose
+                && made.release.as_ref() == Some(deploying.release)
+        };
         let look = || Ok(self.read(|service| service.made.iter().find(of).map(Made::state)));
         self.calls.port("find_deployment", look).await
     }
 
-    async fn under_way(&self, group: &CodeDeploy) -> Result<Option<DeploymentState>, PortError> {
-        let look = || Ok(self.read(|service| service.under_way(group).map(Made::state)));
+    async fn under_way(&self, mover: Mover<'_>) -> Result<Option<DeploymentState>, PortError> {
+        let look = || Ok(self.read(|service| service.under_way(mover).map(Made::state)));
         self.calls.port("deployment_under_way", look).await
+    }
+}
+
+impl AnswerHook for MemoryDeployments {
+    async fn answer(&self, hook: &Hook, answer: Answer) -> Result<(), PortError> {
+        let put = || {
+            self.change(|service| {
+                let now = service.now;
+                let asked = service.made.iter_mut().find(|made| made.id == hook.deployment);
+                match (asked, answer) {
+                    (Some(made), Answer::Succeeded) if made.hook == Hooked::Asked => {
+                        made.hook = Hooked::Passed(now);
+                    }
+                    (Some(made), Answer::Failed) if made.hook == Hooked::Asked => {
+                        let id = made.id.clone();
+                        service.stop(&id, &format!("a hook of deployment {id} failed"));
+                    }
+                    _ => {}
+                }
+            });
+            Ok(())
+        };
+        self.calls.port("answer_hook", put).await
     }
 }
 

@@ -119,10 +119,9 @@ fn alias(world: &World, name: &TargetName, releases: &[Release], broken: &mut Ve
         Phase::Promoted => newest.canary.as_ref(),
         _ => newest.ledger.as_ref().map(|ledger| &ledger.baseline),
     };
-    let (found, wanted) =
-        (world.route(target.service.lambda.as_ref().unwrap()), version.map(Route::all_on));
-    if Some(&found) != wanted.as_ref() {
+    let Some(found) = world.serves(&target) else { return };
+    if Some(&found) != version.map(Route::all_on).as_ref() {
         let phase = newest.phase.name();
-        broken.push(format!("{} ended {phase}, but its alias sends {found}", newest.id));
+        broken.push(format!("{} ended {phase}, but its target sends {found}", newest.id));
     }
 }

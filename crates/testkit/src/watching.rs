@@ -8,7 +8,7 @@ use perch_app::ports::{
     AlarmStates, Ask, History, PortError, ReadAlarms, ReadEvidence, ReadMetrics, Taken, Window,
 };
 use perch_core::judge::Arm;
-use perch_core::judge::sequential::Bucket;
+use perch_core::judge::sequential::{Bucket, Counts};
 use perch_core::names::{AlarmName, FunctionName, Version};
 use perch_core::target::{Lambda, Quantile};
 
@@ -121,17 +121,23 @@ impl ReadEvidence for MemoryMetrics {
 
     async fn buckets(
         &self,
-        _: Ask<'_>,
-        _: [&Version; 2],
+        ask: Ask<'_>,
+        versions: [&Version; 2],
         window: Window,
     ) -> Result<Vec<Taken>, PortError> {
         let look = || {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
+            let arms = ask.driver.service().map(|_| {
+                versions.map(|of| readings.versions.get(of.as_str()).copied().unwrap_or_default())
+            });
             let starts = (window.from.as_second()..window.to.as_second())
                 .step_by(window.period_seconds as usize)
                 .map(|second| Timestamp::from_second(second).unwrap());
             let taken = |at| {
+                if let Some([canary, baseline]) = arms {
+                    return of_arms(at, canary, baseline);
+                }
                 let known = readings.buckets.get(&at).cloned();
                 let latency_ms = [known.is_some().then_some(50.0); 2];
                 Taken { at, latency_ms, bucket: known.unwrap_or_default() }
@@ -144,6 +150,18 @@ impl ReadEvidence for MemoryMetrics {
     fn queries(&self, _: Ask<'_>, versions: [&Version; 2]) -> Vec<String> {
         versions.map(|version| format!("requests of version {version}")).into()
     }
+}
+
+/// A bucket in which both arms answered as they do all the time.
+fn of_arms(at: Timestamp, canary: Arm, baseline: Arm) -> Taken {
+    #[allow(clippy::cast_precision_loss, reason = "request counts are far below 2^53")]
+    let counts = |arm: Arm| Counts {
+        requests: arm.requests as f64,
+        errors: arm.errors as f64,
+        ..Counts::default()
+    };
+    let bucket = Bucket { canary: counts(canary), baseline: counts(baseline), ..Bucket::default() };
+    Taken { at, latency_ms: [canary.latency_ms, baseline.latency_ms], bucket }
 }
 
 /// Many requests without an error, at 50 ms.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use perch_app::ports::Route;
 use perch_core::head::{Head, Ledger};
 use perch_core::journal::{JournalEntry, What};
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::pointer::ModelPointer;
 use perch_core::release::Release;
 use perch_core::target::{Lambda, Target};
+use perch_core::weight::Weight;
 
 use crate::build::{at, digest, target};
 use crate::calls::Calls;
@@ -19,6 +20,7 @@ use crate::lambda::{MemoryLambda, Published};
 use crate::models::MemoryModels;
 use crate::people::{MemorySlack, MemoryTopic};
 use crate::registry::MemoryRegistry;
+use crate::services::MemoryServices;
 use crate::store::ArtifactItem;
 use crate::store::MemoryStore;
 use crate::uploads::MemoryUploads;
@@ -46,7 +48,9 @@ pub struct World {
     pub uploads: MemoryUploads,
     /// Buckets with every version of every object.
     pub models: MemoryModels,
-    /// CodeDeploy.
+    /// ECS services.
+    pub services: MemoryServices,
+    /// CodeDeploy, and the deployments of ECS.
     pub deployments: MemoryDeployments,
     /// Step Functions.
     pub executions: MemoryExecutions,
@@ -71,6 +75,7 @@ impl World {
             fleet: MemoryFleet::new(&calls),
             uploads: MemoryUploads::new(&calls),
             models: MemoryModels::new(&calls),
+            services: MemoryServices::new(&calls),
             deployments: MemoryDeployments::new(&calls),
             executions: MemoryExecutions::new(&calls),
             topic: MemoryTopic::new(&calls),
@@ -112,6 +117,7 @@ impl World {
             fleet: self.fleet.fork(&calls),
             uploads: self.uploads.fork(&calls),
             models: self.models.fork(&calls),
+            services: self.services.fork(&calls),
             deployments: self.deployments.fork(&calls),
             executions: self.executions.fork(&calls),
             topic: self.topic.fork(&calls),
@@ -127,6 +133,9 @@ impl World {
             .unwrap();
         if let Some(lambda) = &target.service.lambda {
             self.serve(target, lambda);
+        }
+        if let Some(service) = &target.service.ecs {
+            self.services.start(service, &format!("registry/news@{}", digest('a')));
         }
         for guard in &target.guards {
             self.alarms.set(guard.as_str(), false);
@@ -214,9 +223,29 @@ impl World {
         self.store.read(|items| items.journal.values().filter(of).cloned().collect())
     }
 
+    /// Where the traffic of a target's images goes now.
+    pub fn serves(&self, target: &Target) -> Option<Route> {
+        if let Some(service) = &target.service.ecs {
+            return Some(self.services.change(service, |running| as_route(running.split())));
+        }
+        Some(self.route(target.service.lambda.as_ref()?))
+    }
+
     /// Where an alias sends its traffic now.
     pub fn route(&self, lambda: &Lambda) -> Route {
         self.lambda.now(lambda).route
+    }
+}
+
+/// The same in words of an alias.
+fn as_route(split: &[(Version, Weight)]) -> Route {
+    let alone = |version: &Version| Route::all_on(version);
+    match split {
+        [(version, _)] => alone(version),
+        [(first, _), (second, weight), ..] => {
+            Route { primary: first.clone(), split: Some((second.clone(), *weight)) }
+        }
+        [] => unreachable!("a service that runs has traffic"),
     }
 }
 

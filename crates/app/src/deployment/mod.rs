@@ -1,10 +1,14 @@
-//! Releases whose traffic CodeDeploy moves: it is asked once, followed while it goes its way, and
+//! Releases whose traffic CodeDeploy or ECS moves: it is asked once, followed while it goes its way, and
 //! stopped when the release goes back.
 
+mod ask;
+mod begin;
 pub mod changed;
 pub mod follow;
 mod gate;
-mod route;
+pub mod hook;
+mod seen;
+pub mod stage;
 pub mod unwind;
 
-pub(crate) use route::unexpected;
+pub(crate) use seen::unexpected;

@@ -1,20 +1,23 @@
-//! Stops the deployment of a release that goes back, and reads back that it put the baseline back.
+//! Stops the deployment of a release that goes back, and reads back that the baseline has all traffic.
 //!
-//! Traffic is on the baseline before the first call already; the deployment could move it again. It is
-//! over only when neither it nor the deployment that takes it back runs any more.
+//! On Lambda traffic is on the baseline before the first call already, and the deployment could move it
+//! again. On ECS nobody but the deployment moves it: it is stopped with rollback, or, once it has ended,
+//! another one brings the baseline back. It is over only when none of them runs any more.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, resume};
-use perch_core::deployment::Deployment;
-use perch_core::head::Snapshot;
+use perch_core::deployment::{Deployment, Purpose, WayBack};
+use perch_core::head::{Head, Ledger, Snapshot};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
+use super::ask::{Asked, ask, known};
+use super::seen::seen;
 use crate::ports::{
-    CommitRelease, DeploymentState, LoadHead, LoadRelease, PortError, Progress, ReadAlias,
-    ReadDeployments, ShiftWeight, StopDeployment,
+    CommitRelease, Deploy, DeploymentState, LoadHead, LoadRelease, Progress, ReadAlias,
+    ReadDeployments, ReadServices, ShiftWeight, StopDeployment,
 };
 use crate::restore_traffic::{Restored, restore};
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle};
@@ -29,11 +32,11 @@ const LOOK: u64 = 3;
 /// Does the next round.
 ///
 /// # Errors
-/// [`StepError`] when a port failed or the alias was not read back as set; a repeated call goes on.
+/// [`StepError`] when a port failed or the traffic was not read back as set; a repeated call goes on.
 pub async fn run(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
-    lambda: &(impl ReadAlias + ShiftWeight),
-    deployments: &(impl ReadDeployments + StopDeployment),
+    (lambda, services): (&(impl ReadAlias + ShiftWeight), &impl ReadServices),
+    deployments: &(impl Deploy + ReadDeployments + StopDeployment),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
@@ -45,16 +48,13 @@ pub async fn run(
     };
     let head = store.head(&release.target).await?.filter(|head| head.fence == input.fence);
     let Some(head) = head else { return Ok(input.then(Next::End)) };
-    let ledger = release.ledger.as_ref().ok_or_else(|| missing(&release, "ledger"))?;
-    let Snapshot::Alias(alias) = &ledger.snapshot else {
-        return Err(missing(&release, "alias"));
-    };
+    let again = || input.then(Next::Unwind { after_seconds: LOOK });
     match state(deployments, &release).await? {
         Some(state) if state.progress == Progress::Running => {
             deployments.stop(&state.id).await?;
             let known = release.deployment.as_ref().is_some_and(|known| known.is_stopped);
             if known {
-                return Ok(input.then(Next::Unwind { after_seconds: LOOK }));
+                return Ok(again());
             }
             let event = Event::DeploymentStopped { id: state.id };
             return settle(store, input, release, &event, None, now).await;
@@ -62,7 +62,7 @@ pub async fn run(
         Some(DeploymentState { rollback: Some(rollback), .. })
             if deployments.deployment(&rollback).await?.progress == Progress::Running =>
         {
-            return Ok(input.then(Next::Unwind { after_seconds: LOOK }));
+            return Ok(again());
         }
         Some(_) => {}
         // One may still be asked for by a step that was under way.
@@ -73,22 +73,114 @@ pub async fn run(
             }
         }
     }
-    let event = match restore(store, lambda, &head, (ledger, alias), None).await? {
+    let back = match &release.ledger {
+        Some(Ledger { snapshot: Snapshot::Service(_), .. }) => {
+            let ports = ((lambda, services), deployments);
+            bring_back(ports, release.clone(), now).await?
+        }
+        _ => set_back(store, lambda, &head, &release).await?,
+    };
+    match back {
+        Back::Event(event) => settle(store, input, release, &event, None, now).await,
+        Back::Keep(release) => {
+            let next = Next::Unwind { after_seconds: LOOK };
+            keep(store, input, *release, next, now).await
+        }
+        Back::Again => Ok(again()),
+    }
+}
+
+/// How far the way back is.
+enum Back {
+    Event(Event),
+    Keep(Box<Release>),
+    Again,
+}
+
+/// Perch moves an alias itself.
+async fn set_back(
+    store: &impl LoadHead,
+    lambda: &(impl ReadAlias + ShiftWeight),
+    head: &Head,
+    release: &Release,
+) -> Result<Back, StepError> {
+    let ledger = release.ledger.as_ref().ok_or_else(|| missing(release, "ledger"))?;
+    let alias = ledger.alias().ok_or_else(|| missing(release, "alias"))?;
+    Ok(Back::Event(match restore(store, lambda, head, (ledger, alias), None).await? {
         Restored::Back(_) => Event::TrafficRestored,
         Restored::Foreign(route) => Event::TakenOver { found: route.to_string() },
+    }))
+}
+
+/// A deployment of its own brings the baseline of an ECS service back where none is left to do it.
+async fn bring_back(
+    (reads, deployments): (
+        (&impl ReadAlias, &impl ReadServices),
+        &(impl Deploy + ReadDeployments + StopDeployment),
+    ),
+    mut release: Release,
+    now: Timestamp,
+) -> Result<Back, StepError> {
+    let found = seen(reads, &release).await?;
+    let way_back = release.deployment.as_ref().and_then(|of| of.way_back.clone());
+    let running = match &way_back {
+        Some(WayBack { id: Some(id), .. }) => match deployments.deployment(id).await?.progress {
+            Progress::Running => true,
+            Progress::Succeeded => false,
+            Progress::Over { why } if !found.is_baseline() => {
+                return Ok(Back::Event(Event::RestoreFailed { why }));
+            }
+            Progress::Over { .. } => false,
+        },
+        _ => false,
     };
-    settle(store, input, release, &event, None, now).await
+    // A deployment that keeps the canary's tasks for a while does no harm.
+    if found.is_baseline() {
+        return Ok(Back::Event(Event::TrafficRestored));
+    }
+    if found.weight.is_none() {
+        return Ok(Back::Event(Event::TakenOver { found: found.text }));
+    }
+    if running {
+        return Ok(Back::Again);
+    }
+    let deployment = release.deployment.get_or_insert_with(|| Deployment::asked_at(now));
+    match way_back {
+        None => deployment.way_back = Some(WayBack { asked_at: now, id: None }),
+        Some(WayBack { asked_at, id: None }) => {
+            let asked = (asked_at, Duration::from_secs(60));
+            match ask(deployments, &release, Purpose::WayBack, asked).await? {
+                Asked::Started(id, _) => {
+                    let way_back = Some(WayBack { asked_at, id: Some(id) });
+                    if let Some(deployment) = &mut release.deployment {
+                        deployment.way_back = way_back;
+                    }
+                }
+                Asked::Again(_) => return Ok(Back::Again),
+                // Tried again as long as the state machine does.
+                Asked::Refused(why) => {
+                    return Err(StepError::NotAsSet {
+                        what: release.plan.driver.to_string(),
+                        expected: "the baseline alone".to_owned(),
+                        found: format!("{}, and nothing brings it back: {why}", found.text),
+                    });
+                }
+            }
+        }
+        // It has ended, and the load balancer follows.
+        Some(WayBack { id: Some(_), .. }) => return Ok(Back::Again),
+    }
+    Ok(Back::Keep(Box::new(release)))
 }
 
 async fn state(
     deployments: &impl ReadDeployments,
     release: &Release,
-) -> Result<Option<DeploymentState>, PortError> {
+) -> Result<Option<DeploymentState>, StepError> {
     let Some(deployment) = &release.deployment else { return Ok(None) };
-    match (&deployment.id, release.plan.driver.code_deploy()) {
-        (Some(id), _) => deployments.deployment(id).await.map(Some),
-        (None, Some(group)) => deployments.find(group, &release.id, deployment.asked_at).await,
-        (None, None) => Ok(None),
+    match &deployment.id {
+        Some(id) => Ok(Some(deployments.deployment(id).await?)),
+        None => known(deployments, release, Purpose::Canary, deployment.asked_at).await,
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) async fn look(
         window.from = window.from.max(end.unwrap_or(last.at)).min(window.to);
     }
     let thresholds = judging.basis.thresholds_ms.clone();
-    let ask = Ask { driver: &plan.driver, rule: &plan.judge, thresholds_ms: &thresholds };
+    let ask = Ask::of(release, &thresholds);
     let versions = [&canary, &ledger.baseline];
     let mut queries = Vec::new();
     if window.from < window.to {

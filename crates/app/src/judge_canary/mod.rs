@@ -6,9 +6,11 @@ mod thresholds;
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, resume};
+use perch_core::head::Ledger;
 use perch_core::journal::Evidence;
-use perch_core::judge::{Arm, Readings};
+use perch_core::judge::{Arm, Health, Readings};
 use perch_core::names::AlarmName;
+use perch_core::percent::Percent;
 use perch_core::phase::Phase;
 use perch_core::release::{Driver, Release};
 use perch_core::reload::Fleet;
@@ -18,7 +20,7 @@ use crate::deployment;
 use crate::move_alias::way;
 use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
-    ReadEvidence, ReadMetrics, Route, SendRequests, Window,
+    ReadEvidence, ReadMetrics, ReadServices, Route, SendRequests, Window,
 };
 use crate::reload;
 use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
@@ -44,18 +46,18 @@ impl From<StepInput> for JudgeInput {
 /// Looks once at the canary of an alias.
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
-    lambda: &(impl ReadAlias + SendRequests),
+    moving: (&(impl ReadAlias + SendRequests), &impl ReadServices),
     watching: (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &StepInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
-    run_with(store, lambda, watching, &input.clone().into(), now).await
+    run_with(store, moving, watching, &input.clone().into(), now).await
 }
 
 /// Looks once at the canary, with what replicas report where it is on model servers.
 pub async fn run_with(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
-    lambda: &(impl ReadAlias + SendRequests),
+    (lambda, services): (&(impl ReadAlias + SendRequests), &impl ReadServices),
     (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &JudgeInput,
     now: Timestamp,
@@ -68,7 +70,7 @@ pub async fn run_with(
         return Ok(input.then(resume(&release, now)));
     };
     // What serves before the fence: who takes the fence later moves it later, too.
-    let event = unexpected(lambda, &release, fleet, now).await?;
+    let event = unexpected((lambda, services), &release, fleet, now).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
@@ -99,6 +101,9 @@ pub async fn run_with(
             }
         }
     };
+    if let Some((least, health)) = health(services, &release).await? {
+        evidence.verdict = health.over(Some(least), evidence.verdict);
+    }
     let verdict = evidence.verdict.clone();
     let event = Event::Judged { verdict, stop: standing.stop };
     evidence.synthetic = synthetic::fill(lambda, &mut release, &event, now).await?;
@@ -107,13 +112,17 @@ pub async fn run_with(
 
 /// What follows where something else serves than the release set.
 async fn unexpected(
-    lambda: &impl ReadAlias,
+    (lambda, services): (&impl ReadAlias, &impl ReadServices),
     release: &Release,
     fleet: Option<&Fleet>,
     now: Timestamp,
 ) -> Result<Option<Event>, StepError> {
+    if release.plan.driver.moves_itself() {
+        return deployment::unexpected((lambda, services), release).await;
+    }
     let alias = match &release.plan.driver {
         Driver::Alias(alias) => alias,
+        Driver::Service(_) => return Ok(None),
         Driver::Servers(_) => {
             let fleet = fleet.ok_or_else(|| missing(release, "report of its replicas"))?;
             return Ok(reload::unexpected(release, fleet, now));
@@ -121,11 +130,21 @@ async fn unexpected(
     };
     let route = lambda.alias(alias).await?.route;
     let (ledger, canary) = way(release)?;
-    if release.plan.driver.moves_itself() {
-        return Ok(deployment::unexpected(release, ledger, &canary, &route));
-    }
     let taken = route != Route::at(ledger, &canary, release.weight());
     Ok(taken.then(|| Event::TakenOver { found: route.to_string() }))
+}
+
+/// How healthy the canary's targets are, and how healthy they have to be; nothing where that does not
+/// matter.
+async fn health(
+    services: &impl ReadServices,
+    release: &Release,
+) -> Result<Option<(Percent, Health)>, StepError> {
+    let of = release.ledger.as_ref().and_then(Ledger::service);
+    let (Some(least), Some(of)) = (release.plan.judge.healthy_targets, of) else {
+        return Ok(None);
+    };
+    Ok(Some((least, services.health(&of.service, &of.groups.canary).await?)))
 }
 
 /// The guards that count at a look.

@@ -49,7 +49,9 @@ async fn arms(
     let versions = [&canary, &ledger.baseline];
     let alias = match &release.plan.driver {
         Driver::Alias(alias) => alias,
-        Driver::Servers(_) => return Ok(of_servers(metrics, release, versions, window).await?),
+        Driver::Service(_) | Driver::Servers(_) => {
+            return Ok(of_buckets(metrics, release, versions, window).await?);
+        }
     };
     if watching {
         let total = metrics.alias_total(alias, window, quantile).await?;
@@ -58,15 +60,14 @@ async fn arms(
     Ok(metrics.versions(alias, versions, window, quantile).await?)
 }
 
-/// What replicas with the canary answered, from the metrics that they publish themselves.
-async fn of_servers(
+/// What replicas or tasks answered, from metrics that are not those of an alias.
+async fn of_buckets(
     metrics: &impl ReadEvidence,
     release: &Release,
     versions: [&Version; 2],
     window: Window,
 ) -> Result<[Arm; 2], PortError> {
-    let plan = &release.plan;
-    let ask = Ask { driver: &plan.driver, rule: &plan.judge, thresholds_ms: &[] };
+    let ask = Ask::of(release, &[]);
     let weight = release.weight();
     let taken = metrics.buckets(ask, versions, window).await?;
     let observed: Vec<Observed> = taken
@@ -83,7 +84,7 @@ async fn of_servers(
 
 /// The length of the periods that are read: one minute, or the interval where it is shorter.
 fn period_seconds(release: &Release) -> u32 {
-    if release.plan.driver.servers().is_some() {
+    if release.plan.driver.alias().is_none() {
         return release.plan.bucket_seconds();
     }
     let interval = release.plan.judge.interval.as_secs().clamp(1, 60);

@@ -82,6 +82,7 @@ pub(super) fn headline(entry: &JournalEntry, release: &Release) -> String {
         What::ReleaseSuperseded => format!("{target}: {} superseded", release.artifact),
         What::TrafficTakenOver => match release.plan.driver {
             Driver::Alias(_) => format!("{target}: someone else moved the alias"),
+            Driver::Service(_) => format!("{target}: someone else deployed to the service"),
             Driver::Servers(_) => format!("{target}: someone else changed the model servers"),
         },
         What::ReleaseRevived => format!("{target}: {} goes on", release.artifact),

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 use perch_core::artifact::{Artifact, Lane};
 use perch_core::names::{AlarmName, ReleaseId, TargetName, Version};
 use perch_core::release::{Cause, Plan};
-use perch_core::target::Target;
+use perch_core::target::{EcsService, Lambda, Target};
+use perch_core::weight::Weight;
 
 use super::OrderError;
 use crate::announce::Answer;
 use crate::ports::{
     KeepNote, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget, PlanRelease,
-    PortError, ReadAlias, ReadFunction, Route, StartExecution, WaitForTurn,
+    PortError, ReadAlias, ReadFunction, ReadServices, Revision, Route, StartExecution, WaitForTurn,
 };
 use crate::start_release;
 
@@ -131,7 +132,7 @@ fn refuse_no_guard(target: &Target, lane: Lane, alarm: &AlarmName) -> Result<(),
 /// [`OrderError`] as for [`start`], and when the version does not exist or serves already.
 pub async fn go_back_to(
     store: &impl Starts,
-    lambda: &(impl ReadAlias + ReadFunction),
+    (lambda, services): (&(impl ReadAlias + ReadFunction), &impl ReadServices),
     executions: &impl StartExecution,
     (target, version): (&TargetName, &Version),
     (by, reason): (&str, &str),
@@ -139,18 +140,12 @@ pub async fn go_back_to(
 ) -> Result<ReleaseId, OrderError> {
     let known = store.target(target).await?;
     let known = known.ok_or_else(|| OrderError::UnknownTarget(target.clone()))?;
-    let Some(service) = &known.service.lambda else {
-        return Err(OrderError::NoFunction(target.clone()));
+    let serves = match (&known.service.lambda, &known.service.ecs) {
+        (Some(service), _) => published(lambda, service, version).await?,
+        (None, Some(service)) => registered(services, service, version).await?,
+        (None, None) => return Err(OrderError::NoFunction(target.clone())),
     };
-    match lambda.version(&service.function, version).await {
-        Ok(_) => {}
-        Err(PortError::NotFound { .. }) => {
-            let (function, version) = (service.function.clone(), version.clone());
-            return Err(OrderError::UnknownVersion { function, version });
-        }
-        Err(error) => return Err(error.into()),
-    }
-    if lambda.alias(service).await?.route == Route::all_on(version) {
+    if serves {
         let (target, version) = (target.clone(), version.clone());
         return Err(OrderError::ServesAlready { target, version });
     }
@@ -164,4 +159,41 @@ pub async fn go_back_to(
         way_back: true,
     };
     start(store, executions, &wanted, now).await
+}
+
+/// Whether a version of a function serves alone already.
+async fn published(
+    lambda: &(impl ReadAlias + ReadFunction),
+    service: &Lambda,
+    version: &Version,
+) -> Result<bool, OrderError> {
+    match lambda.version(&service.function, version).await {
+        Ok(_) => Ok(lambda.alias(service).await?.route == Route::all_on(version)),
+        Err(PortError::NotFound { .. }) => {
+            let (function, version) = (service.function.clone(), version.clone());
+            Err(OrderError::UnknownVersion { function, version })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a revision of a service's task definition serves alone already.
+async fn registered(
+    services: &impl ReadServices,
+    service: &EcsService,
+    version: &Version,
+) -> Result<bool, OrderError> {
+    let found = services.service(service).await?;
+    let container = service.container.as_ref().unwrap_or(&found.container);
+    let known = services.task_definition(&found.family, Revision::Number(version), container).await;
+    match known {
+        Ok(known) if known.is_active => {
+            Ok(found.shares == [(version.clone(), Weight::FULL)] && found.foreign.is_none())
+        }
+        Ok(_) | Err(PortError::NotFound { .. }) => {
+            let (family, version) = (found.family, version.clone());
+            Err(OrderError::UnknownRevision { family, version })
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -132,6 +132,17 @@ pub enum OrderError {
         /// The version.
         version: Version,
     },
+    /// The service's task definition has no such revision that could run.
+    #[error(
+        "task definition {family}:{version} does not exist or is not active any more; `aws ecs \
+         list-task-definitions --family-prefix {family}` lists those that are"
+    )]
+    UnknownRevision {
+        /// The family.
+        family: perch_core::names::EcsName,
+        /// The revision.
+        version: Version,
+    },
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),

@@ -3,29 +3,36 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use perch_core::deployment::Schedule;
+use perch_core::deployment::{Purpose, Schedule};
+use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
-use perch_core::target::{CodeDeploy, Lambda};
+use perch_core::release::Mover;
+use perch_core::target::EcsService;
 
 use super::PortError;
+use crate::deployment::hook::{Answer, Hook};
 
 /// What a deployment is to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Deploying<'a> {
-    /// Where it runs.
-    pub group: &'a CodeDeploy,
-    /// The alias that it moves.
-    pub lambda: &'a Lambda,
+    /// Who carries it out.
+    pub mover: Mover<'a>,
+    /// What it moves, as it was before the release.
+    pub snapshot: &'a Snapshot,
     /// The release that it is for; it says so in its description.
     pub release: &'a ReleaseId,
+    /// What the release has it for.
+    pub purpose: Purpose,
     /// The version that has all traffic.
     pub from: &'a Version,
     /// The version that gets it.
     pub to: &'a Version,
     /// How it gets it.
     pub schedule: Schedule,
-    /// The alarms that stop it, instead of the group's own: given where some of them do not count yet.
+    /// The alarms that stop it, instead of the group's own: given where some of them do not count.
     pub alarms: Option<&'a [AlarmName]>,
+    /// Whether a hook of Perch's has to agree before there is any traffic: the smoke tests.
+    pub is_tested: bool,
 }
 
 /// How far a deployment is.
@@ -37,7 +44,7 @@ pub enum Progress {
     Succeeded,
     /// It failed or was stopped.
     Over {
-        /// What CodeDeploy says of it.
+        /// What is said of it.
         why: String,
     },
 }
@@ -77,18 +84,26 @@ pub trait ReadDeployments: Sync {
         id: &DeploymentId,
     ) -> impl Future<Output = Result<DeploymentState, PortError>> + Send;
 
-    /// The deployment of a release in its group, made at this time or later.
+    /// The deployment that was asked for already, made at this time or later.
     fn find(
         &self,
-        group: &CodeDeploy,
-        release: &ReleaseId,
+        deploying: &Deploying<'_>,
         since: Timestamp,
     ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
 
-    /// The deployment that is under way in a group.
+    /// The deployment that is under way.
     fn under_way(
         &self,
-        group: &CodeDeploy,
+        mover: Mover<'_>,
+    ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
+}
+
+/// Finds the deployment that an event of a service is about: the event does not name it by its ARN.
+pub trait NewestDeployment: Sync {
+    /// The deployment of the service that was made last.
+    fn newest(
+        &self,
+        service: &EcsService,
     ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
 }
 
@@ -96,4 +111,14 @@ pub trait ReadDeployments: Sync {
 pub trait StopDeployment: Sync {
     /// Stops a deployment and has it put the baseline back. One that has ended counts as stopped.
     fn stop(&self, id: &DeploymentId) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Answers hooks of deployments.
+pub trait AnswerHook: Sync {
+    /// Says whether the deployment goes on. A hook that has its answer already counts as answered.
+    fn answer(
+        &self,
+        hook: &Hook,
+        answer: Answer,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }

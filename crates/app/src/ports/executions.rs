@@ -22,7 +22,7 @@ impl Machine {
     /// The machine that carries out a release.
     pub fn of(driver: &Driver) -> Self {
         match driver {
-            Driver::Alias(_) => Machine::CanaryDeploy,
+            Driver::Alias(_) | Driver::Service(_) => Machine::CanaryDeploy,
             Driver::Servers(_) => Machine::ModelReload,
         }
     }

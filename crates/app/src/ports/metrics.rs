@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use jiff::Timestamp;
+use perch_core::head::{Ledger, TargetGroups};
 use perch_core::judge::Arm;
 use perch_core::judge::sequential::Bucket;
 use perch_core::names::{AlarmName, Version};
-use perch_core::release::Driver;
+use perch_core::release::{Driver, Release};
 use perch_core::target::{JudgeRule, Lambda, Quantile};
 
 use super::PortError;
@@ -49,10 +50,25 @@ pub trait ReadMetrics {
 pub struct Ask<'a> {
     /// What moves: an alias has metrics of its own, model servers only those of the service.
     pub driver: &'a Driver,
+    /// Where the load balancer of an ECS service sends the traffic of each arm, once that is known.
+    pub groups: Option<&'a TargetGroups>,
     /// The rule, with the service's own metrics and signals.
     pub rule: &'a JudgeRule,
     /// From which latencies on a request is slow, in milliseconds; empty where that is not known.
     pub thresholds_ms: &'a [f64],
+}
+
+impl<'a> Ask<'a> {
+    /// What is read for a release.
+    pub fn of(release: &'a Release, thresholds_ms: &'a [f64]) -> Self {
+        let of_service = release.ledger.as_ref().and_then(Ledger::service);
+        Self {
+            driver: &release.plan.driver,
+            groups: of_service.map(|of| &of.groups),
+            rule: &release.plan.judge,
+            thresholds_ms,
+        }
+    }
 }
 
 /// What the baseline answered before a release.

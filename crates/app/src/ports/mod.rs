@@ -13,6 +13,7 @@ mod notify;
 mod requests;
 mod secrets;
 mod servers;
+mod services;
 mod smoke;
 mod store;
 mod sweep;
@@ -20,7 +21,8 @@ mod targets;
 
 pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
 pub use deployments::{
-    Deploy, Deploying, DeploymentState, Progress, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, Progress, ReadDeployments,
+    StopDeployment,
 };
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};
@@ -37,6 +39,9 @@ pub use notify::{Message, PostSlack, PublishMessage};
 pub use requests::{SendRequests, Sent};
 pub use secrets::ReadSecret;
 pub use servers::{FindReplicas, ReadFleet, ServeModel, SwitchCache, Switched};
+pub use services::{
+    ReadServices, RegisterTask, Registering, Revision, ServiceState, TaskDefinition,
+};
 pub use smoke::{InvokeVersion, RequestUrl, UrlRequest};
 pub use store::{
     Behind, Claim, CommitRelease, KnownArtifact, LoadArtifact, LoadHead, LoadRelease, LoadStanding,

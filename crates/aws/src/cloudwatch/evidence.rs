@@ -8,7 +8,7 @@ use perch_core::names::Version;
 
 use super::CloudWatch;
 use super::latency::{self, Arm};
-use super::source::Source;
+use super::source::{Source, unit_ms};
 
 /// Periods of history: an hour of minutes.
 const PERIODS: i64 = 60;
@@ -34,7 +34,7 @@ impl ReadEvidence for CloudWatch {
         until: Timestamp,
         period_seconds: u32,
     ) -> Result<History, PortError> {
-        let source = Source::before_release(ask, serving);
+        let source = Source::before_release(ask, serving)?;
         let period = i64::from(period_seconds);
         let to = until.as_second().div_euclid(period) * period;
         let from = to - DAY;
@@ -46,9 +46,9 @@ impl ReadEvidence for CloudWatch {
             .collect();
         Ok(History {
             requests: series("requests"),
-            errors: series("errors"),
+            errors: all_failed(&series("requests"), [series("errors"), series("errors_1")]),
             custom,
-            latency_ms: percentiles(&results, to),
+            latency_ms: percentiles(&results, to, unit_ms(ask)),
         })
     }
 
@@ -59,7 +59,7 @@ impl ReadEvidence for CloudWatch {
         window: Window,
     ) -> Result<Vec<Taken>, PortError> {
         let period = window.period_seconds;
-        let queries = bucket_queries(ask, versions, period);
+        let queries = bucket_queries(ask, versions, period)?;
         let (from, to) = (window.from.as_second(), window.to.as_second());
         let results = self.read(queries, (from, to)).await?;
         let starts = (from..to).step_by(usize::try_from(period).unwrap_or(60).max(1));
@@ -67,7 +67,7 @@ impl ReadEvidence for CloudWatch {
     }
 
     fn queries(&self, ask: Ask<'_>, versions: [&Version; 2]) -> Vec<String> {
-        let queries = bucket_queries(ask, versions, 60);
+        let queries = bucket_queries(ask, versions, 60).unwrap_or_default();
         queries.iter().filter_map(query_text).collect()
     }
 }
@@ -94,9 +94,11 @@ fn query_text(query: &MetricDataQuery) -> Option<String> {
 fn history_queries(source: &Source<'_>, ask: Ask<'_>, period: u32) -> Vec<MetricDataQuery> {
     let mut queries = vec![
         source.query("requests", source.requests(), period, "Sum"),
-        source.query("errors", source.errors(), period, "Sum"),
         source.query("hourly", source.requests(), 3600, "Sum"),
     ];
+    for (id, metric) in source.errors("errors") {
+        queries.push(source.query(&id, metric, period, "Sum"));
+    }
     for (id, metric, stat) in latency::history_queries(ask, source.latency()) {
         queries.push(source.query(&id, &metric, 3600, &stat));
     }
@@ -108,15 +110,21 @@ fn history_queries(source: &Source<'_>, ask: Ask<'_>, period: u32) -> Vec<Metric
 }
 
 /// Per arm: requests, errors, what says how slow they were, custom signals.
-fn bucket_queries(ask: Ask<'_>, versions: [&Version; 2], period: u32) -> Vec<MetricDataQuery> {
+fn bucket_queries(
+    ask: Ask<'_>,
+    versions: [&Version; 2],
+    period: u32,
+) -> Result<Vec<MetricDataQuery>, PortError> {
     let mut queries = Vec::new();
     for (arm, version) in [Arm::Canary, Arm::Baseline].into_iter().zip(versions) {
-        let (source, name) = (Source::of_version(ask, version), arm.name());
+        let (source, name) = (Source::of_arm(ask, arm, version)?, arm.name());
         let mut add = |id: String, metric: &str, stat: &str| {
             queries.push(source.query(&id, metric, period, stat));
         };
         add(format!("{name}_requests"), source.requests(), "Sum");
-        add(format!("{name}_errors"), source.errors(), "Sum");
+        for (id, metric) in source.errors(&format!("{name}_errors")) {
+            add(id, metric, "Sum");
+        }
         for (id, metric, stat) in latency::queries(ask, arm, source.latency()) {
             add(id, &metric, &stat);
         }
@@ -125,7 +133,7 @@ fn bucket_queries(ask: Ask<'_>, versions: [&Version; 2], period: u32) -> Vec<Met
             add(format!("{name}_count_{place}"), &signal.count, "Sum");
         }
     }
-    queries
+    Ok(queries)
 }
 
 /// The bucket that starts then.
@@ -135,7 +143,8 @@ fn taken(results: &[MetricDataResult], ask: Ask<'_>, at: i64) -> Option<Taken> {
         let of_arm = |what: &str| value(&format!("{}_{what}", arm.name())).unwrap_or(0.0);
         let requests = of_arm("requests");
         let slow = latency::slow(ask, arm, requests, value);
-        Counts { requests, errors: of_arm("errors"), slow }
+        let errors = failed(requests, [of_arm("errors"), of_arm("errors_1")]);
+        Counts { requests, errors, slow }
     };
     let tally = |arm: Arm, place: usize| Tally {
         count: value(&format!("{}_count_{place}", arm.name())).unwrap_or(0.0),
@@ -154,6 +163,17 @@ fn taken(results: &[MetricDataResult], ask: Ask<'_>, at: i64) -> Option<Taken> {
     })
 }
 
+/// Failed requests from what answered with an error and from connections that failed: one request may try
+/// more than once.
+fn failed(requests: f64, [answered, unconnected]: [f64; 2]) -> f64 {
+    answered + unconnected.min((requests - answered).max(0.0))
+}
+
+fn all_failed(requests: &[f64], [answered, unconnected]: [Vec<f64>; 2]) -> Vec<f64> {
+    let both = answered.into_iter().zip(unconnected);
+    requests.iter().zip(both).map(|(of, (one, other))| failed(*of, [one, other])).collect()
+}
+
 /// One value of a series; a period without a value has none.
 fn value(results: &[MetricDataResult], id: &str, at: i64) -> Option<f64> {
     let of = results.iter().filter(|result| result.id() == Some(id));
@@ -169,7 +189,7 @@ fn dense(results: &[MetricDataResult], id: &str, periods: &[i64]) -> Vec<f64> {
 
 /// The percentiles of the last hours with enough requests, weighed by requests; none below 100 requests
 /// in a day.
-fn percentiles(results: &[MetricDataResult], to: i64) -> Vec<f64> {
+fn percentiles(results: &[MetricDataResult], to: i64, unit_ms: f64) -> Vec<f64> {
     let hours = (0..=24).map(|back| to.div_euclid(HOUR) * HOUR - back * HOUR);
     let (mut requests, mut sums) = (0.0, [0.0; QUANTILES.len()]);
     for hour in hours {
@@ -188,5 +208,5 @@ fn percentiles(results: &[MetricDataResult], to: i64) -> Vec<f64> {
     if requests < LEAST_REQUESTS {
         return Vec::new();
     }
-    sums.map(|sum| sum / requests).to_vec()
+    sums.map(|sum| unit_ms * sum / requests).to_vec()
 }

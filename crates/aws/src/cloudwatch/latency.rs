@@ -6,6 +6,8 @@ use perch_core::judge::brackets::{Percentiles, baseline_slow, canary_slow, slow_
 use perch_core::judge::sequential::{QUANTILES, Slow};
 use perch_core::target::{PercentileMetrics, Quantile};
 
+use super::source::unit_ms;
+
 /// Which arm a series is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arm {
@@ -52,11 +54,17 @@ pub(super) fn queries(ask: Ask<'_>, arm: Arm, metric: &str) -> Vec<(String, Stri
     let mut queries = vec![(format!("{name}_latency"), metric.to_owned(), quantile)];
     for (place, threshold) in ask.thresholds_ms.iter().enumerate() {
         for (step, limit) in limits(ask, arm, *threshold) {
-            let stat = format!("TC({limit:.3}:)");
+            let stat = counted_from(ask, limit);
             queries.push((format!("{name}_slow_{place}_{step}"), metric.to_owned(), stat));
         }
     }
     queries
+}
+
+/// The count of latencies from a limit in milliseconds on, to the microsecond.
+fn counted_from(ask: Ask<'_>, limit: f64) -> String {
+    let unit = unit_ms(ask);
+    if unit > 1.0 { format!("TC({:.6}:)", limit / unit) } else { format!("TC({limit:.3}:)") }
 }
 
 /// The limits of an arm's slow requests; the baseline's is the threshold alone.
@@ -102,7 +110,7 @@ pub(super) fn for_people(
     value: impl Fn(&str) -> Option<f64>,
 ) -> Option<f64> {
     if published(ask).is_none() {
-        return value(&format!("{}_latency", arm.name()));
+        return value(&format!("{}_latency", arm.name())).map(|latency| latency * unit_ms(ask));
     }
     let [p90, p95, _, p99] = percentiles(arm, &value);
     match ask.rule.latency.quantile {

@@ -85,7 +85,7 @@ impl ReadMetrics for CloudWatch {
     ) -> Result<[Arm; 2], PortError> {
         let mut queries = Vec::new();
         for (arm, version) in ["a", "b"].into_iter().zip(versions) {
-            let dimensions = dimensions(lambda, Some(version));
+            let dimensions = of_alias(lambda, Some(version));
             queries.extend(arm_queries(arm, &dimensions, window, quantile));
         }
         let results = self.read(queries, seconds(window)).await?;
@@ -98,22 +98,25 @@ impl ReadMetrics for CloudWatch {
         window: Window,
         quantile: Quantile,
     ) -> Result<Arm, PortError> {
-        let queries = arm_queries("a", &dimensions(lambda, None), window, quantile);
+        let queries = arm_queries("a", &of_alias(lambda, None), window, quantile);
         Ok(arm("a", &self.read(queries, seconds(window)).await?, window))
     }
 }
 
 /// The series of an alias, or of one version behind it (Lambda Developer Guide, "Types of metrics
 /// for Lambda functions": `FunctionName`, `Resource`, `ExecutedVersion`).
-fn dimensions(lambda: &Lambda, version: Option<&Version>) -> Vec<Dimension> {
-    let dimension =
-        |name: &str, value: String| Dimension::builder().name(name).value(value).build();
-    let mut all = vec![
-        dimension("FunctionName", lambda.function.to_string()),
-        dimension("Resource", format!("{}:{}", lambda.function, lambda.alias)),
+fn of_alias(lambda: &Lambda, version: Option<&Version>) -> Vec<Dimension> {
+    let alias = [
+        ("FunctionName", lambda.function.to_string()),
+        ("Resource", format!("{}:{}", lambda.function, lambda.alias)),
     ];
-    all.extend(version.map(|version| dimension("ExecutedVersion", version.to_string())));
-    all
+    let version = version.map(|version| ("ExecutedVersion", version.to_string()));
+    dimensions(alias.into_iter().chain(version))
+}
+
+fn dimensions(of: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Dimension> {
+    let dimension = |(name, value)| Dimension::builder().name(name).set_value(Some(value)).build();
+    of.into_iter().map(dimension).collect()
 }
 
 fn arm_queries(

@@ -1,49 +1,103 @@
-//! Where the metrics of a version are: `AWS/Lambda`, or the service's own namespace.
+//! Where the metrics of an arm are: `AWS/Lambda`, `AWS/ApplicationELB`, or the service's own namespace.
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
-use perch_app::ports::Ask;
+use perch_app::ports::{Ask, PortError};
 use perch_core::names::Version;
+use perch_core::release::Driver;
 
-use super::dimensions;
+use super::latency::Arm;
+use super::{dimensions, of_alias};
 
 /// A namespace, the names of its metrics, and the dimensions of one series.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
-    ask: Ask<'a>,
+    namespace: &'a str,
+    requests: &'a str,
+    errors: Vec<&'a str>,
+    latency: &'a str,
     dimensions: Vec<Dimension>,
 }
 
 impl<'a> Source<'a> {
-    /// What a version answers behind the alias while it splits.
-    pub(super) fn of_version(ask: Ask<'a>, version: &Version) -> Self {
-        let own = own_dimensions(ask, version);
-        let dimensions = own.unwrap_or_else(|| of_alias(ask, Some(version)));
-        Self { ask, dimensions }
+    /// What an arm answers while traffic splits.
+    pub(super) fn of_arm(ask: Ask<'a>, arm: Arm, version: &Version) -> Result<Self, PortError> {
+        Self::of(ask, arm, version, Some(version))
     }
 
     /// What the version that serves alone answered: `AWS/Lambda` has the alias's series for it.
-    pub(super) fn before_release(ask: Ask<'a>, version: &Version) -> Self {
-        let own = own_dimensions(ask, version);
-        Self { ask, dimensions: own.unwrap_or_else(|| of_alias(ask, None)) }
+    pub(super) fn before_release(ask: Ask<'a>, version: &Version) -> Result<Self, PortError> {
+        Self::of(ask, Arm::Baseline, version, None)
+    }
+
+    fn of(
+        ask: Ask<'a>,
+        arm: Arm,
+        version: &Version,
+        executed: Option<&Version>,
+    ) -> Result<Self, PortError> {
+        if let Some(own) = &ask.rule.metrics {
+            // As the snippets of docs/metrics.md publish them.
+            let service = own.service.clone().unwrap_or_else(|| ask.driver.name().to_owned());
+            return Ok(Self {
+                namespace: &own.namespace,
+                requests: &own.requests,
+                errors: vec![&own.errors],
+                latency: &own.latency,
+                dimensions: dimensions([("Service", service), ("Version", version.to_string())]),
+            });
+        }
+        match ask.driver {
+            Driver::Alias(lambda) => Ok(Self {
+                namespace: "AWS/Lambda",
+                requests: "Invocations",
+                errors: vec!["Errors"],
+                latency: "Duration",
+                dimensions: of_alias(lambda, executed),
+            }),
+            Driver::Service(_) => Self::of_balancer(ask, arm),
+            Driver::Servers(_) => {
+                Err(unknown(ask, "model servers publish metrics of their own: name them"))
+            }
+        }
+    }
+
+    /// What a load balancer counted for one of its target groups ("CloudWatch metrics for your Application
+    /// Load Balancer"): responses of 5xx, and connections that no target took; latency in seconds.
+    fn of_balancer(ask: Ask<'a>, arm: Arm) -> Result<Self, PortError> {
+        let groups = ask.groups.ok_or_else(|| unknown(ask, "its target groups are not known"))?;
+        let group = match arm {
+            Arm::Canary => &groups.canary,
+            Arm::Baseline => &groups.baseline,
+        };
+        let of = [("TargetGroup", group.clone()), ("LoadBalancer", groups.balancer.clone())];
+        Ok(Self {
+            namespace: "AWS/ApplicationELB",
+            requests: "RequestCount",
+            errors: vec!["HTTPCode_Target_5XX_Count", "TargetConnectionErrorCount"],
+            latency: "TargetResponseTime",
+            dimensions: dimensions(of),
+        })
     }
 
     pub(super) fn requests(&self) -> &'a str {
-        self.ask.rule.metrics.as_ref().map_or("Invocations", |own| &own.requests)
+        self.requests
     }
 
-    pub(super) fn errors(&self) -> &'a str {
-        self.ask.rule.metrics.as_ref().map_or("Errors", |own| &own.errors)
+    /// The metrics of failed requests with ids for their queries: `id`, then `id_1`.
+    pub(super) fn errors(&self, id: &str) -> impl Iterator<Item = (String, &'a str)> {
+        let id = id.to_owned();
+        let id_of = move |place| if place == 0 { id.clone() } else { format!("{id}_{place}") };
+        self.errors.iter().enumerate().map(move |(place, metric)| (id_of(place), *metric))
     }
 
     pub(super) fn latency(&self) -> &'a str {
-        self.ask.rule.metrics.as_ref().map_or("Duration", |own| &own.latency)
+        self.latency
     }
 
     /// A query of one statistic of one metric.
     pub(super) fn query(&self, id: &str, metric: &str, period: u32, stat: &str) -> MetricDataQuery {
-        let own = self.ask.rule.metrics.as_ref();
         let metric = Metric::builder()
-            .namespace(own.map_or("AWS/Lambda", |own| &own.namespace))
+            .namespace(self.namespace)
             .metric_name(metric)
             .set_dimensions(Some(self.dimensions.clone()))
             .build();
@@ -53,16 +107,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Only an alias has metrics without the service's doing.
-fn of_alias(ask: Ask<'_>, version: Option<&Version>) -> Vec<Dimension> {
-    ask.driver.alias().map(|lambda| dimensions(lambda, version)).unwrap_or_default()
+/// How many milliseconds a latency of 1 is: a load balancer tells seconds.
+pub(super) fn unit_ms(ask: Ask<'_>) -> f64 {
+    match (&ask.rule.metrics, ask.driver) {
+        (None, Driver::Service(_)) => 1000.0,
+        _ => 1.0,
+    }
 }
 
-/// `Service` and `Version`, as the snippets of docs/metrics.md publish them.
-fn own_dimensions(ask: Ask<'_>, version: &Version) -> Option<Vec<Dimension>> {
-    let own = ask.rule.metrics.as_ref()?;
-    let service = own.service.clone().unwrap_or_else(|| ask.driver.name().to_owned());
-    let dimension =
-        |name: &str, value: String| Dimension::builder().name(name).value(value).build();
-    Some(vec![dimension("Service", service), dimension("Version", version.to_string())])
+fn unknown(ask: Ask<'_>, message: &str) -> PortError {
+    PortError::Invalid { what: format!("the metrics of {}", ask.driver), message: message.into() }
 }

@@ -13,13 +13,13 @@ use crate::error::port_error;
 /// Makes the configuration unless it exists. Its name says all that it holds, so one that exists is right.
 pub(super) async fn ensure(
     client: &Client,
-    name: &str,
+    (name, platform): (&str, ComputePlatform),
     schedule: Schedule,
 ) -> Result<(), PortError> {
     let made = client
         .create_deployment_config()
         .deployment_config_name(name)
-        .compute_platform(ComputePlatform::Lambda)
+        .compute_platform(platform)
         .traffic_routing_config(routing(schedule))
         .send()
         .await;

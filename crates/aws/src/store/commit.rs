@@ -88,7 +88,7 @@ fn promoted(key: &Key, ended: Change, release: &Release) -> Result<Change, PortE
 /// The attribute that has what a release like this promoted last.
 fn serving_by(release: &Release) -> &'static str {
     match release.plan.driver {
-        Driver::Alias(_) => "serving",
+        Driver::Alias(_) | Driver::Service(_) => "serving",
         Driver::Servers(_) => "modelServing",
     }
 }

@@ -4,13 +4,14 @@ use perch_app::ports::{
     Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, StopDeployment,
 };
 use perch_aws::codedeploy::{Deployments, minute};
-use perch_core::deployment::Schedule;
+use perch_core::deployment::{Purpose, Schedule};
+use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
-use perch_core::target::{CodeDeploy, Lambda};
+use perch_core::release::Mover;
+use perch_core::target::CodeDeploy;
 use serde_json::{Value, json};
 
-use crate::lambda::live;
-use crate::samples::{ID, at};
+use crate::samples::{ID, at, ledger};
 use crate::support::{Answer, Recorded, Sent, aws, read};
 
 fn deployments(answers: impl IntoIterator<Item = Answer>) -> (Deployments, Recorded) {
@@ -30,25 +31,90 @@ fn named() -> Value {
     json!({ "applicationName": "news", "deploymentGroupName": "live" })
 }
 
+fn service() -> Snapshot {
+    read(json!({
+        "kind": "service",
+        "service": {
+            "cluster": "ml", "service": "news",
+            "codeDeploy": { "application": "news", "deploymentGroup": "live" },
+        },
+        "family": "news",
+        "image": "news@sha256:aa",
+        "container": "server",
+        "port": 8080,
+        "groups": {
+            "balancer": "app/front/50dc",
+            "baseline": "targetgroup/blue/1",
+            "canary": "targetgroup/green/2",
+        },
+    }))
+}
+
+/// A deployment of version 5 in place of 4.
+struct Asked {
+    group: CodeDeploy,
+    snapshot: Snapshot,
+    release: ReleaseId,
+    purpose: Purpose,
+    versions: [Version; 2],
+    schedule: Schedule,
+    alarms: Option<Vec<AlarmName>>,
+    is_tested: bool,
+}
+
+impl Asked {
+    fn of(schedule: Schedule) -> Self {
+        Self {
+            group: group(),
+            snapshot: ledger().snapshot,
+            release: ID.parse().unwrap(),
+            purpose: Purpose::Canary,
+            versions: ["4", "5"].map(|version| version.parse().unwrap()),
+            schedule,
+            alarms: None,
+            is_tested: false,
+        }
+    }
+
+    fn deploying(&self) -> Deploying<'_> {
+        let [from, to] = &self.versions;
+        Deploying {
+            mover: Mover::CodeDeploy(&self.group),
+            snapshot: &self.snapshot,
+            release: &self.release,
+            purpose: self.purpose,
+            from,
+            to,
+            schedule: self.schedule,
+            alarms: self.alarms.as_deref(),
+            is_tested: self.is_tested,
+        }
+    }
+
+    async fn create(&self, answers: Vec<Answer>) -> (Result<DeploymentId, PortError>, Vec<Sent>) {
+        let (deployments, sent) = deployments(answers);
+        let deployments = deployments.with_hook("CodeDeployHook_perch");
+        (deployments.create(self.deploying()).await, sent.requests())
+    }
+}
+
 async fn create(
     schedule: Schedule,
     alarms: Option<&[AlarmName]>,
     answers: Vec<Answer>,
 ) -> (Result<DeploymentId, PortError>, Vec<Sent>) {
-    let (deployments, sent) = deployments(answers);
-    let (group, lambda): (CodeDeploy, Lambda) = (group(), live());
-    let (release, from, to): (ReleaseId, Version, Version) =
-        (ID.parse().unwrap(), "4".parse().unwrap(), "5".parse().unwrap());
-    let deploying = Deploying {
-        group: &group,
-        lambda: &lambda,
-        release: &release,
-        from: &from,
-        to: &to,
-        schedule,
-        alarms,
-    };
-    (deployments.create(deploying).await, sent.requests())
+    let alarms = alarms.map(<[AlarmName]>::to_vec);
+    Asked { alarms, ..Asked::of(schedule) }.create(answers).await
+}
+
+fn task_definition() -> Answer {
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:task-definition/news:5";
+    Answer::json(&json!({ "taskDefinition": { "taskDefinitionArn": arn } }))
+}
+
+fn spec(sent: &Sent) -> Value {
+    let content = sent.body["revision"]["appSpecContent"]["content"].as_str().unwrap();
+    serde_json::from_str(content).unwrap()
 }
 
 fn created() -> Answer {
@@ -84,6 +150,86 @@ async fn a_deployment_names_its_release_and_what_serves() {
             "autoRollbackConfiguration": { "enabled": true, "events": events },
         })
     );
+}
+
+#[tokio::test]
+async fn a_deployment_of_a_service_names_its_task_definition_and_the_hook() {
+    for (is_tested, hooks) in
+        [(true, json!([{ "AfterAllowTestTraffic": "CodeDeployHook_perch" }])), (false, Value::Null)]
+    {
+        let schedule = Schedule::Canary { percent: 10, minutes: 5 };
+        let asked = Asked { snapshot: service(), is_tested, ..Asked::of(schedule) };
+        let (made, sent) = asked.create(vec![task_definition(), created()]).await;
+        assert_eq!(made.unwrap(), id());
+        let described = (sent[0].operation.as_str(), &sent[0].body);
+        assert_eq!(described, ("DescribeTaskDefinition", &json!({ "taskDefinition": "news:5" })));
+        let properties = json!({
+            "TaskDefinition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/news:5",
+            "LoadBalancerInfo": { "ContainerName": "server", "ContainerPort": 8080 },
+        });
+        let resource = json!({ "Type": "AWS::ECS::Service", "Properties": properties });
+        let mut expected = json!({ "version": 0.0, "Resources": [{ "TargetService": resource }] });
+        if is_tested {
+            expected["Hooks"] = hooks;
+        }
+        assert_eq!(spec(&sent[1]), expected);
+        let config = "CodeDeployDefault.ECSCanary10Percent5Minutes";
+        assert_eq!(sent[1].body["deploymentConfigName"], config);
+    }
+}
+
+#[tokio::test]
+async fn a_service_has_configurations_of_its_own_platform() {
+    let schedule = Schedule::Linear { percent: 20, minutes: 2 };
+    let asked = Asked { snapshot: service(), ..Asked::of(schedule) };
+    let config = Answer::json(&json!({ "deploymentConfigId": "c-1" }));
+    let (_, sent) = asked.create(vec![config, task_definition(), created()]).await;
+    assert_eq!(sent[0].body["computePlatform"], "ECS");
+    assert_eq!(sent[0].body["deploymentConfigName"], "Perch.ECSLinear20PercentEvery2Minutes");
+}
+
+#[tokio::test]
+async fn smoke_tests_without_a_hook_are_refused_and_an_alias_has_them_before_any_traffic() {
+    let asked = Asked { is_tested: true, ..Asked::of(Schedule::AllAtOnce) };
+    let (deployments, _) = deployments([]);
+    let error = deployments.create(asked.deploying()).await.unwrap_err();
+    assert!(error.to_string().contains("need a hook"), "{error}");
+    let (_, sent) = asked.create(vec![created()]).await;
+    let hooks = json!([{ "BeforeAllowTraffic": "CodeDeployHook_perch" }]);
+    assert_eq!(spec(&sent[0])["Hooks"], hooks);
+}
+
+#[tokio::test]
+async fn nothing_undoes_the_way_back() {
+    let asked = Asked {
+        snapshot: service(),
+        purpose: Purpose::WayBack,
+        alarms: Some(Vec::new()),
+        ..Asked::of(Schedule::AllAtOnce)
+    };
+    let (_, sent) = asked.create(vec![task_definition(), created()]).await;
+    let body = &sent[1].body;
+    assert_eq!(body["description"], format!("perch way back of release {ID}"));
+    assert_eq!(body["autoRollbackConfiguration"], json!({ "enabled": false }));
+    assert_eq!(body["overrideAlarmConfiguration"]["enabled"], false);
+    assert_eq!(body["deploymentConfigName"], "CodeDeployDefault.ECSAllAtOnce");
+}
+
+#[tokio::test]
+async fn the_way_back_and_the_way_up_are_not_taken_for_each_other() {
+    let way_back = format!("perch way back of release {ID}");
+    let back = json!({ "description": way_back, "deploymentId": "d-BACK" });
+    let infos = [info("Succeeded", back), info("Stopped", json!({}))];
+    for (purpose, expected) in [(Purpose::Canary, id().as_str()), (Purpose::WayBack, "d-BACK")] {
+        let listed = Answer::json(&json!({ "deployments": ["d-1", "d-2"] }));
+        let read = Answer::json(&json!({ "deploymentsInfo": infos }));
+        let (deployments, _) = deployments([listed, read]);
+        let asked = Asked { purpose, ..Asked::of(Schedule::AllAtOnce) };
+        let since = at("2026-11-21T12:01:00Z");
+        let found = deployments.find(&asked.deploying(), since).await.unwrap().unwrap();
+        assert_eq!(found.id.as_str(), expected);
+        assert_eq!(found.release.is_some(), purpose == Purpose::Canary);
+    }
 }
 
 #[tokio::test]
@@ -203,7 +349,8 @@ async fn the_deployment_of_a_release_is_found_by_its_description() {
     let read = Answer::json(&json!({ "deploymentsInfo": [other, info("InProgress", json!({}))] }));
     let (deployments, sent) = deployments([listed, read]);
     let since = at("2026-11-21T12:01:00Z");
-    let found = deployments.find(&group(), &ID.parse().unwrap(), since).await.unwrap().unwrap();
+    let asked = Asked::of(Schedule::AllAtOnce);
+    let found = deployments.find(&asked.deploying(), since).await.unwrap().unwrap();
     assert_eq!(found.id, id());
     let sent = sent.requests();
     assert_eq!(sent[0].operation, "ListDeployments");
@@ -216,7 +363,7 @@ async fn the_deployment_of_a_release_is_found_by_its_description() {
 #[tokio::test]
 async fn what_is_under_way_in_a_group_is_asked_for_by_status() {
     let (deployments, sent) = deployments([Answer::json(&json!({ "deployments": [] }))]);
-    assert_eq!(deployments.under_way(&group()).await.unwrap(), None);
+    assert_eq!(deployments.under_way(Mover::CodeDeploy(&group())).await.unwrap(), None);
     let (operation, body) = sent.only();
     let mut expected = named();
     expected["includeOnlyStatuses"] = json!(["Created", "Queued", "InProgress", "Baking", "Ready"]);

@@ -28,7 +28,7 @@ fn minutes(count: i64) -> Window {
 async fn take(rule: &JudgeRule, answer: Answer, window: Window) -> (Vec<Taken>, Value) {
     let (cloudwatch, sent) = cloudwatch([answer]);
     let driver = Driver::Alias(lambda());
-    let ask = Ask { driver: &driver, rule, thresholds_ms: &TAUS };
+    let ask = Ask { driver: &driver, groups: None, rule, thresholds_ms: &TAUS };
     let [canary, baseline] = versions();
     let taken = cloudwatch.buckets(ask, [&canary, &baseline], window).await.unwrap();
     (taken, sent.only().1)
@@ -192,7 +192,7 @@ async fn queries_are_told_as_they_are_asked() {
     let (cloudwatch, _) = cloudwatch([]);
     let (driver, rule, [canary, baseline]) =
         (Driver::Alias(lambda()), JudgeRule::default(), versions());
-    let ask = Ask { driver: &driver, rule: &rule, thresholds_ms: &TAUS };
+    let ask = Ask { driver: &driver, groups: None, rule: &rule, thresholds_ms: &TAUS };
     let queries = cloudwatch.queries(ask, [&canary, &baseline]);
     assert_eq!(queries.len(), 22);
     assert_eq!(
@@ -209,7 +209,7 @@ async fn history(answer: Answer) -> (Result<History, PortError>, Value) {
 async fn history_of(rule: &JudgeRule, answer: Answer) -> (Result<History, PortError>, Value) {
     let (cloudwatch, sent) = cloudwatch([answer]);
     let driver = Driver::Alias(lambda());
-    let ask = Ask { driver: &driver, rule, thresholds_ms: &[] };
+    let ask = Ask { driver: &driver, groups: None, rule, thresholds_ms: &[] };
     let until = at("2026-11-21T13:00:41Z");
     let history = cloudwatch.history(ask, &"4".parse().unwrap(), until, 60).await;
     (history, sent.only().1)

@@ -20,6 +20,8 @@ mod records;
 mod replicas;
 mod requests;
 mod samples;
+mod service_deployments;
+mod services;
 mod slack;
 mod store_follow;
 mod store_head;

@@ -67,7 +67,7 @@ pub fn decide(
             }
             Decision {
                 phase: Phase::Preparing,
-                next: Next::Prepare { after_seconds: 0 },
+                next: Next::prepare(plan),
                 entries: vec![(What::LedgerTaken, text)],
             }
         }
@@ -91,6 +91,9 @@ pub fn decide(
                 Driver::Alias(_) => {
                     format!("version {version} is published from {}", release.artifact)
                 }
+                Driver::Service(_) => {
+                    format!("task definition {version} is registered from {}", release.artifact)
+                }
                 Driver::Servers(_) => format!("model {version} goes to its first replicas"),
             };
             if let Some(judging) = &release.judging {
@@ -101,7 +104,7 @@ pub fn decide(
         (Phase::Preparing, Event::SmokeTested { results }) if release.canary.is_some() => {
             gate::before_the_shift(release, results)
         }
-        (Phase::Shifting { .. }, Event::SmokeTested { results }) => {
+        (Phase::Shifting { .. } | Phase::Promoting { .. }, Event::SmokeTested { results }) => {
             gate::once_begun(release, results, now)
         }
         (Phase::Shifting { step, weight, .. }, Event::WeightShifted) => Decision {

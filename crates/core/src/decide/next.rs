@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bake;
 use crate::phase::Phase;
-use crate::release::{Plan, Release};
+use crate::release::{Driver, Plan, Release};
 
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,14 @@ impl Next {
         "Restore", "Close", "End",
     ];
 
+    /// What makes the canary: where ECS runs it, the function that has its deployment begin.
+    pub(super) fn prepare(plan: &Plan) -> Self {
+        match plan.driver {
+            Driver::Service(_) => Next::Follow { after_seconds: 0 },
+            Driver::Alias(_) | Driver::Servers(_) => Next::Prepare { after_seconds: 0 },
+        }
+    }
+
     /// What moves the release to the weight that its phase asks for.
     pub(super) fn shift(plan: &Plan) -> Self {
         if plan.driver.moves_itself() {
@@ -117,7 +125,7 @@ impl Next {
 pub fn resume(release: &Release, now: Timestamp) -> Next {
     match &release.phase {
         Phase::Preparing if release.awaits_smoke_tests() => Next::Smoke,
-        Phase::Pending | Phase::Preparing => Next::Prepare { after_seconds: 0 },
+        Phase::Pending | Phase::Preparing => Next::prepare(&release.plan),
         Phase::Shifting { .. } => Next::shift(&release.plan),
         Phase::Baking { step, since, .. } => {
             Next::Judge { after_seconds: bake::next_look(release, *step, *since, now) }

@@ -13,6 +13,9 @@ pub(super) fn snapshot_text(ledger: &Ledger) -> String {
         Snapshot::Alias(alias) => {
             format!("version {} has all traffic of {}", ledger.baseline, alias.lambda.alias)
         }
+        Snapshot::Service(of) => {
+            format!("{}:{} has all traffic of {}", of.family, ledger.baseline, of.service)
+        }
         Snapshot::Servers(servers) => {
             let cache = servers.generation.as_ref();
             let cache =
@@ -92,6 +95,7 @@ pub(super) fn taken_over(release: &Release, found: &str) -> String {
                 lambda.alias, lambda.function
             )
         }
+        Driver::Service(service) => format!("someone else deployed to {service}: it has {found}"),
         Driver::Servers(servers) => {
             format!("someone else changed model {} on its servers: {found}", servers.model)
         }

@@ -27,24 +27,64 @@ pub struct Deployment {
     /// Whether it was told to stop.
     #[serde(default)]
     pub is_stopped: bool,
+    /// The deployment that brings the baseline back after this one has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_back: Option<WayBack>,
     /// When no step of the release can ask for it any more, once the release goes back.
     #[serde(default, with = "stamp::optional", skip_serializing_if = "Option::is_none")]
     pub settles_at: Option<Timestamp>,
 }
 
+/// The deployment that brings the baseline back, noted as [`Deployment`] is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WayBack {
+    /// When the intent was written down.
+    #[serde(with = "stamp")]
+    pub asked_at: Timestamp,
+    /// Its id, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<DeploymentId>,
+}
+
 impl Deployment {
     /// The intent to make one.
     pub fn asked_at(at: Timestamp) -> Self {
-        Self { asked_at: at, id: None, token: None, is_stopped: false, settles_at: None }
+        Self {
+            asked_at: at,
+            id: None,
+            token: None,
+            is_stopped: false,
+            way_back: None,
+            settles_at: None,
+        }
     }
 
     /// The description under which a release's deployment is found.
-    pub fn description(release: &ReleaseId) -> String {
-        format!("perch release {release}")
+    pub fn description(release: &ReleaseId, purpose: Purpose) -> String {
+        format!("{}{release}", purpose.prefix())
     }
 
-    /// The release that a description names, if Perch wrote it.
-    pub fn release_of(description: &str) -> Option<ReleaseId> {
-        description.strip_prefix("perch release ")?.parse().ok()
+    /// The release that a description names, if Perch wrote it for a deployment of this purpose.
+    pub fn release_of(description: &str, purpose: Purpose) -> Option<ReleaseId> {
+        description.strip_prefix(purpose.prefix())?.parse().ok()
+    }
+}
+
+/// What a release has a deployment for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To bring the canary up.
+    Canary,
+    /// To bring the baseline back after the canary's deployment has ended.
+    WayBack,
+}
+
+impl Purpose {
+    fn prefix(self) -> &'static str {
+        match self {
+            Purpose::Canary => "perch release ",
+            Purpose::WayBack => "perch way back of release ",
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The schedules that CodeDeploy can carry out.
+//! The schedules that CodeDeploy and ECS can carry out.
 
 use std::time::Duration;
 
@@ -35,13 +35,12 @@ pub enum Schedule {
 pub enum Unfit {
     /// Neither two shifts nor equal ones.
     #[error(
-        "CodeDeploy shifts twice (one step, then all) or in equal parts and times; these steps are \
-         neither: write one step, equal steps such as 10%, 20%, ... 90%, or take `codeDeploy` out and \
-         Perch moves the weights itself"
+        "CodeDeploy and ECS shift twice (one step, then all) or in equal parts and times; these steps \
+         are neither: write one step, or equal steps such as 10%, 20%, ... 90%"
     )]
     Uneven,
     /// A bake that is not a whole number of minutes.
-    #[error("CodeDeploy counts whole minutes, and the bake at {weight} is {seconds} s")]
+    #[error("CodeDeploy and ECS count whole minutes, and the bake at {weight} is {seconds} s")]
     NotMinutes {
         /// The weight of the step.
         weight: Weight,
@@ -112,24 +111,49 @@ impl Schedule {
 
     /// The name of its deployment configuration for Lambda: AWS's own where there is one.
     pub fn lambda_config(self) -> String {
-        match self {
-            Schedule::AllAtOnce => "CodeDeployDefault.LambdaAllAtOnce".to_owned(),
+        let own = match self {
+            Schedule::AllAtOnce => Some("AllAtOnce".to_owned()),
             Schedule::Canary { percent: 10, minutes: minutes @ (5 | 10 | 15 | 30) } => {
-                format!("CodeDeployDefault.LambdaCanary10Percent{minutes}Minutes")
+                Some(format!("Canary10Percent{minutes}Minutes"))
             }
             Schedule::Linear { percent: 10, minutes: 1 } => {
-                "CodeDeployDefault.LambdaLinear10PercentEvery1Minute".to_owned()
+                Some("Linear10PercentEvery1Minute".to_owned())
             }
             Schedule::Linear { percent: 10, minutes: minutes @ (2 | 3 | 10) } => {
-                format!("CodeDeployDefault.LambdaLinear10PercentEvery{minutes}Minutes")
+                Some(format!("Linear10PercentEvery{minutes}Minutes"))
             }
-            Schedule::Canary { percent, minutes } => {
-                format!("Perch.LambdaCanary{percent}Percent{minutes}Minutes")
+            Schedule::Canary { .. } | Schedule::Linear { .. } => None,
+        };
+        self.config("Lambda", own)
+    }
+
+    /// The name of its deployment configuration for ECS: AWS's own where there is one.
+    pub fn ecs_config(self) -> String {
+        let own = match self {
+            Schedule::AllAtOnce => Some("AllAtOnce".to_owned()),
+            Schedule::Canary { percent: 10, minutes: minutes @ (5 | 15) } => {
+                Some(format!("Canary10Percent{minutes}Minutes"))
             }
-            Schedule::Linear { percent, minutes } => {
-                format!("Perch.LambdaLinear{percent}PercentEvery{minutes}Minutes")
+            Schedule::Linear { percent: 10, minutes: minutes @ (1 | 3) } => {
+                Some(format!("Linear10PercentEvery{minutes}Minutes"))
             }
-        }
+            Schedule::Canary { .. } | Schedule::Linear { .. } => None,
+        };
+        self.config("ECS", own)
+    }
+
+    fn config(self, platform: &str, own: Option<String>) -> String {
+        let named = match (own, self) {
+            (Some(own), _) => return format!("CodeDeployDefault.{platform}{own}"),
+            (None, Schedule::AllAtOnce) => "AllAtOnce".to_owned(),
+            (None, Schedule::Canary { percent, minutes }) => {
+                format!("Canary{percent}Percent{minutes}Minutes")
+            }
+            (None, Schedule::Linear { percent, minutes }) => {
+                format!("Linear{percent}PercentEvery{minutes}Minutes")
+            }
+        };
+        format!("Perch.{platform}{named}")
     }
 
     /// Whether the configuration of this name is one of AWS's own, which always exist.

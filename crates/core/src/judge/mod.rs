@@ -6,6 +6,7 @@
 
 pub mod brackets;
 mod evidence;
+mod health;
 mod reason;
 mod replay;
 pub mod sequential;
@@ -15,6 +16,7 @@ mod verdict;
 mod wording;
 
 pub use evidence::{Judging, Observed, Place, judge_evidence};
+pub use health::Health;
 pub use reason::Reason;
 pub use replay::{Replayed, Side, replay};
 pub use synthetic::{MOST_PER_LOOK, SentBatch, SentRequests};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Judging;
+use super::health::Health;
 use super::sequential::{Missing, Signal, SignalLook};
 use crate::names::AlarmName;
 use crate::percent::Percent;
@@ -21,6 +22,13 @@ pub enum Reason {
     GuardMissing {
         /// The guard.
         alarm: AlarmName,
+    },
+    /// Too few of the canary's targets are healthy, as the load balancer sees them.
+    TargetsUnhealthy {
+        /// What was found.
+        health: Health,
+        /// The share that is needed.
+        least: Percent,
     },
     /// No latency was read after the warm-up, on one of the arms.
     NoLatency,

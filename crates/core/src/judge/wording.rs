@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::health::Health;
 use super::reason::Reason;
 use super::sequential::Missing;
 
@@ -10,6 +11,9 @@ impl fmt::Display for Reason {
         match self {
             Reason::GuardInAlarm { alarm } => write!(f, "guard {alarm} is in ALARM"),
             Reason::GuardMissing { alarm } => write!(f, "guard {alarm} does not exist any more"),
+            Reason::TargetsUnhealthy { health: Health { healthy, of }, least } => {
+                write!(f, "{healthy} of {of} targets of the canary are healthy ({least} needed)")
+            }
             Reason::NoLatency => f.write_str("no latency after the warm-up yet"),
             Reason::ErrorsAbove { errors, requests, max } => {
                 write!(

@@ -4,85 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Driver;
 use crate::artifact::Lane;
 use crate::names::AlarmName;
 use crate::span::Span;
-use crate::target::{
-    AlarmAtStart, Cache, CodeDeploy, JudgeRule, Lambda, ModelServers, SmokeTests, Step, Target,
-};
+use crate::target::{AlarmAtStart, Cache, JudgeRule, SmokeTests, Step, Target};
 use crate::weight::Weight;
 
 /// Buckets that the bakes of a plan may have. They are in the release's item, and an item of `DynamoDB`
 /// has at most 400 KB (Developer Guide, "Quotas"); a bucket takes about 0.5 KB.
 const MOST_BUCKETS: u64 = 360;
-
-/// What a release moves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase")]
-pub enum Driver {
-    /// The weights of a Lambda alias.
-    Alias(Lambda),
-    /// The model on a group of servers.
-    Servers(ModelServers),
-}
-
-impl Driver {
-    /// What moves artifacts of this lane in a target: a model goes to the model servers where there are
-    /// any, and all else to the function.
-    pub fn of(target: &Target, lane: Lane) -> Option<Self> {
-        let service = &target.service;
-        let lambda = || service.lambda.clone().map(Driver::Alias);
-        match lane {
-            Lane::Code => lambda(),
-            Lane::Model => service.model_servers.clone().map(Driver::Servers).or_else(lambda),
-        }
-    }
-
-    /// The name of the function or the model, under which a service publishes metrics unless it says
-    /// otherwise.
-    pub fn name(&self) -> &str {
-        match self {
-            Driver::Alias(lambda) => lambda.function.as_str(),
-            Driver::Servers(servers) => servers.model.as_str(),
-        }
-    }
-
-    /// The function and its alias, where that is what moves.
-    pub fn alias(&self) -> Option<&Lambda> {
-        match self {
-            Driver::Alias(lambda) => Some(lambda),
-            Driver::Servers(_) => None,
-        }
-    }
-
-    /// The deployment group that moves it by a schedule of its own.
-    pub fn code_deploy(&self) -> Option<&CodeDeploy> {
-        self.alias()?.code_deploy.as_deref()
-    }
-
-    /// Whether it moves by a schedule of its own once it was started: then nothing can hold it at a
-    /// weight or make it faster, and it is stopped or followed.
-    pub fn moves_itself(&self) -> bool {
-        self.code_deploy().is_some()
-    }
-
-    /// The model servers, where they are what moves.
-    pub fn servers(&self) -> Option<&ModelServers> {
-        match self {
-            Driver::Alias(_) => None,
-            Driver::Servers(servers) => Some(servers),
-        }
-    }
-}
-
-impl std::fmt::Display for Driver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Driver::Alias(lambda) => write!(f, "alias {}", lambda.alias),
-            Driver::Servers(servers) => write!(f, "model {}", servers.model),
-        }
-    }
-}
 
 /// What a release follows, as the target file said when it started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,7 +46,7 @@ impl Plan {
     pub fn of(target: &Target, lane: Lane) -> Option<Self> {
         let driver = Driver::of(target, lane)?;
         let smoke = match driver {
-            Driver::Alias(_) => target.smoke.clone(),
+            Driver::Alias(_) | Driver::Service(_) => target.smoke.clone(),
             // The golden requests of its manifest are asked on each replica.
             Driver::Servers(_) => None,
         };
@@ -150,11 +81,7 @@ impl Plan {
     /// Whether the smoke tests come between the canary's publication and its first shift. A driver that
     /// moves the weights itself has a moment of its own for them.
     pub fn smokes_before_the_shift(&self) -> bool {
-        self.smoke.is_some()
-            && match self.driver {
-                Driver::Alias(_) => true,
-                Driver::Servers(_) => false,
-            }
+        self.smoke.is_some() && self.driver.capabilities().canary_has_an_address
     }
 
     /// The steps that so many replicas can carry: each weight becomes the share of the replicas that is

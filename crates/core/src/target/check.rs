@@ -6,6 +6,7 @@ use super::Target;
 use super::deployment_check::deployment_problems;
 use super::models_check::model_problems;
 use super::release_check::release_problems;
+use super::service_check::service_problems;
 use super::smoke_check::smoke_problems;
 
 /// The finest resolution of the metrics that a target is judged by.
@@ -34,6 +35,11 @@ impl Target {
     /// Every rule over more than one field that the target breaks.
     pub fn problems(&self, resolution: MetricResolution) -> Vec<Problem> {
         let mut found = self.source_problems();
+        found.extend(
+            service_problems(self)
+                .into_iter()
+                .map(|(field, message)| Problem { field: field.into(), message }),
+        );
         found.extend(release_problems(self, resolution));
         found.extend(model_problems(self));
         let more = deployment_problems(self, resolution).into_iter().chain(smoke_problems(self));

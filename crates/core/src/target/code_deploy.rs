@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::{ApplicationName, DeploymentGroupName};
 
-/// A deployment group of AWS CodeDeploy. Its compute platform is Lambda, and Perch is the only one that
-/// deploys with it.
+/// A deployment group of AWS CodeDeploy, of the compute platform Lambda or ECS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{MetricResolution, Target};
 use crate::artifact::Lane;
 use crate::deployment::Schedule;
-use crate::release::Plan;
+use crate::release::{Mover, Plan};
 use crate::span::Span;
 
 /// The fields and what is wrong with them.
@@ -48,7 +48,7 @@ fn plan_problems(
 ) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     if let Err(error) = Schedule::of(&plan.steps, minute) {
-        found.push((rollout, error.to_string()));
+        found.push((rollout, format!("{error}{}", or_perch(plan))));
     }
     if let Some(last) = plan.steps.last()
         && last.bake.duration() < plan.head_start() + plan.judge.interval.duration()
@@ -57,11 +57,12 @@ fn plan_problems(
         found.push((
             rollout,
             format!(
-                "CodeDeploy does not wait for the judge, which has to be done {} s before all traffic \
-                 moves: bake the last step for {} or longer, or take `codeDeploy` out and Perch moves \
-                 the weights itself",
+                "{} does not wait for the judge, which has to be done {} s before all traffic moves: \
+                 bake the last step for {} or longer{}",
+                who(plan),
                 plan.head_start().as_secs(),
-                Span::seconds(needed)
+                Span::seconds(needed),
+                or_perch(plan)
             ),
         ));
     }
@@ -69,10 +70,28 @@ fn plan_problems(
     if rule.raise_weight.is_some() || rule.extend.is_some() {
         found.push((
             low_traffic,
-            "CodeDeploy moves by a schedule of its own, which low traffic can't change: remove \
-             `raiseWeight` and `extend`, or take `codeDeploy` out"
-                .to_owned(),
+            format!(
+                "{} moves by a schedule of its own, which low traffic can't change: remove \
+                 `raiseWeight` and `extend`{}",
+                who(plan),
+                or_perch(plan)
+            ),
         ));
     }
     found
+}
+
+fn who(plan: &Plan) -> &'static str {
+    match plan.driver.mover() {
+        Some(Mover::Ecs(_)) => "ECS",
+        Some(Mover::CodeDeploy(_)) | None => "CodeDeploy",
+    }
+}
+
+/// A function has a driver that can do it.
+fn or_perch(plan: &Plan) -> &'static str {
+    match plan.driver.alias() {
+        Some(_) => ", or take `codeDeploy` out and Perch moves the weights itself",
+        None => "",
+    }
 }

@@ -47,6 +47,10 @@ pub struct JudgeRule {
     /// `rule: thresholds`, and of the watch under both rules.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub min_requests: u64,
+    /// The share of the canary's targets that has to be healthy, of an ECS service behind a load balancer.
+    /// A look that finds less rolls back. Under both rules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy_targets: Option<Percent>,
     /// How often the judge looks: a whole number of minutes, or 5s, 10s, 20s or 30s where the
     /// metrics have a resolution of one second.
     pub interval: Span,
@@ -75,6 +79,7 @@ impl Default for JudgeRule {
             error_rate: ErrorRule::default(),
             latency: LatencyRule::default(),
             min_requests: 100,
+            healthy_targets: None,
             interval: Span::seconds(60),
             no_data: NoData::Hold,
         }

@@ -4,6 +4,7 @@
 mod check;
 mod code_deploy;
 mod deployment_check;
+mod ecs_service;
 mod evidence_check;
 mod evidence_rule;
 mod judge_rule;
@@ -15,6 +16,7 @@ mod preset;
 mod release_check;
 mod rollout;
 mod service;
+mod service_check;
 mod size;
 mod smoke;
 mod smoke_check;
@@ -22,6 +24,7 @@ mod tensorflow;
 
 pub use check::{MetricResolution, Problem};
 pub use code_deploy::{CodeDeploy, WhenBusy};
+pub use ecs_service::EcsService;
 pub use evidence_rule::{
     CustomSignal, LowTraffic, Overrides, OwnMetrics, PercentileMetrics, Strictness, Synthetic,
 };

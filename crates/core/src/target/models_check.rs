@@ -16,14 +16,15 @@ fn field_problems(target: &Target) -> Vec<(&'static str, String)> {
     let (service, sources) = (&target.service, &target.sources);
     let mut found = Vec::new();
     let mut problem = |field, message: &str| found.push((field, message.to_owned()));
-    if service.lambda.is_none() && service.model_servers.is_none() {
-        problem("service", "service is empty: give `lambda` or `modelServers`");
-    }
     if service.model_servers.is_some()
         && service.lambda.is_none()
+        && service.ecs.is_none()
         && (sources.image.is_some() || sources.package.is_some())
     {
-        problem("sources", "images and packages need `service.lambda`: model servers take models");
+        problem(
+            "sources",
+            "images and packages need `service.lambda` or `service.ecs`: model servers take models",
+        );
     }
     if sources.model.is_none() {
         for (field, given) in [

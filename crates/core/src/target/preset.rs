@@ -1,7 +1,7 @@
 //! The named rollouts, with CodeDeploy's names and timing.
 //!
 //! AWS CodeDeploy User Guide, "Working with deployment configurations", predefined deployment
-//! configurations for an AWS Lambda compute platform.
+//! configurations for an AWS Lambda and for an Amazon ECS compute platform.
 
 use serde::{Deserialize, Serialize};
 
@@ -40,20 +40,54 @@ pub enum Preset {
     /// 10 % more every 10 minutes.
     #[serde(alias = "CodeDeployDefault.LambdaLinear10PercentEvery10Minutes")]
     LambdaLinear10PercentEvery10Minutes,
+    /// All traffic at once, then the watch.
+    #[serde(rename = "ECSAllAtOnce", alias = "CodeDeployDefault.ECSAllAtOnce")]
+    EcsAllAtOnce,
+    /// 10 % for 5 minutes, then the rest.
+    #[serde(
+        rename = "ECSCanary10Percent5Minutes",
+        alias = "CodeDeployDefault.ECSCanary10Percent5Minutes"
+    )]
+    EcsCanary10Percent5Minutes,
+    /// 10 % for 15 minutes, then the rest.
+    #[serde(
+        rename = "ECSCanary10Percent15Minutes",
+        alias = "CodeDeployDefault.ECSCanary10Percent15Minutes"
+    )]
+    EcsCanary10Percent15Minutes,
+    /// 10 % more every minute.
+    #[serde(
+        rename = "ECSLinear10PercentEvery1Minutes",
+        alias = "CodeDeployDefault.ECSLinear10PercentEvery1Minutes"
+    )]
+    EcsLinear10PercentEvery1Minutes,
+    /// 10 % more every 3 minutes.
+    #[serde(
+        rename = "ECSLinear10PercentEvery3Minutes",
+        alias = "CodeDeployDefault.ECSLinear10PercentEvery3Minutes"
+    )]
+    EcsLinear10PercentEvery3Minutes,
 }
 
 impl Preset {
     /// The steps before full traffic; the step to 100 % is the promotion.
     pub fn steps(self) -> Vec<Step> {
         match self {
-            Preset::LambdaAllAtOnce => Vec::new(),
-            Preset::LambdaCanary10Percent5Minutes => every(1, 5),
+            Preset::LambdaAllAtOnce | Preset::EcsAllAtOnce => Vec::new(),
+            Preset::LambdaCanary10Percent5Minutes | Preset::EcsCanary10Percent5Minutes => {
+                every(1, 5)
+            }
             Preset::LambdaCanary10Percent10Minutes => every(1, 10),
-            Preset::LambdaCanary10Percent15Minutes => every(1, 15),
+            Preset::LambdaCanary10Percent15Minutes | Preset::EcsCanary10Percent15Minutes => {
+                every(1, 15)
+            }
             Preset::LambdaCanary10Percent30Minutes => every(1, 30),
-            Preset::LambdaLinear10PercentEvery1Minute => every(9, 1),
+            Preset::LambdaLinear10PercentEvery1Minute | Preset::EcsLinear10PercentEvery1Minutes => {
+                every(9, 1)
+            }
             Preset::LambdaLinear10PercentEvery2Minutes => every(9, 2),
-            Preset::LambdaLinear10PercentEvery3Minutes => every(9, 3),
+            Preset::LambdaLinear10PercentEvery3Minutes
+            | Preset::EcsLinear10PercentEvery3Minutes => every(9, 3),
             Preset::LambdaLinear10PercentEvery10Minutes => every(9, 10),
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn release_problems(target: &Target, resolution: MetricResolution) ->
     let models = Said::of_models(target);
     let mut found = code.number_problems(resolution);
     // Without a function what stands at the top is followed by models only, as far as they do.
-    if target.service.lambda.is_some() || models.is_none() {
+    if code.plan.is_some() || models.is_none() {
         found.extend(code.problems(target));
     }
     if let Some(models) = models {

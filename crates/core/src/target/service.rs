@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
-use super::{CodeDeploy, ModelServers, ModelSource};
+use super::{CodeDeploy, EcsService, ModelServers, ModelSource};
 use crate::names::{AliasName, BucketName, FunctionName, RepositoryName};
 
 /// What serves the traffic of a target. At least one of them.
@@ -14,7 +14,11 @@ pub struct Service {
     /// A Lambda function behind an alias; Perch shifts the alias's weights, or has CodeDeploy do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lambda: Option<Lambda>,
-    /// Servers that hold a model in memory. A model goes to them, and an image to the function.
+    /// An ECS service behind a load balancer; CodeDeploy or ECS itself shifts its traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ecs: Option<EcsService>,
+    /// Servers that hold a model in memory. A model goes to them, and an image to the function or the
+    /// ECS service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_servers: Option<ModelServers>,
 }

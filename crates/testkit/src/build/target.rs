@@ -2,9 +2,9 @@
 
 use perch_core::span::Span;
 use perch_core::target::{
-    AlarmAtStart, ApiVersion, CodeDeploy, ImageSource, JudgeRule, Kind, Lambda, LowTraffic,
-    ModelRelease, NoData, Notify, PackageSource, Rollout, Rule, Service, Slack, Sources, Step,
-    Target, WhenBusy, WhileReleasing,
+    AlarmAtStart, ApiVersion, CodeDeploy, EcsService, ImageSource, JudgeRule, Kind, Lambda,
+    LowTraffic, ModelRelease, NoData, Notify, PackageSource, Rollout, Rule, Service, Slack,
+    Sources, Step, Target, WhenBusy, WhileReleasing,
 };
 use perch_core::weight::Weight;
 
@@ -26,6 +26,7 @@ pub fn target() -> TargetBuilder {
                 alias: "live".parse().unwrap(),
                 code_deploy: None,
             }),
+            ecs: None,
             model_servers: None,
         },
         sources: Sources { image: Some(source), package: None, model: None },
@@ -62,6 +63,32 @@ impl TargetBuilder {
             when_busy,
         };
         self.0.service.lambda.as_mut().unwrap().code_deploy = Some(Box::new(group));
+        self
+    }
+
+    /// The ECS service `news` instead of a function; CodeDeploy moves it where a rule for its group is
+    /// given, else ECS.
+    pub fn on_ecs(mut self, when_busy: Option<WhenBusy>) -> Self {
+        let group = |when_busy| {
+            Box::new(CodeDeploy {
+                application: "app".parse().unwrap(),
+                deployment_group: "live".parse().unwrap(),
+                when_busy,
+            })
+        };
+        let service = EcsService {
+            cluster: "main".parse().unwrap(),
+            service: "news".parse().unwrap(),
+            container: None,
+            code_deploy: when_busy.map(group),
+        };
+        self.0.service = Service { lambda: None, ecs: Some(service), model_servers: None };
+        self
+    }
+
+    /// With this share of healthy targets.
+    pub fn needing_healthy_targets(mut self, share: &str) -> Self {
+        self.0.judge.healthy_targets = Some(share.parse().unwrap());
         self
     }
 
@@ -153,7 +180,7 @@ impl TargetBuilder {
         let model = serde_json::from_value(source).unwrap();
         self.0.sources = Sources { image: None, package: None, model: Some(model) };
         let model_servers = serde_json::from_value(servers).unwrap();
-        self.0.service = Service { lambda: None, model_servers };
+        self.0.service = Service { lambda: None, ecs: None, model_servers };
         self
     }
 

@@ -201,9 +201,10 @@ impl Execution {
         if self.machine == Machine::ModelReload || restores {
             return self.invoke_reload(world, now).await;
         }
-        let World { store, lambda, uploads, metrics, alarms, deployments, executions, web, .. } =
-            world;
+        let World { store, lambda, services, uploads, metrics, alarms, .. } = world;
+        let World { deployments, executions, web, .. } = world;
         let checks = (lambda, uploads, alarms, metrics);
+        let traffic = (lambda, services);
         Ok(match &self.state {
             State::Prepare(input) => {
                 Answer::Step(prepare_canary::run(store, lambda, checks, input, now).await?)
@@ -214,19 +215,19 @@ impl Execution {
             State::Shift(input) => {
                 Answer::Step(shift_weight::run(store, lambda, input, now).await?)
             }
-            State::Judge(input) => {
-                Answer::Step(judge_canary::run(store, lambda, (metrics, alarms), input, now).await?)
-            }
+            State::Judge(input) => Answer::Step(
+                judge_canary::run(store, traffic, (metrics, alarms), input, now).await?,
+            ),
             State::Promote(input) => {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)
             }
             State::Follow(input) => {
-                let times = (MINUTE, now);
+                let (times, looks) = ((MINUTE, now), (lambda, alarms, metrics));
                 let input = input.clone().into();
-                Answer::Step(follow::run(store, lambda, deployments, &input, times).await?)
+                Answer::Step(follow::run(store, traffic, deployments, looks, &input, times).await?)
             }
             State::StopDeployment(input) => {
-                Answer::Step(unwind::run(store, lambda, deployments, input, now).await?)
+                Answer::Step(unwind::run(store, traffic, deployments, input, now).await?)
             }
             State::StartRollback(input) => {
                 let name = &input.release_id;

@@ -9,12 +9,18 @@ mod reload;
 mod route;
 
 use jiff::{SignedDuration, Timestamp};
+use perch_app::deployment::hook::{self, Hook};
 use perch_core::names::ReleaseId;
 
 pub(crate) use execution::Answer;
 pub use execution::{Execution, State};
 
+use crate::deployments::Made;
 use crate::world::World;
+
+/// An asynchronous call is tried twice more (Lambda Developer Guide, "How Lambda handles errors and
+/// retries with asynchronous invocation").
+const HOOK_ATTEMPTS: usize = 3;
 
 /// More states than any run of a test needs: a run that goes on beyond is a defect.
 const STATES: usize = 20_000;
@@ -64,7 +70,8 @@ impl Machines {
             return false;
         };
         self.now = self.now.max(due);
-        world.deployments.pass(&world.lambda, self.now);
+        world.deployments.pass((&world.lambda, &world.services), self.now);
+        self.answer_hooks(world).await;
         let mut execution = self.executions[place].clone();
         let stopped = execution.run_state(world, self.now, self.twice).await;
         self.executions[place] = execution;
@@ -110,6 +117,27 @@ impl Machines {
         for execution in &mut self.executions {
             if execution.name == *name && !execution.state.is_end() {
                 execution.state = State::Stopped;
+            }
+        }
+    }
+
+    /// Hooks of deployments are asked as soon as there is something to test; CodeDeploy asks once, and
+    /// Lambda tries a call that failed again.
+    async fn answer_hooks(&self, world: &World) {
+        let asked = world.deployments.read(|service| {
+            let hook = |made: &Made| Hook {
+                deployment: made.id.clone(),
+                execution: format!("hook-of-{}", made.id),
+            };
+            service.asked().map(hook).collect::<Vec<Hook>>()
+        });
+        for asked in asked {
+            let World { store, deployments, lambda, web, .. } = world;
+            for _ in 0..HOOK_ATTEMPTS {
+                let clock = || self.now;
+                if hook::run(store, deployments, (lambda, web), &asked, clock).await.is_ok() {
+                    break;
+                }
             }
         }
     }

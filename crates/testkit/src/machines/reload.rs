@@ -19,7 +19,8 @@ impl Execution {
         world: &World,
         now: Timestamp,
     ) -> Result<Answer, StepError> {
-        let World { store, lambda, metrics, alarms, executions, fleet, uploads, .. } = world;
+        let World { store, lambda, services, metrics, alarms, executions, fleet, uploads, .. } =
+            world;
         let reach = Reach::new(fleet, fleet, uploads);
         Ok(match &self.state {
             State::Prepare(step) => {
@@ -34,7 +35,10 @@ impl Execution {
                 let input =
                     JudgeInput { step: step.clone(), fleet: Some(read(world, step).await?) };
                 let watching = (metrics, alarms);
-                Answer::Step(judge_canary::run_with(store, lambda, watching, &input, now).await?)
+                Answer::Step(
+                    judge_canary::run_with(store, (lambda, services), watching, &input, now)
+                        .await?,
+                )
             }
             State::StartRollback(input) => {
                 let name = &input.release_id;

@@ -225,7 +225,8 @@ async fn ask(
         Wish::BackTo(version) => {
             let version = version.to_string().parse().expect("a number is a version");
             let to = (target, &version);
-            order::go_back_to(store, lambda, executions, to, (by, why), now).await?
+            order::go_back_to(store, (lambda, &world.services), executions, to, (by, why), now)
+                .await?
         }
         Wish::Stop | Wish::StopAll => {
             let target = (wish == Wish::Stop).then_some(target);

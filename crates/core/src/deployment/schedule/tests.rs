@@ -33,6 +33,23 @@ fn presets_are_the_configurations_of_the_same_name() {
 }
 
 #[test]
+fn presets_of_ecs_are_its_configurations() {
+    for preset in [
+        Preset::EcsAllAtOnce,
+        Preset::EcsCanary10Percent5Minutes,
+        Preset::EcsCanary10Percent15Minutes,
+        Preset::EcsLinear10PercentEvery1Minutes,
+        Preset::EcsLinear10PercentEvery3Minutes,
+    ] {
+        let name = serde_json::to_value(preset).unwrap();
+        let config = Schedule::of(&preset.steps(), MINUTE).unwrap().ecs_config();
+        assert_eq!(config, format!("CodeDeployDefault.{}", name.as_str().unwrap()));
+    }
+    let other = Schedule::of(&steps(&[(10, 600)]), MINUTE).unwrap();
+    assert_eq!(other.ecs_config(), "Perch.ECSCanary10Percent10Minutes");
+}
+
+#[test]
 fn other_schedules_have_configurations_of_their_own() {
     for (of, config) in [
         (vec![(20, 420)], "Perch.LambdaCanary20Percent7Minutes"),

@@ -1,0 +1,101 @@
+//! A hook of a deployment: the canary has its smoke tests before it has any traffic, and the deployment
+//! goes on or fails by what became of them.
+//!
+//! A hook is asked once and answers once (CodeDeploy User Guide, "`AppSpec` 'hooks' section"): what
+//! someone else wrote in between is read again here, and no answer is left to a time-out of an hour.
+
+use jiff::Timestamp;
+use perch_core::names::{DeploymentId, ReleaseId};
+use perch_core::phase::Phase;
+use perch_core::release::Release;
+use perch_core::smoke::all_passed;
+
+use crate::ports::{
+    AnswerHook, CommitRelease, InvokeVersion, LoadHead, LoadRelease, PortError, ReadDeployments,
+    RequestUrl,
+};
+use crate::smoke;
+use crate::step::{StepError, StepInput};
+
+/// How often the tests are done anew because someone else changed the release meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// A hook that waits for its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hook {
+    /// Its deployment.
+    pub deployment: DeploymentId,
+    /// The execution that the answer is for.
+    pub execution: String,
+}
+
+/// What a hook was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The deployment goes on.
+    Succeeded,
+    /// It fails, and puts the baseline back.
+    Failed,
+}
+
+/// Does the smoke tests of the release that the deployment is for, and answers the hook. A deployment
+/// that is not Perch's goes on.
+///
+/// # Errors
+/// [`StepError`] when a port failed: the hook has no answer yet, and a repeated call goes on.
+pub async fn run(
+    store: &(impl LoadRelease + LoadHead + CommitRelease),
+    deployments: &(impl ReadDeployments + AnswerHook),
+    asks: (&impl InvokeVersion, &impl RequestUrl),
+    hook: &Hook,
+    clock: impl Fn() -> Timestamp,
+) -> Result<Answer, StepError> {
+    let release = deployments.deployment(&hook.deployment).await?.release;
+    let answer = match &release {
+        None => Answer::Succeeded,
+        Some(release) => tested(store, asks, release, clock).await?,
+    };
+    deployments.answer(hook, answer).await?;
+    Ok(answer)
+}
+
+async fn tested(
+    store: &(impl LoadRelease + LoadHead + CommitRelease),
+    asks: (&impl InvokeVersion, &impl RequestUrl),
+    id: &ReleaseId,
+    clock: impl Fn() -> Timestamp,
+) -> Result<Answer, StepError> {
+    let mut attempts = 0;
+    loop {
+        let release = store.release(id).await?;
+        let Some(release) = release else { return Ok(Answer::Succeeded) };
+        if let Some(answer) = known(&release) {
+            return Ok(answer);
+        }
+        let step = StepInput { release_id: id.clone(), fence: release.fence };
+        attempts += 1;
+        match smoke::run(store, asks, &step, &clock).await {
+            Ok(_) => {}
+            Err(StepError::Port(PortError::Conflict { .. })) if attempts < ATTEMPTS => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// What follows from the release as it stands, unless it has tests to do.
+fn known(release: &Release) -> Option<Answer> {
+    match &release.phase {
+        Phase::Shifting { .. } | Phase::Promoting { .. } => {
+            let passed = release.plan.smoke.is_none() || all_passed(&release.smoke);
+            passed.then_some(Answer::Succeeded)
+        }
+        Phase::Baking { .. } | Phase::Watching { .. } | Phase::Promoted => Some(Answer::Succeeded),
+        Phase::Pending
+        | Phase::Preparing
+        | Phase::RollingBack { .. }
+        | Phase::RolledBack { .. }
+        | Phase::Rejected { .. }
+        | Phase::Superseded { .. }
+        | Phase::Stuck { .. } => Some(Answer::Failed),
+    }
+}
