@@ -40,7 +40,7 @@ class Sample:
 
     `install` puts on the stack what the team has before Perch, and answers how callers ask it. It may call
     `stage.install_perch()` where its template names functions of Perch. `push` pushes one build of a variant; the answers
-    of an image name its build in a header.
+    of an image name its build in a header. `check` says what else is wrong after an act.
     """
 
     name: str  # of the target, and of the pages
@@ -50,6 +50,7 @@ class Sample:
     calls: str  # what callers do, as a sentence
     texts: tuple[str, ...]
     rate: float = RATE
+    check: Callable[[Stage], list[str]] | None = None
 
 
 def guards(sample: Sample) -> list[str]:
@@ -93,6 +94,7 @@ class Plays:
         stage.say(begin, begin, f"pushed {image.repository}:{image.tag}")
         release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
         missed = wrongly_answered(stage, act, image, begin)
+        missed += self.sample.check(stage) if self.sample.check else []
         counts = stage.counts(begin, time.time())
         harm = f"{counts.harmed} of {counts.requests}"
         result = Result(number, release, image.tag, act.phase, act.why, stage.decided_in(release), harm, missed)

@@ -36,6 +36,10 @@ class Stage:
         self.stack, self.console, self.target = stack, console, target
         self.pages = pages or ROOT / "target" / "demo"
         self.reports: list[Path] = []
+        # {name: address}: what the target file calls a load balancer, and where that is on this stack.
+        self.addresses: dict[str, str] = {}
+        # What an example runs besides; it is ended before the stack is.
+        self.also = contextlib.ExitStack()
         self._begun, self._installed = time.monotonic(), False
 
     @contextlib.contextmanager
@@ -46,7 +50,8 @@ class Stage:
         lifecycle.start(self.stack)
         try:
             os.environ.update(self.stack.client_env())
-            yield
+            with self.also:
+                yield
         finally:
             os.environ.clear()
             os.environ.update(before)
@@ -68,8 +73,13 @@ class Stage:
             self._installed = True
 
     def apply(self, file: Path) -> None:
-        """Give Perch a target file."""
-        run_perch("apply", "-f", str(file))
+        """Give Perch a target file, with this stack's addresses."""
+        text = file.read_text()
+        for name, address in self.addresses.items():
+            text = text.replace(name, address)
+        filled = self.stack.folder / file.name
+        filled.write_text(text)
+        run_perch("apply", "-f", str(filled))
 
     def ready(self, calls: str) -> None:
         """Say what is there, and wait until the callers have a history."""
