@@ -33,7 +33,7 @@ pub enum Snapshot {
     /// An alias.
     Alias(AliasSnapshot),
     /// An ECS service.
-    Service(ServiceSnapshot),
+    Service(Box<ServiceSnapshot>),
     /// Model servers and the cache in front of them.
     Servers(ServersSnapshot),
 }
@@ -72,9 +72,10 @@ pub struct ServiceSnapshot {
     pub groups: TargetGroups,
 }
 
-/// The two target groups between which a load balancer splits the traffic of an ECS service, by the names
-/// that CloudWatch has for them (Elastic Load Balancing, "CloudWatch metrics for your Application Load
-/// Balancer", dimensions).
+/// The two target groups between which a load balancer splits the traffic of an ECS service.
+///
+/// By the names that CloudWatch has for them (Elastic Load Balancing, "CloudWatch metrics for your
+/// Application Load Balancer", dimensions).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetGroups {
@@ -120,7 +121,7 @@ impl Ledger {
     /// The ECS service, where that is what moves.
     pub fn service(&self) -> Option<&ServiceSnapshot> {
         match &self.snapshot {
-            Snapshot::Service(service) => Some(service),
+            Snapshot::Service(service) => Some(service.as_ref()),
             Snapshot::Alias(_) | Snapshot::Servers(_) => None,
         }
     }
