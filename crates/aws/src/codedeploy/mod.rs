@@ -3,6 +3,7 @@
 mod appspec;
 mod config;
 mod create;
+mod hook;
 mod read;
 
 use std::time::Duration;
@@ -10,8 +11,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
+use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    Deploy, Deploying, DeploymentState, PortError, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, PortError, ReadDeployments, StopDeployment,
 };
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
@@ -112,5 +114,11 @@ impl StopDeployment for Deployments {
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(()),
             Err(error) => Err(port_error(format!("deployment {id}"), error)),
         }
+    }
+}
+
+impl AnswerHook for Deployments {
+    async fn answer(&self, hook: &Hook, answer: Answer) -> Result<(), PortError> {
+        hook::answer(&self.code_deploy, hook, answer).await
     }
 }
