@@ -65,9 +65,7 @@ async fn content(
         return Ok(Err(why.to_owned()));
     }
     let written = match deploying.snapshot {
-        Snapshot::Alias(alias) => {
-            serde_json::to_string(&AppSpec::of_alias(deploying, alias, hook))
-        }
+        Snapshot::Alias(alias) => serde_json::to_string(&AppSpec::of_alias(deploying, alias, hook)),
         Snapshot::Service(service) => {
             let arn = task_definition(&deployments.ecs, service, deploying).await?;
             serde_json::to_string(&AppSpec::of_service(&arn, service, hook))

@@ -137,7 +137,10 @@ async fn newest(
     // Twenty at once is what ECS describes; more were not made since.
     let listed = &listed[..listed.len().min(20)];
     let arns = listed.iter().filter_map(|brief| brief.target_service_revision_arn());
-    let arns = arns.map(str::to_owned).collect();
+    let mut arns: Vec<String> = arns.map(str::to_owned).collect();
+    // A service may go back to a revision.
+    arns.sort();
+    arns.dedup();
     let known = revisions(client, &service.to_string(), arns).await?;
     let version = |brief: &ServiceDeploymentBrief| -> Option<Version> {
         let arn = brief.target_service_revision_arn();

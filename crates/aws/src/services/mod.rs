@@ -84,9 +84,8 @@ impl ReadServices for Services {
                 return Err(invalid(service, message));
             }
             (Some(other), _) => {
-                let message = format!(
-                    "its deployment controller is {other}: Perch needs ECS or CODE_DEPLOY"
-                );
+                let message =
+                    format!("its deployment controller is {other}: Perch needs ECS or CODE_DEPLOY");
                 return Err(invalid(service, message));
             }
         };

@@ -4,10 +4,10 @@ use aws_sdk_ecs::types::TaskDefinitionField;
 use perch_app::ports::{PortError, RegisterTask, Registering};
 use perch_core::names::Version;
 
-use super::{Services, ecs_error};
 use super::clone::clone_with;
 use super::definition::RELEASE;
 use super::raw::{Kept, sending};
+use super::{Services, ecs_error};
 use crate::error::port_error;
 
 impl RegisterTask for Services {

@@ -9,8 +9,7 @@ use crate::error::port_error;
 
 /// The rules of a listener, with its default action as the last one; in a few pages at most.
 pub(super) async fn of_listener(client: &Client, listener: &str) -> Result<Vec<Rule>, PortError> {
-    let mut rules =
-        client.describe_rules().listener_arn(listener).into_paginator().items().send();
+    let mut rules = client.describe_rules().listener_arn(listener).into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(rule) = rules.next().await {
         found.push(rule.map_err(|e| port_error(format!("listener {listener}"), e))?);

@@ -2,7 +2,8 @@
 
 use perch_app::deployment::hook::{Answer as HookAnswer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
+    StopDeployment,
 };
 use perch_aws::codedeploy::{Deployments, minute};
 use perch_core::deployment::{Purpose, Schedule};

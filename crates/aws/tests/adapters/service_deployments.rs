@@ -210,15 +210,9 @@ async fn a_service_with_a_deployment_under_way_is_left_alone() {
     let asked = Asked::up(Schedule::AllAtOnce);
     let error = deployments.create(asked.deploying()).await.unwrap_err();
     assert!(matches!(error, PortError::Conflict { .. }), "{error:?}");
-    let statuses = [
-        "PENDING",
-        "IN_PROGRESS",
-        "STOP_REQUESTED",
-        "ROLLBACK_REQUESTED",
-        "ROLLBACK_IN_PROGRESS",
-    ];
-    let body =
-        json!({ "cluster": "ml", "service": "news", "status": statuses, "maxResults": 100 });
+    let statuses =
+        ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"];
+    let body = json!({ "cluster": "ml", "service": "news", "status": statuses, "maxResults": 100 });
     assert_eq!(sent.only(), ("ListServiceDeployments".to_owned(), body));
 }
 
@@ -226,8 +220,7 @@ async fn a_service_with_a_deployment_under_way_is_left_alone() {
 async fn a_deployment_that_is_not_listed_yet_is_looked_for_again() {
     let service = json!({ "services": [{ "deploymentConfiguration": own() }] });
     let updated = Answer::json(&json!({ "service": {} }));
-    let (deployments, _) =
-        deployments([listed(&[]), Answer::json(&service), updated, listed(&[])]);
+    let (deployments, _) = deployments([listed(&[]), Answer::json(&service), updated, listed(&[])]);
     let asked = Asked::up(Schedule::AllAtOnce);
     let error = deployments.create(asked.deploying()).await.unwrap_err();
     assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
@@ -277,7 +270,7 @@ async fn a_deployment_is_found_by_the_revision_that_it_brings() {
     let body = &sent[0].body;
     let after = at("2026-11-21T12:01:00Z").as_second() - 5;
     assert_eq!(body["createdAt"]["after"].as_f64(), Some(after as f64));
-    assert_eq!(sent[1].body, json!({ "serviceRevisionArns": ["r-9", "r-8", "r-7"] }));
+    assert_eq!(sent[1].body, json!({ "serviceRevisionArns": ["r-7", "r-8", "r-9"] }));
     assert_eq!(sent[2].body, json!({ "serviceDeploymentArns": [id("new").as_str()] }));
     // What brought the baseline up is not what brings it back.
     let page = [("before", 0, "r-7"), ("new", 20, "r-8")];

@@ -1,6 +1,8 @@
 //! ECS services: which revision gets how much traffic, and why some can't be released to.
 
-use perch_app::ports::{PortError, ReadServices, RegisterTask, Registering, Revision, ServiceState};
+use perch_app::ports::{
+    PortError, ReadServices, RegisterTask, Registering, Revision, ServiceState,
+};
 use perch_aws::services::Services;
 use perch_core::judge::Health;
 use perch_core::names::{EcsName, ReleaseId, Version};
@@ -109,7 +111,8 @@ fn rules(weights: &[(&str, u32)]) -> Answer {
         )
     };
     let tuples: String = weights.iter().map(tuple).collect();
-    let rule = |action: &str| format!("<member><Actions><member>{action}</member></Actions></member>");
+    let rule =
+        |action: &str| format!("<member><Actions><member>{action}</member></Actions></member>");
     let forward = format!(
         "<Type>forward</Type><ForwardConfig><TargetGroups>{tuples}</TargetGroups></ForwardConfig>"
     );
@@ -150,10 +153,7 @@ async fn task_sets_and_the_production_listener_say_what_codedeploy_did() {
         requests.iter().map(|sent| (sent.operation.as_str(), &sent.body)).collect();
     let expected = [
         ("DescribeServices", json!({ "cluster": "ml", "services": ["news"] })),
-        (
-            "GetDeploymentGroup",
-            json!({ "applicationName": "news", "deploymentGroupName": "live" }),
-        ),
+        ("GetDeploymentGroup", json!({ "applicationName": "news", "deploymentGroupName": "live" })),
         ("DescribeTargetGroups", json!({ "Names.member.1": "blue", "Names.member.2": "green" })),
         ("DescribeRules", json!({ "ListenerArn": listener() })),
     ];
@@ -435,7 +435,10 @@ async fn a_new_revision_differs_in_the_image_and_keeps_every_field() {
     assert_eq!(made.unwrap().as_str(), "8");
     let requests = sent.requests();
     let body = json!({ "taskDefinition": "news:7", "include": ["TAGS"] });
-    assert_eq!((requests[0].operation.as_str(), &requests[0].body), ("DescribeTaskDefinition", &body));
+    assert_eq!(
+        (requests[0].operation.as_str(), &requests[0].body),
+        ("DescribeTaskDefinition", &body)
+    );
     let mut expected = input;
     expected["containerDefinitions"][0]["image"] = json!(format!("{REGISTRY}/news@sha256:bb"));
     let tags = [("team", "ml"), ("perch:release", ID)];
