@@ -7,6 +7,7 @@ use std::path::Path;
 use perch_app::announce::{self, Announcement, Answer};
 use perch_app::announce_model::{self, Uploaded};
 use perch_app::close_release::CloseInput;
+use perch_app::deployment::changed::Changed;
 use perch_app::on_alarm::{self, Alarm};
 use perch_app::reload::{FleetInput, PrepareInput};
 use perch_app::restore_traffic::RollbackInput;
@@ -160,8 +161,9 @@ fn pushes_and_alarms_are_read() {
 fn the_end_of_a_deployment_is_read() {
     let ended = event("on-deployment-change.json");
     let found = |event: &Value| events::deployment_of(&delivered(event));
-    assert_eq!(found(&ended).unwrap().unwrap().as_str(), "d-A1B2C3D4E");
-    assert_eq!(found(&extended(&ended)).unwrap().unwrap().as_str(), "d-A1B2C3D4E");
+    let deployment = Changed::Deployment("d-A1B2C3D4E".parse().unwrap());
+    assert_eq!(found(&ended).unwrap().unwrap(), deployment);
+    assert_eq!(found(&extended(&ended)).unwrap().unwrap(), deployment);
     for (state, ends) in [("SUCCESS", true), ("STOP", true), ("START", false), ("READY", false)] {
         let mut other = ended.clone();
         other["detail"]["state"] = json!(state);
@@ -171,6 +173,31 @@ fn the_end_of_a_deployment_is_read() {
     nameless["detail"].as_object_mut().unwrap().remove("deploymentId");
     let error = found(&nameless).unwrap_err().to_string();
     assert!(error.contains("missing field `deploymentId`"), "{error}");
+}
+
+#[test]
+fn the_end_of_a_service_deployment_is_read() {
+    // ECS Developer Guide, "Amazon ECS service deployment state change events", example.
+    let event = |name: &str| {
+        json!({
+            "version": "0", "id": "ddca6449-b258-46c0-8653-e0e3aEXAMPLE", "source": "aws.ecs",
+            "detail-type": "ECS Deployment State Change", "account": "111122223333",
+            "time": "2020-05-23T12:31:14Z", "region": "us-west-2",
+            "resources": ["arn:aws:ecs:us-west-2:111122223333:service/default/servicetest"],
+            "detail": {
+                "eventType": "INFO", "eventName": name, "deploymentId": "ecs-svc/123",
+                "updatedAt": "2020-05-23T11:11:11Z", "reason": "ECS deployment ecs-svc/123 ended.",
+            },
+        })
+    };
+    let found = |event: &Value| events::deployment_of(&delivered(event)).unwrap();
+    for name in ["SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_DEPLOYMENT_FAILED"] {
+        for event in [event(name), extended(&event(name))] {
+            let Some(Changed::Service(of)) = found(&event) else { panic!("{name}") };
+            assert_eq!((of.cluster.as_str(), of.service.as_str()), ("default", "servicetest"));
+        }
+    }
+    assert_eq!(found(&event("SERVICE_DEPLOYMENT_IN_PROGRESS")), None);
 }
 
 /// What an event of `events/bad` comes to.

@@ -124,7 +124,15 @@ impl Scene {
         let World { store, lambda, executions, .. } = &self.world;
         let (name, version) = (&self.target.name, version.parse().unwrap());
         let (to, who) = ((name, &version), ("kim", "back to what worked"));
-        order::go_back_to(store, lambda, executions, to, who, self.machines.now()).await
+        order::go_back_to(
+            store,
+            (lambda, &self.world.services),
+            executions,
+            to,
+            who,
+            self.machines.now(),
+        )
+        .await
     }
 
     /// What a person orders who wants an image released.

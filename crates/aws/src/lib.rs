@@ -8,6 +8,7 @@ pub mod diagnostic;
 mod error;
 pub mod events;
 pub mod executions;
+pub mod hooks;
 pub mod images;
 pub mod lambda;
 pub mod letters;

@@ -9,6 +9,7 @@ use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
 use perch_aws::letters::{DeadLetterQueues, FunctionCalls};
 use perch_aws::models::Models;
+use perch_aws::services::Services as EcsServices;
 use perch_aws::store::Table;
 use perch_aws::tags::Repositories;
 
@@ -22,6 +23,7 @@ pub(crate) struct Installation {
 /// The services that targets consist of.
 pub(crate) struct Services {
     pub(crate) lambda: Functions,
+    pub(crate) ecs: EcsServices,
     pub(crate) images: Images,
     pub(crate) repositories: Repositories,
     alarms: CloudWatch,
@@ -39,6 +41,7 @@ impl Installation {
         let sdk = &self.sdk;
         Services {
             lambda: Functions::new(sdk),
+            ecs: EcsServices::new(sdk, String::new()),
             images: Images::new(sdk),
             repositories: Repositories::new(sdk),
             alarms: CloudWatch::new(sdk),
@@ -50,7 +53,7 @@ impl Installation {
         &'a self,
         services: &'a Services,
     ) -> Ports<'a, Table, Functions, CloudWatch, Images, Repositories> {
-        let Services { lambda, images, repositories: registry, alarms } = services;
+        let Services { lambda, images, repositories: registry, alarms, .. } = services;
         Ports { stack: &self.stack, store: &self.store, lambda, alarms, images, registry }
     }
 

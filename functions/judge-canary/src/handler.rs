@@ -6,19 +6,20 @@ use perch_app::step::StepOutput;
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::diagnostic::Failed;
 use perch_aws::lambda::Functions;
+use perch_aws::services::Services;
 use perch_aws::store::Table;
 
 pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
+    pub(crate) services: Services,
     pub(crate) cloudwatch: CloudWatch,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: JudgeInput) -> Result<StepOutput, Failed> {
         let (metrics, alarms) = (&self.cloudwatch, &self.cloudwatch);
-        let now = Timestamp::now();
-        Ok(judge_canary::run_with(&self.store, &self.lambda, (metrics, alarms), &input, now)
-            .await?)
+        let (moving, now) = ((&self.lambda, &self.services), Timestamp::now());
+        Ok(judge_canary::run_with(&self.store, moving, (metrics, alarms), &input, now).await?)
     }
 }

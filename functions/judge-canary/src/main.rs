@@ -7,6 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use perch_aws::cloudwatch::CloudWatch;
 use perch_aws::config::Env;
 use perch_aws::lambda::Functions;
+use perch_aws::services::Services;
 use perch_aws::store::Table;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,6 +20,7 @@ async fn main() -> Result<(), Error> {
     let handler = Handler {
         store: Table::new(&sdk, table),
         lambda: Functions::new(&sdk),
+        services: Services::new(&sdk, String::new()),
         cloudwatch: CloudWatch::new(&sdk),
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

@@ -16,13 +16,13 @@ pub(crate) struct Handler {
 
 impl Handler {
     pub(crate) async fn handle(&self, event: Delivered) -> Result<(), Failed> {
-        let Some(id) = events::deployment_of(&event)? else {
+        let Some(changed) = events::deployment_of(&event)? else {
             tracing::info!(event.id = event.id, "The deployment has not ended; nothing to do");
             return Ok(());
         };
         let Self { store, deployments, executions } = self;
-        let answer = changed::run(store, deployments, executions, &id).await?;
-        tracing::info!(event.id = event.id, deployment.id = %id, ?answer, "Deployment ended");
+        let answer = changed::run(store, deployments, executions, &changed).await?;
+        tracing::info!(event.id = event.id, %changed, ?answer, "Deployment ended");
         Ok(())
     }
 }

@@ -6,17 +6,20 @@ use perch_app::step::{StepInput, StepOutput};
 use perch_aws::codedeploy::Deployments;
 use perch_aws::diagnostic::Failed;
 use perch_aws::lambda::Functions;
+use perch_aws::services::Services;
 use perch_aws::store::Table;
 
 pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
+    pub(crate) services: Services,
     pub(crate) deployments: Deployments,
 }
 
 impl Handler {
     pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+        let Self { store, lambda, services, deployments } = self;
         let now = Timestamp::now();
-        Ok(unwind::run(&self.store, &self.lambda, &self.deployments, &input, now).await?)
+        Ok(unwind::run(store, (lambda, services), deployments, &input, now).await?)
     }
 }

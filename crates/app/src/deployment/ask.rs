@@ -124,7 +124,7 @@ impl<'a> Errand<'a> {
 }
 
 /// The smoke tests of a canary that has no address of its own are done by a hook of its deployment.
-fn tests_in_a_hook(release: &Release) -> bool {
+pub(super) fn tests_in_a_hook(release: &Release) -> bool {
     release.plan.smoke.is_some() && !release.plan.smokes_before_the_shift()
 }
 

@@ -2,17 +2,37 @@
 //! the wait for it.
 //!
 //! The event says neither why nor for whom (CodeDeploy User Guide, "Monitoring deployments with Amazon
-//! CloudWatch Events"), and comes on a best-effort basis: the deployment is read, and the release also
+//! CloudWatch Events"; ECS Developer Guide, "Amazon ECS service deployment state change events"), and comes on a best-effort basis: the deployment is read, and the release also
 //! looks by itself.
 
 use perch_core::names::{DeploymentId, ReleaseId};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
+use perch_core::target::EcsService;
 use serde_json::json;
 
 use crate::ports::{
-    EndWait, LoadRelease, Machine, PortError, Progress, ReadDeployments, StartExecution,
+    EndWait, LoadRelease, Machine, NewestDeployment, PortError, Progress, ReadDeployments,
+    StartExecution,
 };
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// A deployment of CodeDeploy.
+    Deployment(DeploymentId),
+    /// An ECS service, by a deployment of its own.
+    Service(EcsService),
+}
+
+impl std::fmt::Display for Changed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Changed::Deployment(id) => id.fmt(f),
+            Changed::Service(service) => service.fmt(f),
+        }
+    }
+}
 
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +53,20 @@ pub enum Answer {
 /// [`PortError`] when a port failed; a repeated call does the rest.
 pub async fn run(
     store: &impl LoadRelease,
-    deployments: &impl ReadDeployments,
+    deployments: &(impl ReadDeployments + NewestDeployment),
     executions: &(impl StartExecution + EndWait),
-    id: &DeploymentId,
+    changed: &Changed,
 ) -> Result<Answer, PortError> {
-    let state = match deployments.deployment(id).await {
-        Ok(state) => state,
-        Err(PortError::NotFound { .. }) => return Ok(Answer::NotFollowed),
+    let state = match changed {
+        Changed::Deployment(id) => deployments.deployment(id).await.map(Some),
+        Changed::Service(service) => deployments.newest(service).await,
+    };
+    let state = match state {
+        Ok(Some(state)) => state,
+        Ok(None) | Err(PortError::NotFound { .. }) => return Ok(Answer::NotFollowed),
         Err(error) => return Err(error),
     };
+    let id = &state.id;
     let Some(release) = followed(store, id, state.release.as_ref()).await? else {
         return Ok(Answer::NotFollowed);
     };
@@ -56,7 +81,8 @@ pub async fn run(
         Progress::Over { why } => {
             let cause = RollbackCause::Error { error: why };
             let input = json!({ "releaseId": release.id, "cause": cause });
-            let name = format!("{}-{id}", release.id);
+            let last = id.as_str().rsplit('/').next().unwrap_or_default();
+            let name = format!("{}-{last}", release.id);
             let name = name.parse().unwrap_or_else(|_| release.id.clone());
             executions.start(Machine::Rollback, &name, &input).await?;
             Answer::RolledBack

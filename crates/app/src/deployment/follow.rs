@@ -11,10 +11,11 @@ use perch_core::decide::{Event, Next, look_again, resume};
 use perch_core::deployment::{Deployment, Purpose};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Driver, Release};
+use perch_core::smoke::all_passed;
 use perch_core::weight::Weight;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{Asked, ask, known};
+use super::ask::{Asked, ask, known, tests_in_a_hook};
 use super::begin;
 use super::seen::{Seen, seen};
 use crate::move_alias::is_held;
@@ -175,6 +176,11 @@ fn look(
         return Step::failed(why.clone());
     }
     let Some(at) = found.weight else { return Step::taken_over(found) };
+    if at > Weight::ZERO && tests_in_a_hook(release) && !all_passed(&release.smoke) {
+        return Step::failed(format!(
+            "{at} of traffic came before the smoke tests: no hook of the deployment did them"
+        ));
+    }
     if at == weight {
         // On Lambda the last hook has to agree. On ECS a deployment goes on for as long as the tasks of
         // the baseline are kept: a time in which the way back is the shortest.

@@ -8,6 +8,7 @@ pub mod follow;
 mod gate;
 pub mod hook;
 mod seen;
+pub mod stage;
 pub mod unwind;
 
 pub(crate) use seen::unexpected;

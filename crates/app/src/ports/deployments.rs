@@ -7,6 +7,7 @@ use perch_core::deployment::{Purpose, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
+use perch_core::target::EcsService;
 
 use super::PortError;
 use crate::deployment::hook::{Answer, Hook};
@@ -94,6 +95,15 @@ pub trait ReadDeployments: Sync {
     fn under_way(
         &self,
         mover: Mover<'_>,
+    ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
+}
+
+/// Finds the deployment that an event of a service is about: the event does not name it by its ARN.
+pub trait NewestDeployment: Sync {
+    /// The deployment of the service that was made last.
+    fn newest(
+        &self,
+        service: &EcsService,
     ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
 }
 

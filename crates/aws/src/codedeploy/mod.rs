@@ -13,10 +13,12 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, PortError, ReadDeployments,
+    StopDeployment,
 };
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
+use perch_core::target::EcsService;
 
 use crate::error::port_error;
 use crate::services::deployments as native;
@@ -120,5 +122,11 @@ impl StopDeployment for Deployments {
 impl AnswerHook for Deployments {
     async fn answer(&self, hook: &Hook, answer: Answer) -> Result<(), PortError> {
         hook::answer(&self.code_deploy, hook, answer).await
+    }
+}
+
+impl NewestDeployment for Deployments {
+    async fn newest(&self, service: &EcsService) -> Result<Option<DeploymentState>, PortError> {
+        native::newest_of(&self.ecs, service).await
     }
 }

@@ -107,6 +107,19 @@ pub(crate) async fn under_way(
     }
 }
 
+/// The deployment that was made last.
+pub(crate) async fn newest_of(
+    client: &Client,
+    service: &EcsService,
+) -> Result<Option<DeploymentState>, PortError> {
+    let listed = list(client.list_service_deployments(), service).await?;
+    let id = listed.first().and_then(|brief| brief.service_deployment_arn()?.parse().ok());
+    match id {
+        Some(id) => Ok(Some(one(client, &id).await?)),
+        None => Ok(None),
+    }
+}
+
 /// Stops a deployment and has it put the baseline back. One that is on its way back, or over, is stopped.
 pub(crate) async fn stop(client: &Client, id: &DeploymentId) -> Result<(), PortError> {
     let stopped = client

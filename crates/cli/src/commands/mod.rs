@@ -90,8 +90,9 @@ async fn decided(
             decide::rollback(store, executions, decision, console).await?;
         }
         Command::Rollback(Rollback { decision, to: Some(version) }) => {
-            let (lambda, to) = (perch.services().lambda, (decision, version));
-            start::go_back_to(store, &lambda, executions, to, now, console).await?;
+            let (services, to) = (perch.services(), (decision, version));
+            let moving = (&services.lambda, &services.ecs);
+            start::go_back_to(store, moving, executions, to, now, console).await?;
         }
         Command::Release(Release { action: Some(Action::Start(args)), .. }) => {
             let tags = perch.services().repositories;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use perch_app::artifact_name::resolve;
 use perch_app::order::{self, OrderError, Starts};
 use perch_app::ports::{
-    ListReleases, LoadRelease, PortError, ReadAlias, ReadFunction, ReadModels, ResolveTag,
-    StartExecution,
+    ListReleases, LoadRelease, PortError, ReadAlias, ReadFunction, ReadModels, ReadServices,
+    ResolveTag, StartExecution,
 };
 use perch_core::names::{AlarmName, ReleaseId, Version};
 use perch_core::release::{Driver, Release};
@@ -55,7 +55,7 @@ pub(super) async fn start<E: StartExecution>(
 /// `perch rollback TARGET --to VERSION --reason TEXT`
 pub(super) async fn go_back_to<E: StartExecution>(
     store: &impl Starts,
-    lambda: &(impl ReadAlias + ReadFunction),
+    moving: (&(impl ReadAlias + ReadFunction), &impl ReadServices),
     executions: impl AsyncFnOnce() -> Result<E, PortError>,
     (args, version): (&Decision, &Version),
     now: Timestamp,
@@ -64,7 +64,7 @@ pub(super) async fn go_back_to<E: StartExecution>(
     let word = (args.word.by.as_str(), args.word.reason.as_str());
     let executions = executions().await?;
     let to = (&args.target, version);
-    let id = order::go_back_to(store, lambda, &executions, to, word, now).await?;
+    let id = order::go_back_to(store, moving, &executions, to, word, now).await?;
     let release = started(store, id).await?;
     let text = format!(
         "{} started: all traffic of {} goes to version {version} at once, without guards and \
@@ -91,6 +91,7 @@ pub(super) async fn go_back_to_model<E: StartExecution>(
     let Release { id, artifact, plan, .. } = &release;
     let what = match &plan.driver {
         Driver::Alias(_) => format!("all traffic of {} goes to {artifact} at once", plan.driver),
+        Driver::Service(_) => format!("all traffic of {} goes to {artifact} at once", plan.driver),
         Driver::Servers(_) => {
             format!("every replica goes to {artifact} at once, and the cache with them")
         }

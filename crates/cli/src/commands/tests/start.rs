@@ -133,7 +133,15 @@ fn back_to(world: &World, version: &str) -> String {
     said(try_printed(Format::Table, async |console| {
         let executions = async || Ok::<_, PortError>(Started(&world.executions));
         let (store, lambda) = (&world.store, &world.lambda);
-        start::go_back_to(store, lambda, executions, (&args, &version), at(900), console).await
+        start::go_back_to(
+            store,
+            (lambda, &world.services),
+            executions,
+            (&args, &version),
+            at(900),
+            console,
+        )
+        .await
     }))
 }
 
