@@ -6,20 +6,18 @@ import csv
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count, cycle
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ledger import UNKNOWN, Answer
+from perch_stage.ledger import UNKNOWN, Answer
+from perch_stage.load import Invoke
 
 HELDOUT = Path(__file__).resolve().parent / "training" / "heldout.csv"
 UNSURE = 0.5
 # One of so many requests repeats a headline word for word: a cache can answer it.
 REPEATED = 4
-
-Invoke = Callable[[str], Answer]
-"""Sends one headline; raises when no answer came."""
 
 
 def labels(path: Path = HELDOUT) -> dict[str, str]:

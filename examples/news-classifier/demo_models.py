@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from perch_stage.command import run_perch, stamp, times
+from perch_stage.results import Result
+
 from callers import front_invoke, headlines
-from demo_stage import TARGET, Result, Stage, run_perch, stamp, times
+from demo_stage import TARGET, NewsStage
 from switching import PointerWatch, Switch, describe, wrong_around
 
 MODELS = Path(__file__).resolve().parent / "models"
@@ -32,7 +35,7 @@ ACTS = (
 )
 
 
-def play(stage: Stage, number: int, act: Act) -> Result:
+def play(stage: NewsStage, number: int, act: Act) -> Result:
     """Upload, follow the release to its end, and look at what servers, cache and callers have."""
     stage.console.rule(f"[bold]{number}. {act.title}", align="left")
     before, serves = accuracy(stage), stage.fleet.generation()
@@ -59,13 +62,13 @@ def play(stage: Stage, number: int, act: Act) -> Result:
     return stage.judged(result)
 
 
-def accuracy(stage: Stage) -> float:
+def accuracy(stage: NewsStage) -> float:
     """Share of the held-out headlines that the model servers answer right; a number keeps the cache out of it."""
     ask, texts = front_invoke(stage.fleet.front), headlines()
     return sum(not ask(f"{text} ({time.time_ns()})").wrong for text in texts) / len(texts)
 
 
-def harm(stage: Stage, act: Act, begin: float) -> str:
+def harm(stage: NewsStage, act: Act, begin: float) -> str:
     """What callers got from the model of the act."""
     counts, own = stage.counts(begin, time.time()), stage.counts(begin, time.time(), act.version)
     if act.phase == "Promoted":
@@ -73,7 +76,7 @@ def harm(stage: Stage, act: Act, begin: float) -> str:
     return f"{own.wrong} wrong, {own.unsure} unsure of {counts.requests}"
 
 
-def not_serving(stage: Stage, version: str) -> list[str]:
+def not_serving(stage: NewsStage, version: str) -> list[str]:
     """Which servers do not serve this version, and whether the cache's generation is another."""
     active = [state["active"] for state in stage.fleet.states()]
     wrong = [f"server {n} serves {found}" for n, found in enumerate(active, 1) if found != version]
@@ -81,7 +84,7 @@ def not_serving(stage: Stage, version: str) -> list[str]:
     return wrong + ([] if generation == version else [f"the cache's generation is {generation}"])
 
 
-def switched(stage: Stage, switches: list[Switch], old: str, new: str, begin: float, end: float) -> list[str]:
+def switched(stage: NewsStage, switches: list[Switch], old: str, new: str, begin: float, end: float) -> list[str]:
     """Says when cached answers changed; what is wrong if they did not change with the pointer."""
     if [(switch.old, switch.new) for switch in switches] != [(old, new)]:
         seen = ", ".join(f"{switch.old} to {switch.new}" for switch in switches)
@@ -91,7 +94,7 @@ def switched(stage: Stage, switches: list[Switch], old: str, new: str, begin: fl
     return wrong_around(switches[0], kept)
 
 
-def cached_only_by(stage: Stage, switches: list[Switch], version: str, begin: float, end: float) -> list[str]:
+def cached_only_by(stage: NewsStage, switches: list[Switch], version: str, begin: float, end: float) -> list[str]:
     """Says which cached answers callers got while a model was tried; what is wrong if there were others."""
     kept = [k.version for k in stage.load.ledger.kept(begin, end)]
     stage.console.print(
@@ -110,4 +113,3 @@ def decided_in(release: dict[str, Any]) -> float:
     shifted = at.get("WeightShifted", stamp(release["startedAt"]))
     end = "PromotionDecided" if release["phase"] == "Promoted" else "ReleaseRolledBack"
     return at.get(end, stamp(release["endedAt"])) - shifted
-

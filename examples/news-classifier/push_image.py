@@ -16,13 +16,12 @@ import shutil
 import struct
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import boto3
-from perch_local import push_image
+from perch_stage.command import StageError
+from perch_stage.images import PushedImage, new_build, push_root
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "news-classifier"
@@ -32,20 +31,8 @@ ENTRYPOINT = "/var/runtime/bootstrap"
 X86_64, PROGRAM_INTERPRETER = 62, 3
 
 
-class PushError(Exception):
+class PushError(StageError):
     """A message for the terminal."""
-
-
-@dataclass(frozen=True)
-class PushedImage:
-    """One image in the registry."""
-
-    variant: str
-    build: str
-    repository: str
-    tag: str
-    digest: str
-    image_uri: str
 
 
 def variants() -> dict[str, dict[str, Any]]:
@@ -65,11 +52,6 @@ def fault_of(variant: str, after_seconds: int | None = None) -> dict[str, Any] |
     if fault is None:
         raise PushError(f"--after-seconds: variant {variant} has no fault")
     return {**fault, "afterSeconds": after_seconds}
-
-
-def new_build() -> str:
-    """An id that sorts by time; milliseconds keep two pushes in a row apart."""
-    return datetime.now(UTC).strftime("%Y%m%d%H%M%S%f")[:-3]
 
 
 def built_binary() -> Path:
@@ -108,19 +90,6 @@ def assemble(root: Path, binary: Path, build: str, fault: dict[str, Any] | None)
         path.chmod(0o755 if path.is_dir() or path == program else 0o644)
 
 
-def repository_uri(ecr: Any, name: str) -> str:
-    """The registry address of a repository, which is created when it is missing.
-
-    The function's template can't create it: an image function needs its image at creation, and the image needs
-    the repository. Whoever pushes first makes it.
-    """
-    try:
-        found = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]
-    except ecr.exceptions.RepositoryNotFoundException:
-        found = ecr.create_repository(repositoryName=name)["repository"]
-    return str(found["repositoryUri"])
-
-
 def push_variant(
     variant: str,
     *,
@@ -134,21 +103,16 @@ def push_variant(
     """Push one build of a variant; the same program, build and variant give the same digest."""
     fault = fault_of(variant, after_seconds)
     build = build or new_build()
-    tag = tag or f"v{build}-{variant}"
     binary = binary or built_binary()
     if not is_static(binary) and not os.environ.get("AWS_ENDPOINT_URL"):
         print(
             f"note: {binary.name} is not static, so only this host can run the image; for AWS: {BUILD_COMMAND}",
             file=sys.stderr,
         )
-    ecr = client or boto3.client("ecr")
-    uri = repository_uri(ecr, repository)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
         assemble(root, binary, build, fault)
-        labels = {"org.opencontainers.image.version": build, "org.opencontainers.image.title": "news-classifier"}
-        digest: str = push_image.push(str(root), repository, tag, (ENTRYPOINT,), labels, client=ecr)
-    return PushedImage(variant, build, repository, tag, digest, f"{uri}@{digest}")
+        return push_root(root, repository, variant, build, (ENTRYPOINT,), tag=tag, client=client)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from perch_local import servers
+from perch_stage.command import StageError
 
 from logdriver import LogDriver
 
@@ -38,7 +39,7 @@ ENDED_WITHIN = 10.0
 FIRST_REPLICA, FRONT, REDIS = 8101, 8100, 8190
 
 
-class FleetError(Exception):
+class FleetError(StageError):
     """A message for the terminal."""
 
 

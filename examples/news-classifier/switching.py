@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from ledger import Kept
+from perch_stage.ledger import Kept
 
 EVERY = 0.02
 

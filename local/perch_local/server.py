@@ -7,7 +7,7 @@ from perch_local import MINISTACK_VERSION
 # Later modules wrap what earlier ones put in place, so the order matters.
 MODULES = ("workers", "output", "metrics", "emf", "metric_statistics", "registry", "image_lists", "images", "events", "alarms", "aliases",
            "versions", "provisioned", "state_machines", "lambda_actions", "authz", "callbacks", "invocations", "async_invoke", "delivery",
-           "schedules", "streams", "parameters", "objects", "cloudformation", "balancers", "ecs", "codedeploy")
+           "schedules", "streams", "parameters", "objects", "cloudformation", "http_apis", "balancers", "ecs", "codedeploy")
 
 
 def refusal():

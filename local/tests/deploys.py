@@ -12,14 +12,14 @@ ALL_EVENTS = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP
 _numbers = itertools.count(1)
 
 
-def service_role(client, name="codedeploy", policy="AWSCodeDeployRoleForLambda"):
+def service_role(client, name="codedeploy", policy="service-role/AWSCodeDeployRoleForLambda"):
     """A role that CodeDeploy may assume, with one of AWS's policies and the right to invoke every hook."""
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
              "Principal": {"Service": "codedeploy.amazonaws.com"}}]}
     iam = client("iam")
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     if policy:
-        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/service-role/{policy}")
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
     return arn
 
 

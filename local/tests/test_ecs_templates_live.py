@@ -17,6 +17,8 @@ Parameters:
   TestPort: {Type: Number}
   Role: {Type: String}
   Hook: {Type: String, Default: ''}
+  Grace: {Type: Number, Default: 60}
+  Minutes: {Type: Number, Default: 1}
 Conditions:
   Hooked: !Not [!Equals [!Ref Hook, '']]
 Resources:
@@ -80,12 +82,12 @@ Resources:
       TaskDefinition: !Ref Task
       DesiredCount: 1
       LaunchType: FARGATE
-      HealthCheckGracePeriodSeconds: 60
+      HealthCheckGracePeriodSeconds: !Ref Grace
       DeploymentController: {Type: ECS}
       DeploymentConfiguration:
         Strategy: CANARY
         BakeTimeInMinutes: 0
-        CanaryConfiguration: {CanaryPercent: 10, CanaryBakeTimeInMinutes: 1}
+        CanaryConfiguration: {CanaryPercent: 10, CanaryBakeTimeInMinutes: !Ref Minutes}
         LifecycleHooks: !If
           - Hooked
           - [{HookTargetArn: !Ref Hook, RoleArn: !Ref Role, LifecycleStages: [POST_SCALE_UP],
@@ -147,6 +149,7 @@ def test_a_stack_is_a_running_service_and_its_update_a_deployment(client, stack,
     found = described()
     assert (found["healthCheckGracePeriodSeconds"], found["deploymentConfiguration"]["strategy"], found["deploymentController"]) == (
         60, "CANARY", {"type": "ECS"})
+    assert found["deploymentConfiguration"]["canaryConfiguration"] == {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 1}
     assert ecs.describe_task_definition(taskDefinition=found["taskDefinition"])["taskDefinition"]["runtimePlatform"]["cpuArchitecture"] == "X86_64"
     assert stack(Image=image, Build="2")[0] == "UPDATE_COMPLETE"
     assert builds(out["Url"], 10) == {"2": 10}
@@ -174,6 +177,23 @@ def test_actions_and_resources_for_iam():
     elb = lambda **fields: actions.balancer_resource(fields, *account)
     assert elb(Action="ModifyRule", RuleArn="arn:rule") == "arn:rule" and elb(Action="DescribeRules", ListenerArn="arn:l") == "*"
     assert elb(Action="CreateRule", ListenerArn="arn:l") == "arn:l" and elb(Action="RegisterTargets", TargetGroupArn="arn:t") == "arn:t"
+
+
+def test_text_of_parameters_has_the_type_of_its_property():
+    from perch_local.ecs.typed import typed
+    request = {"desiredCount": "3", "serviceName": "7", "deploymentConfiguration": {
+        "canaryConfiguration": {"canaryPercent": "2.5"}, "alarms": {"enable": "true", "alarmNames": ["1"]}}, "unknown": "8"}
+    assert typed("CreateService", request) == {"desiredCount": 3, "serviceName": "7", "deploymentConfiguration": {
+        "canaryConfiguration": {"canaryPercent": 2.5}, "alarms": {"enable": True, "alarmNames": ["1"]}}, "unknown": "8"}
+
+
+def test_the_managed_policy_moves_rules_and_nothing_else(client):
+    iam = client("iam")
+    arn = "arn:aws:iam::aws:policy/AmazonECSInfrastructureRolePolicyForLoadBalancers"
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    allowed = {action for one in document["Statement"] for action in one["Action"]}
+    assert "elasticloadbalancing:ModifyRule" in allowed and "elasticloadbalancing:DeleteRule" not in allowed
 
 
 def test_a_role_may_only_what_its_policy_says(client, server):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from perch_stage.ledger import Answer, Kept, Ledger
 
-from ledger import Answer, Kept, Ledger
 from switching import PointerWatch, Switch, describe, wrong_around
 
 SWITCH = Switch("v1", "v2", after=100.0, before=100.02)

@@ -36,9 +36,10 @@ def _publish(resource):
 
 
 _OWN_TOPICS = "arn:aws:sns:*:*:CodeDeployTopic_*"
+# By path and name: those for ECS have no path.
 MANAGED = {
-    "AWSCodeDeployRoleForLambda": [_LAMBDA, *_S3, _invoke(_OWN_HOOKS)],
-    "AWSCodeDeployRoleForLambdaLimited": [dict(_LAMBDA, Action=_LAMBDA["Action"][:-1]), *_S3, _invoke(_OWN_HOOKS), _publish(_OWN_TOPICS)],
+    "service-role/AWSCodeDeployRoleForLambda": [_LAMBDA, *_S3, _invoke(_OWN_HOOKS)],
+    "service-role/AWSCodeDeployRoleForLambdaLimited": [dict(_LAMBDA, Action=_LAMBDA["Action"][:-1]), *_S3, _invoke(_OWN_HOOKS), _publish(_OWN_TOPICS)],
     "AWSCodeDeployRoleForECS": [_ECS, _ECS_BALANCERS, _invoke("*"), _publish("*"), *_S3, _PASS],
     "AWSCodeDeployRoleForECSLimited": [_ECS, _ECS_BALANCERS, _invoke(_OWN_HOOKS), _publish(_OWN_TOPICS), *_S3, _PASS],
 }
@@ -59,5 +60,5 @@ def install():
     """Make the managed policies known to IAM."""
     for name, statements in MANAGED.items():
         document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-        iam._aws_managed_policies[f"arn:aws:iam::aws:policy/service-role/{name}"] = iam._make_aws_managed_record(
-            f"service-role/{name}", document, "Service role policy of CodeDeploy.")
+        iam._aws_managed_policies[f"arn:aws:iam::aws:policy/{name}"] = iam._make_aws_managed_record(
+            name, document, "Service role policy of CodeDeploy.")

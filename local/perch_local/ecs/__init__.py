@@ -52,10 +52,11 @@ def delete_task_set(service_arn, task_set_id):
 
 def install():
     """Patch ECS of the running ministack; needs `balancers`."""
-    from perch_local.ecs import actions, calls, fleets, resources, services, tasks
+    from perch_local.ecs import actions, calls, fleets, policies, resources, services, tasks
     tasks.install()
     fleets.install()
     services.install()
     calls.install()
     resources.install()
     actions.install()
+    policies.install()

@@ -10,6 +10,7 @@ import time
 from ministack.services import ecs as E
 from ministack.services.cloudformation import provisioners as P
 from perch_local.ecs import deployments, names, service as running, sets
+from perch_local.ecs.typed import typed
 
 WAIT = 3600.0               # real seconds a stack waits for a service
 _LOOK_EVERY = 0.05
@@ -36,9 +37,8 @@ def _request(logical_id, props, stack_name):
     request = camel({k: v for k, v in props.items() if k not in ("Tags", "Role")})
     request.setdefault("serviceName", f"{stack_name}-{logical_id}")
     request.setdefault("desiredCount", 1)
-    request["desiredCount"] = int(request["desiredCount"])
     request["tags"] = camel(props.get("Tags") or [])
-    return request
+    return typed("CreateService", request)
 
 
 def _checked(response, verb):
@@ -77,9 +77,7 @@ def update(physical_id, old_props, new_props, stack_name, logical_id=None):
         made = create(logical_id or physical_id, new_props, stack_name)
         delete(physical_id, old_props)
         return made
-    changed = {k: v for k, v in camel({k: v for k, v in new_props.items() if old_props.get(k) != v and k != "Tags"}).items()}
-    if "desiredCount" in changed:
-        changed["desiredCount"] = int(changed["desiredCount"])
+    changed = typed("UpdateService", camel({k: v for k, v in new_props.items() if old_props.get(k) != v and k != "Tags"}))
     cluster, name = names.key_of(physical_id).split("/")
     _checked(E._update_service({**changed, "cluster": cluster, "service": name}), "update")
     _wait(physical_id)

@@ -29,8 +29,8 @@ pub(crate) struct Address {
     /// The address; 0.0.0.0 in a container.
     #[arg(long, default_value = "127.0.0.1")]
     pub(crate) host: IpAddr,
-    /// The port.
-    #[arg(long)]
+    /// The port; a task of ECS is given its own in PORT.
+    #[arg(long, env = "PORT")]
     pub(crate) port: u16,
 }
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-
-from loadgen import Answer, Counts, Ledger, LoadGenerator, asked_again, headlines
+from perch_stage.ledger import Answer, Counts, Ledger
+from perch_stage.load import LoadGenerator
 
 
 class Clock:
@@ -84,7 +84,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_rate_is_kept_and_answers_are_counted() -> None:
     numbers = count()
 
-    def invoke(headline: str) -> Answer:
+    def invoke(text: str) -> Answer:
         n = next(numbers)
         if n % 10 == 0:
             raise ConnectionError
@@ -106,7 +106,7 @@ def test_rate_is_kept_and_answers_are_counted() -> None:
 def test_requests_never_pile_up_behind_slow_answers() -> None:
     under_way, most, lock, answer = 0, 0, threading.Lock(), threading.Event()
 
-    def invoke(headline: str) -> Answer:
+    def invoke(text: str) -> Answer:
         nonlocal under_way, most
         with lock:
             under_way += 1
@@ -146,10 +146,6 @@ def test_generator_starts_once_and_refuses_no_rate() -> None:
         LoadGenerator(lambda _: Answer("1"), ["a"], rate=0)
 
 
-def test_headlines_are_the_heldout_ones() -> None:
-    assert len(headlines()) == 70
-
-
 def test_wrong_unsure_and_cached_answers_are_counted_by_version() -> None:
     ledger = Ledger(clock=Clock(1))
     ledger.record(Answer("v1", wrong=True), 5.0)
@@ -161,12 +157,3 @@ def test_wrong_unsure_and_cached_answers_are_counted_by_version() -> None:
     assert counts.accuracy == 1 / 3
     assert ledger.between(0, 2, "v1").accuracy == 0.5
     assert Counts().accuracy is None
-
-
-def test_one_of_four_headlines_is_asked_again_and_every_other_is_new() -> None:
-    texts = [next(asked) for asked in [asked_again(headlines())] for _ in range(560)]
-    again = [text for text in texts if "(" not in text]
-    assert sorted(again) == sorted(headlines() * 2)
-    fresh = [text for text in texts if "(" in text]
-    assert len(fresh) == len(set(fresh)) == 420
-    assert sorted(text.partition(" (")[0] for text in fresh) == sorted(headlines() * 6)
