@@ -250,6 +250,9 @@ async fn find(
     is_found: bool,
 ) -> (Option<DeploymentState>, Vec<Sent>) {
     let mut answers = vec![listed, revisions(runs)];
+    if is_found && asked.purpose == Purpose::WayBack {
+        answers.push(Answer::json(&json!({ "services": [{ "deploymentConfiguration": own() }] })));
+    }
     if is_found {
         answers.extend([described("IN_PROGRESS", json!({})), revisions(&[("r-8", "news:8")])]);
         answers.push(tagged());
@@ -279,7 +282,45 @@ async fn a_deployment_is_found_by_the_revision_that_it_brings() {
     let page = [("new", 20, "r-8"), ("back", 40, "r-7")];
     let (found, sent) = find(&Asked::back(), listed(&page), &runs, true).await;
     assert!(found.is_some());
-    assert_eq!(sent[2].body, json!({ "serviceDeploymentArns": [id("back").as_str()] }));
+    assert_eq!(sent[2].operation, "DescribeServices");
+    assert_eq!(sent[3].body, json!({ "serviceDeploymentArns": [id("back").as_str()] }));
+}
+
+/// A function that ended between its two calls.
+#[tokio::test]
+async fn who_finds_the_way_back_gives_the_service_its_hooks_again() {
+    let off = json!({ "alarmNames": [], "enable": false, "rollback": false });
+    let bare = [
+        ("strategy", json!("BLUE_GREEN")),
+        ("lifecycleHooks", json!([])),
+        ("alarms", off),
+        ("bakeTimeInMinutes", json!(0)),
+    ];
+    let bare = with(own(), &bare);
+    let page = || listed(&[("new", 20, "r-8"), ("back", 40, "r-7")]);
+    let runs = || revisions(&[("r-7", "news:7"), ("r-8", "news:8")]);
+    let service = json!({ "services": [{ "deploymentConfiguration": bare }] });
+    let answers = [
+        page(),
+        runs(),
+        Answer::json(&service),
+        page(),
+        runs(),
+        described("SUCCESSFUL", json!({ "deploymentConfiguration": own() })),
+        Answer::json(&json!({ "service": {} })),
+        described("IN_PROGRESS", json!({})),
+        runs(),
+        tagged(),
+    ];
+    let (deployments, sent) = deployments(answers);
+    let since = at("2026-11-21T12:01:00Z");
+    let found = deployments.find(&Asked::back().deploying(), since).await.unwrap();
+    assert!(found.is_some());
+    let sent = sent.requests();
+    assert_eq!(sent[5].body, json!({ "serviceDeploymentArns": [id("new").as_str()] }));
+    let back = with(own(), &[("strategy", json!("BLUE_GREEN"))]);
+    let body = json!({ "cluster": "ml", "service": "news", "deploymentConfiguration": back });
+    assert_eq!((sent[6].operation.as_str(), &sent[6].body), ("UpdateService", &body));
 }
 
 async fn state(answer: Answer) -> DeploymentState {
