@@ -8,7 +8,10 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 FUNCTIONS := $(notdir $(wildcard functions/*))
 SAMPLE := examples/news-classifier
-SUITES := local $(SAMPLE) tests
+DEMOS := $(patsubst examples/%/demo.py,%,$(wildcard examples/*/demo.py))
+EXAMPLE := news-classifier
+TEMPLATES := template.yaml $(wildcard examples/*/template.yaml examples/*/*/template.yaml)
+SUITES := tests local $(patsubst %/tests,%,$(wildcard examples/*/tests))
 # For targets that mostly wait: at the same time, and what each says comes when it has ended.
 SIDE_BY_SIDE := --no-print-directory --jobs=3 --keep-going --output-sync=target
 
@@ -28,8 +31,12 @@ build: ## Release binaries: the CLI, and one bootstrap per function under target
 	  cmp -s target/release/$$f target/lambda/$$f/bootstrap || install -m 755 target/release/$$f target/lambda/$$f/bootstrap
 	done
 
-demo: setup build ## Releases of images and models on private local stacks: promoted twice, rolled back five times
-	@$(PYTHON) $(SAMPLE)/demo.py
+demo: known-example setup build ## Releases on private local stacks, promoted and rolled back; EXAMPLE=ml-inference or another of examples/
+	@$(PYTHON) examples/$(EXAMPLE)/demo.py
+
+.PHONY: known-example
+known-example:
+	@$(if $(filter $(EXAMPLE),$(DEMOS)),,echo "make demo: EXAMPLE=$(EXAMPLE) is none of: $(DEMOS)" >&2; exit 2)
 
 up: setup build ## Local stack with Perch, the sample service and its model servers, left running
 	@$(PYTHON) -m perch_local up
@@ -46,7 +53,7 @@ lint: setup ## Formatting, lints, templates, state machines
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
-	.venv-sam/bin/cfn-lint template.yaml $(SAMPLE)/template.yaml
+	.venv-sam/bin/cfn-lint $(TEMPLATES)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 
 test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks

@@ -6,6 +6,7 @@ They are played side by side and shown one after the other.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -67,10 +68,26 @@ def _play(part: Part, first: int, port: int, screen: Screen) -> Played:
     return play(part, first, Stack(port), screen.console())
 
 
+def _interrupt_once(*_: object) -> None:
+    """Ends a part with its stack; a second signal must not end the end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _interruptible() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt_once)
+
+
 def play_side_by_side(parts: Sequence[Part], console: Console) -> list[Played]:
-    """Play these parts at the same time; show the first as it goes, and each other one after the one before it."""
+    """Play these parts at the same time; show the first as it goes, and each other one after the one before it.
+
+    A signal to end, SIGINT or SIGTERM, ends every part with its stack.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # The address of a stack is in the environment, so a part needs a process.
-    pool = ProcessPoolExecutor(len(parts), multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(len(parts), multiprocessing.get_context("spawn"), _interruptible)
     with tempfile.TemporaryDirectory() as folder, pool:
         begun: list[tuple[Path, Future[Played]]] = []
         first = 1
@@ -79,7 +96,12 @@ def play_side_by_side(parts: Sequence[Part], console: Console) -> list[Played]:
             screen.transcript.touch()
             begun.append((screen.transcript, pool.submit(_play, part, first, port, screen)))
             first += len(part.acts)
-        return [follow(transcript, future, console) for transcript, future in begun]
+        try:
+            return [follow(transcript, future, console) for transcript, future in begun]
+        except KeyboardInterrupt:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def follow(transcript: Path, future: Future[Played], console: Console) -> Played:

@@ -13,7 +13,7 @@ use perch_core::names::DeploymentId;
 use perch_core::target::EcsService;
 use serde_json::{Value, json};
 
-use super::listing::{Wanted, list, newest, running};
+use super::listing::{Wanted, is_open, list, newest, running};
 use super::raw::{Kept, sending};
 use super::service_deployment::{release_of_revision, state};
 use super::{configuration, ecs_error};
@@ -31,7 +31,8 @@ pub(crate) async fn create(
     deploying: &Deploying<'_>,
 ) -> Result<DeploymentId, PortError> {
     let what = format!("a deployment of {service}");
-    if let Some(other) = running(client, service).await?.first() {
+    let before = list(client.list_service_deployments(), service).await?;
+    if let Some(other) = before.iter().find(|other| is_open(other)) {
         let found = other.service_deployment_arn().unwrap_or_default().to_owned();
         return Err(PortError::Conflict { what, expected: "none under way".into(), found });
     }
@@ -50,9 +51,12 @@ pub(crate) async fn create(
         give_back(client, service, back).await?;
     }
     let found = newest(client, service, Wanted::of(deploying), Timestamp::UNIX_EPOCH).await?;
+    let is_new = |id: &DeploymentId| {
+        !before.iter().any(|other| other.service_deployment_arn() == Some(id.as_str()))
+    };
     // It is found by the next try.
     let late = || PortError::Unavailable { what, source: "it is not listed yet".into() };
-    found.ok_or_else(late)
+    found.filter(is_new).ok_or_else(late)
 }
 
 /// A deployment as it is now.

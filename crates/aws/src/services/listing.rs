@@ -74,19 +74,27 @@ pub(super) async fn newest(
     Ok(None)
 }
 
+/// The statuses of what has not ended.
+const OPEN: [ServiceDeploymentStatus; 5] = [
+    ServiceDeploymentStatus::Pending,
+    ServiceDeploymentStatus::InProgress,
+    ServiceDeploymentStatus::StopRequested,
+    ServiceDeploymentStatus::RollbackRequested,
+    ServiceDeploymentStatus::RollbackInProgress,
+];
+
+/// Whether a deployment has not ended.
+pub(super) fn is_open(brief: &ServiceDeploymentBrief) -> bool {
+    brief.status().is_some_and(|status| OPEN.contains(status))
+}
+
 /// What has not ended.
 pub(super) async fn running(
     client: &Client,
     service: &EcsService,
 ) -> Result<Vec<ServiceDeploymentBrief>, PortError> {
-    let statuses = vec![
-        ServiceDeploymentStatus::Pending,
-        ServiceDeploymentStatus::InProgress,
-        ServiceDeploymentStatus::StopRequested,
-        ServiceDeploymentStatus::RollbackRequested,
-        ServiceDeploymentStatus::RollbackInProgress,
-    ];
-    list(client.list_service_deployments().set_status(Some(statuses)), service).await
+    let open = client.list_service_deployments().set_status(Some(OPEN.to_vec()));
+    list(open, service).await
 }
 
 /// The newest page, newest first.

@@ -210,20 +210,32 @@ async fn a_service_with_a_deployment_under_way_is_left_alone() {
     let asked = Asked::up(Schedule::AllAtOnce);
     let error = deployments.create(asked.deploying()).await.unwrap_err();
     assert!(matches!(error, PortError::Conflict { .. }), "{error:?}");
-    let statuses =
-        ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"];
-    let body = json!({ "cluster": "ml", "service": "news", "status": statuses, "maxResults": 100 });
+    let body = json!({ "cluster": "ml", "service": "news", "maxResults": 100 });
     assert_eq!(sent.only(), ("ListServiceDeployments".to_owned(), body));
 }
 
+/// Also where an earlier deployment of the same revision is listed.
 #[tokio::test]
 async fn a_deployment_that_is_not_listed_yet_is_looked_for_again() {
-    let service = json!({ "services": [{ "deploymentConfiguration": own() }] });
-    let updated = Answer::json(&json!({ "service": {} }));
-    let (deployments, _) = deployments([listed(&[]), Answer::json(&service), updated, listed(&[])]);
-    let asked = Asked::up(Schedule::AllAtOnce);
-    let error = deployments.create(asked.deploying()).await.unwrap_err();
-    assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
+    let earlier = || {
+        Answer::json(&json!({ "serviceDeployments": [{
+            "serviceDeploymentArn": id("old").as_str(), "createdAt": 1_795_262_400,
+            "targetServiceRevisionArn": "r-8", "status": "ROLLBACK_SUCCESSFUL",
+        }] }))
+    };
+    for (before, after) in [
+        (listed(&[]), vec![listed(&[])]),
+        (earlier(), vec![earlier(), revisions(&[("r-8", "news:8")])]),
+    ] {
+        let service = json!({ "services": [{ "deploymentConfiguration": own() }] });
+        let updated = Answer::json(&json!({ "service": {} }));
+        let mut answers = vec![before, Answer::json(&service), updated];
+        answers.extend(after);
+        let (deployments, _) = deployments(answers);
+        let asked = Asked::up(Schedule::AllAtOnce);
+        let error = deployments.create(asked.deploying()).await.unwrap_err();
+        assert!(matches!(error, PortError::Unavailable { .. }), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -387,8 +399,12 @@ async fn what_is_under_way_may_be_of_a_definition_that_was_deleted() {
     let (some, _) = deployments(running);
     let found = some.under_way(Mover::Ecs(&native())).await.unwrap().unwrap();
     assert_eq!((found.release, found.progress), (None, Progress::Running));
-    let (none, _) = deployments([listed(&[])]);
+    let (none, sent) = deployments([listed(&[])]);
     assert_eq!(none.under_way(Mover::Ecs(&native())).await.unwrap(), None);
+    let statuses =
+        ["PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"];
+    let body = json!({ "cluster": "ml", "service": "news", "status": statuses, "maxResults": 100 });
+    assert_eq!(sent.only(), ("ListServiceDeployments".to_owned(), body));
     let (missing, _) = deployments([Answer::json(&json!({ "serviceDeployments": [] }))]);
     let error = missing.deployment(&id("new")).await.unwrap_err();
     assert!(matches!(error, PortError::NotFound { .. }), "{error:?}");
