@@ -10,7 +10,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 SAMPLE := examples/news-classifier
 DEMOS := $(patsubst examples/%/demo.py,%,$(wildcard examples/*/demo.py))
 EXAMPLE := news-classifier
-TEMPLATES := template.yaml $(wildcard examples/*/template.yaml)
+TEMPLATES := template.yaml $(wildcard examples/*/template.yaml examples/*/*/template.yaml)
 SUITES := tests local $(patsubst %/tests,%,$(wildcard examples/*/tests))
 # For targets that mostly wait: at the same time, and what each says comes when it has ended.
 SIDE_BY_SIDE := --no-print-directory --jobs=3 --keep-going --output-sync=target
