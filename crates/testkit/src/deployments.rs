@@ -4,32 +4,32 @@
 //! It moves the alias without looking at its revision, as a service of its own does, and a rollback is a
 //! deployment with an id of its own that takes a while.
 
+mod made;
+
+pub use made::{Hooked, Made};
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, Route,
+    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
     StopDeployment,
 };
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::Schedule;
 use perch_core::head::Snapshot;
-use perch_core::names::{DeploymentId, ReleaseId, Version};
+use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
-use perch_core::target::{EcsService, Lambda};
 use perch_core::weight::Weight;
 
+use self::made::Moves;
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
 use crate::services::MemoryServices;
 
 /// Seconds that a rollback takes.
 const ROLLBACK_SECONDS: u64 = 5;
-
-/// Seconds for which the tasks of the former baseline are kept: until then a deployment of a service goes
-/// on, and can be taken back.
-const KEPT_SECONDS: i64 = 120;
 
 /// CodeDeploy in memory.
 #[derive(Debug)]
@@ -44,51 +44,6 @@ pub struct Service {
     /// Every deployment so far, oldest first.
     pub made: Vec<Made>,
     now: Timestamp,
-}
-
-/// A deployment.
-#[derive(Debug, Clone)]
-pub struct Made {
-    /// Its id.
-    pub id: DeploymentId,
-    /// The release that its description names.
-    pub release: Option<ReleaseId>,
-    /// How far it is.
-    pub progress: Progress,
-    /// The deployment that takes it back.
-    pub rollback: Option<DeploymentId>,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Whether it waits for the answer of a hook.
-    pub hook: Hooked,
-    mover: String,
-    moves: Moves,
-    from: Version,
-    to: Version,
-    schedule: Schedule,
-    started: Timestamp,
-    /// How long it takes before it does anything.
-    delay: Duration,
-    reached: Weight,
-    full_at: Option<Timestamp>,
-}
-
-/// A hook before the first traffic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hooked {
-    /// There is none.
-    Not,
-    /// It has no answer yet.
-    Asked,
-    /// It was answered at this time.
-    Passed(Timestamp),
-}
-
-/// What a deployment moves.
-#[derive(Debug, Clone)]
-enum Moves {
-    Alias(Lambda),
-    Service(EcsService),
 }
 
 impl MemoryDeployments {
@@ -134,61 +89,6 @@ impl MemoryDeployments {
                 made.pass((lambda, services), now);
             }
         });
-    }
-}
-
-impl Made {
-    fn pass(&mut self, (lambda, services): (&MemoryLambda, &MemoryServices), now: Timestamp) {
-        let began = match self.hook {
-            Hooked::Asked => return,
-            Hooked::Not => self.started,
-            Hooked::Passed(at) => at,
-        };
-        let ran = Duration::try_from(now.duration_since(began)).unwrap_or_default();
-        if self.progress != Progress::Running || ran < self.delay {
-            return;
-        }
-        let minutes = (ran - self.delay).as_secs() / 60;
-        let weight = self.schedule.weight_at(minutes);
-        if weight > self.reached {
-            self.reached = weight;
-            match &self.moves {
-                Moves::Alias(alias) => lambda.move_alias(alias, &self.route(weight)),
-                Moves::Service(service) => {
-                    services.change(service, |running| running.send(&self.from, &self.to, weight));
-                }
-            }
-        }
-        if weight == Weight::FULL {
-            let full_at = *self.full_at.get_or_insert(now);
-            if now.duration_since(full_at).as_secs() >= self.kept_seconds() {
-                self.progress = Progress::Succeeded;
-            }
-        }
-    }
-
-    fn kept_seconds(&self) -> i64 {
-        match (&self.moves, self.purpose) {
-            (Moves::Service(_), Purpose::Canary) if self.delay.is_zero() => KEPT_SECONDS,
-            _ => 0,
-        }
-    }
-
-    fn route(&self, weight: Weight) -> Route {
-        match weight {
-            Weight::FULL => Route::all_on(&self.to),
-            weight => Route { primary: self.from.clone(), split: Some((self.to.clone(), weight)) },
-        }
-    }
-
-    fn state(&self) -> DeploymentState {
-        DeploymentState {
-            id: self.id.clone(),
-            release: self.release.clone().filter(|_| self.purpose == Purpose::Canary),
-            progress: self.progress.clone(),
-            is_rollback: !self.delay.is_zero(),
-            rollback: self.rollback.clone(),
-        }
     }
 }
 

@@ -92,9 +92,15 @@ pub async fn run(
 
 /// How far the way back is.
 enum Back {
-    Event(Event),
+    Event(Box<Event>),
     Keep(Box<Release>),
     Again,
+}
+
+impl Back {
+    fn event(event: Event) -> Self {
+        Back::Event(Box::new(event))
+    }
 }
 
 /// Perch moves an alias itself.
@@ -106,7 +112,7 @@ async fn set_back(
 ) -> Result<Back, StepError> {
     let ledger = release.ledger.as_ref().ok_or_else(|| missing(release, "ledger"))?;
     let alias = ledger.alias().ok_or_else(|| missing(release, "alias"))?;
-    Ok(Back::Event(match restore(store, lambda, head, (ledger, alias), None).await? {
+    Ok(Back::event(match restore(store, lambda, head, (ledger, alias), None).await? {
         Restored::Back(_) => Event::TrafficRestored,
         Restored::Foreign(route) => Event::TakenOver { found: route.to_string() },
     }))
@@ -128,7 +134,7 @@ async fn bring_back(
             Progress::Running => true,
             Progress::Succeeded => false,
             Progress::Over { why } if !found.is_baseline() => {
-                return Ok(Back::Event(Event::RestoreFailed { why }));
+                return Ok(Back::event(Event::RestoreFailed { why }));
             }
             Progress::Over { .. } => false,
         },
@@ -136,10 +142,10 @@ async fn bring_back(
     };
     // A deployment that keeps the canary's tasks for a while does no harm.
     if found.is_baseline() {
-        return Ok(Back::Event(Event::TrafficRestored));
+        return Ok(Back::event(Event::TrafficRestored));
     }
     if found.weight.is_none() {
-        return Ok(Back::Event(Event::TakenOver { found: found.text }));
+        return Ok(Back::event(Event::TakenOver { found: found.text }));
     }
     if running {
         return Ok(Back::Again);

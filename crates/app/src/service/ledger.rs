@@ -57,14 +57,14 @@ pub(super) async fn take(
         let why = format!("{} serves already, as {}:{baseline}", release.artifact, found.family);
         return Ok(refused(why));
     }
-    let snapshot = Snapshot::Service(ServiceSnapshot {
+    let snapshot = Snapshot::Service(Box::new(ServiceSnapshot {
         service: service.clone(),
         family: found.family,
         image: serves.image,
         container: found.container,
         port: found.port,
         groups: found.groups,
-    });
+    }));
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
     Ok(Event::LedgerTaken { ledger, ignored })
 }
