@@ -74,8 +74,8 @@ SAMPLE = demo.Sample(
     rate=RATE,
     check=check,
 )
-HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "errors at most 2 times")
-FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests")
+HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
+FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests failed")
 
 if __name__ == "__main__":
     sys.exit(demo.main(SAMPLE, (HEALTHY,), (FAILING,)))
