@@ -53,10 +53,10 @@ class Scenes:
         )
         return str(moved["RevisionId"])
 
-    def release(self, phase: dict[str, Any], split: bool, exposed: bool = True, **changes: Any) -> str:
+    def release(self, phase: dict[str, Any], split: bool, exposed: bool = True, release: str = "", **changes: Any) -> str:
         """A release in this phase, which holds the target; its id."""
         record = copy.deepcopy(self.stage.record)
-        record["id"] = f"{TARGET}-20260101-000000-{next(self.numbers):06x}"
+        record["id"] = release or f"{TARGET}-20260101-000000-{next(self.numbers):06x}"
         record["ledger"]["snapshot"]["revision"] = self.route(split)
         record.update({"phase": phase, "seq": SEQ, "fence": self.fence, **changes})
         head = {"target": TARGET, "fence": self.fence, "active": record["id"], "exposed": exposed}

@@ -120,7 +120,7 @@ def quiet(stage):
 
 def calls_of(stage, scenes, control, name):
     """The calls of one invocation, in order."""
-    function = f"{benches.PERCH}-{name}"
+    function = stage.names[name]
     event = scenes.prepare(name)
     known = len(control.lines("calls"))
     answer = stage.awslambda.invoke(FunctionName=function, Payload=json.dumps(event))
