@@ -34,7 +34,7 @@ GROUPS = "engagement/*"
 SETTINGS = {
     "Port": PORT,
     "Tasks": 3,
-    "MinutesToGoBack": 15,
+    "MinutesToGoBack": 5,
     "AlarmPeriod": 10,
     "ErrorPeriods": 2,
     "ApiErrorPeriods": 2,
@@ -74,6 +74,7 @@ SAMPLE = demo.Sample(
     calls=f"Callers send {RATE:.0f} requests per second to the load balancer in front of three tasks.",
     texts=("240 0.95 yes 5", "2 0.05 no 0", "35 0.4 no 1", "90 0.7 yes 2"),
     rate=RATE,
+    history=5.0,
 )
 HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
 FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests failed")

@@ -72,6 +72,7 @@ SAMPLE = demo.Sample(
     calls=f"Callers send {RATE:.0f} requests per second to the load balancer in front of three tasks; sensors upload a file a second.",
     texts=("boiler-1 61.2 61.3 61.4 61.3", "boiler-2 61.2 61.4 97 61.3", "gate 1 1 1 0 1"),
     rate=RATE,
+    history=5.0,
     check=check,
 )
 HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
