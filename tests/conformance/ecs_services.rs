@@ -68,7 +68,7 @@ async fn containers_roadmap_2651_traffic_moves_to_a_service_in_equal_steps() {
         let mut scene = Scene::of(on_ecs(mover).steps(&steps));
         scene.push('b').await;
         scene.rest().await;
-        assert_eq!(scene.phase('b'), "Promoted", "{mover:?}");
+        assert_eq!(scene.release_of('b').phase, Phase::Promoted, "{mover:?}");
         let weights: Vec<u8> = look(&scene, |running| {
             let canary = running
                 .splits
