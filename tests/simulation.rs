@@ -10,6 +10,8 @@
 mod story;
 #[path = "simulation/table.rs"]
 mod table;
+#[path = "simulation/targets.rs"]
+mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
