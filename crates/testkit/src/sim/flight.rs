@@ -104,16 +104,18 @@ impl Flight {
                 | State::Shift(input)
                 | State::Judge(input)
                 | State::Promote(input)
-                | State::Follow(input),
+                | State::Follow(input)
+                | State::StopDeployment(input),
             ) => Some(input.fence),
             _ => None,
         };
+        let goes_back = execution.is_some_and(|it| matches!(it.state, State::StopDeployment(_)));
         let release = execution.and_then(Execution::release);
         let future = future(world.clone(), task.clone(), execution.cloned(), now);
         let mut flight = Self {
             task,
             name,
-            is_step: fence.is_some(),
+            is_step: fence.is_some() && !goes_back,
             knew_an_order: release.as_ref().is_some_and(|id| {
                 let known = |items: &crate::store::Items| items.releases.get(id).cloned();
                 world.store.read(known).is_some_and(|release| release.order.is_some())
