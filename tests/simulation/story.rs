@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use perch_core::artifact::Artifact;
-use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, Wish, one_of};
 use perch_testkit::image;
+use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, Wish, one_of};
 
 use crate::targets;
 

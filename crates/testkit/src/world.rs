@@ -244,7 +244,8 @@ impl World {
     pub fn is_unfit(&self, service: &EcsService, version: &Version) -> bool {
         let place = version.as_str().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
         let code = place.and_then(|place| self.codes(service).get(place).cloned());
-        let unfit = |code| self.lambda.read(|a| a.unfit.contains(&(service.service.to_string(), code)));
+        let unfit =
+            |code| self.lambda.read(|a| a.unfit.contains(&(service.service.to_string(), code)));
         code.is_none_or(unfit)
     }
 

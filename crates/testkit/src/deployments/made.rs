@@ -133,9 +133,11 @@ impl Made {
     /// Whether it moves the traffic of this target.
     pub fn is_of(&self, target: &Target) -> bool {
         match &self.moves {
-            Moves::Alias(alias) => target.service.lambda.as_ref().is_some_and(|own| {
-                (&own.function, &own.alias) == (&alias.function, &alias.alias)
-            }),
+            Moves::Alias(alias) => {
+                target.service.lambda.as_ref().is_some_and(|own| {
+                    (&own.function, &own.alias) == (&alias.function, &alias.alias)
+                })
+            }
             Moves::Service(of) => {
                 target.service.ecs.as_ref().is_some_and(|own| own.service == of.service)
             }

@@ -74,7 +74,8 @@ impl Service {
     pub(super) fn give_up_hooks(&mut self) {
         let now = self.now;
         let late = |made: &&Made| now.duration_since(made.started).as_secs() >= HOOK_SECONDS;
-        let ids: Vec<DeploymentId> = self.asked().filter(late).map(|made| made.id.clone()).collect();
+        let ids: Vec<DeploymentId> =
+            self.asked().filter(late).map(|made| made.id.clone()).collect();
         for id in ids {
             self.stop(&id, &format!("a hook of deployment {id} did not answer within an hour"));
         }

@@ -26,9 +26,11 @@ pub(super) fn created(flight: &Flight, world: &World, broken: &mut Vec<String>) 
     if release.ledger.is_none() {
         broken.push(format!("P3: {} asked for a deployment without a ledger", flight.name));
     }
-    let made = world.deployments.read(|known| known.made.last().is_some_and(|made| {
-        made.release.as_ref() == Some(&release.id) && made.started() == known.now()
-    }));
+    let made = world.deployments.read(|known| {
+        known.made.last().is_some_and(|made| {
+            made.release.as_ref() == Some(&release.id) && made.started() == known.now()
+        })
+    });
     if made && flight.is_held(world) {
         broken.push(format!("{} asked for a deployment past a stop or a hold", flight.name));
     }

@@ -12,8 +12,8 @@ use perch_core::release::Release;
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
-use super::flight::{Event, Flight, Task};
 use super::driven::created;
+use super::flight::{Event, Flight, Task};
 use super::rules::{last_route, overwritten, past_a_stop, read_back, skips_a_step};
 use super::script::Script;
 use crate::invariants::{broken_always, untested};

@@ -6,9 +6,9 @@ use perch_core::artifact::Artifact;
 use perch_core::phase::Phase;
 use perch_core::release::{Driver, Mover, Release};
 
+use super::driven::deployed_at_rest;
 use super::flight::Task;
 use super::script::{Behaviour, Wish};
-use super::driven::deployed_at_rest;
 use super::{Entry, Sim, truth};
 use crate::invariants;
 
