@@ -57,6 +57,9 @@ impl Ghosts {
             let owner = origin.unwrap_or(made_now).release.clone();
             let owner = owner.map(|id| world.release(&id));
             let text = format!("{} moved {} to {after}", made_now.id, target.name);
+            if owner.is_some() {
+                self.left.remove(&target.name);
+            }
             match owner {
                 None => {
                     self.foreign.insert(target.name.clone());
