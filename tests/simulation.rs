@@ -10,6 +10,8 @@
 mod story;
 #[path = "simulation/table.rs"]
 mod table;
+#[path = "simulation/targets.rs"]
+mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -102,7 +104,7 @@ fn every_seed_keeps_every_promise() {
 #[test]
 fn every_breach_of_the_ports_is_found() {
     for breach in Breach::ALL {
-        let found = (0..500).find_map(|seed| {
+        let found = (0..5000).find_map(|seed| {
             let report = simulate(seed, Some(breach), false);
             report.violations.first().cloned().map(|violation| (seed, violation))
         });

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use perch_core::artifact::Artifact;
-use perch_core::target::{Target, WhileReleasing};
+use perch_testkit::image;
 use perch_testkit::sim::{Behaviour, Deed, Dice, Foreign, Script, Weather, When, Wish, one_of};
-use perch_testkit::{image, target};
+
+use crate::targets;
 
 /// Seconds over which the script is spread.
 const LENGTH: i64 = 1800;
@@ -30,7 +31,7 @@ const WISHES: [(Wish, u64); 10] = [
 
 /// The story of the numbers that the dice will show.
 pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
-    let targets = targets(dice);
+    let targets = targets::roll(dice);
     let mut script =
         Script { targets, behaviours: BTreeMap::new(), deeds: Vec::new(), weather: weather(dice) };
     let lossy = script.weather.mishaps > 0;
@@ -40,53 +41,6 @@ pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
         people(&mut script, place, dice);
     }
     script
-}
-
-fn targets(dice: &mut dyn Dice) -> Vec<Target> {
-    let count = one_of(dice, &[1, 1, 1, 2, 3]);
-    let shared = dice.once_in(4);
-    let names = ["news", "search", "ads"];
-    names.iter().take(count).map(|name| one_target(name, shared, dice)).collect()
-}
-
-fn one_target(name: &str, shared: bool, dice: &mut dyn Dice) -> Target {
-    let steps: &[(u8, u64)] = match dice.below(5) {
-        0 => &[],
-        1 => &[(10, 60)],
-        2 => &[(10, 120), (50, 60)],
-        3 => &[(5, 60), (25, 60), (50, 60)],
-        _ => &[(50, 180)],
-    };
-    let alarm = if shared { "errors".to_owned() } else { format!("{name}-errors") };
-    let guards = if dice.once_in(3) { vec![] } else { vec![alarm.as_str()] };
-    let mut builder = target().named(name).function(name).steps(steps).guarded_by(&guards);
-    if dice.once_in(2) {
-        builder = builder.failing_without_data();
-    }
-    if dice.once_in(2) {
-        builder = builder.deadline(900);
-    }
-    if dice.once_in(3) {
-        builder = builder.ignoring_alarms_at_start();
-    }
-    if dice.once_in(3) {
-        builder = builder.smoke_tested();
-    }
-    let policies = [WhileReleasing::Replace, WhileReleasing::Replace, WhileReleasing::Queue];
-    builder = builder.while_releasing(one_of(dice, &policies));
-    if dice.once_in(8) {
-        builder = builder.while_releasing(WhileReleasing::Reject);
-    }
-    let mut target = builder.build();
-    target.watch = one_of(dice, &["0s", "1m", "3m", "5m"]).parse().unwrap();
-    if !shared && let Some(source) = &mut target.sources.image {
-        source.repository = name.parse().unwrap();
-    }
-    if dice.once_in(3) {
-        let source = serde_json::json!({ "bucket": "models", "prefix": format!("models/{name}") });
-        target.sources.model = serde_json::from_value(source).unwrap();
-    }
-    target
 }
 
 fn weather(dice: &mut dyn Dice) -> Weather {
@@ -123,8 +77,9 @@ fn pushes(script: &mut Script, place: usize, lossy: bool, dice: &mut dyn Dice) {
             4 => Behaviour::TurnsBad(dice.between(0, 200)),
             _ => Behaviour::Healthy,
         };
-        let function = target.service.lambda.as_ref().unwrap().function.to_string();
-        script.behaviours.insert((function, digest.to_string()), behaviour);
+        // A function or a service has the name of its target.
+        let name = target.name.to_string();
+        script.behaviours.insert((name, digest.to_string()), behaviour);
         let repository = source.repository.clone();
         let artifact = Artifact::Image { repository, digest, tag: Some(tag.to_owned()) };
         let delays = delays(lossy, dice);
@@ -198,6 +153,9 @@ fn people(script: &mut Script, place: usize, dice: &mut dyn Dice) {
     }
     if dice.once_in(12) {
         script.deeds.push((moment(dice), Deed::SetCode(name.clone())));
+    }
+    if targets::moves_itself(&target) && dice.once_in(6) {
+        script.deeds.push((moment(dice), Deed::StopDeployment(name.clone())));
     }
     if script.weather.mishaps > 0 && dice.once_in(8) {
         script.deeds.push((moment(dice), Deed::Kill(name)));

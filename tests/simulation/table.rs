@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use perch_core::artifact::Lane;
+use perch_core::release::Driver;
+use perch_core::target::Target;
 use perch_testkit::sim::{Report, Script};
 
 /// What a seed has decided, a line each.
@@ -13,8 +15,9 @@ pub(crate) fn story(script: &Script) -> String {
         let steps: Vec<String> =
             steps.iter().map(|step| format!("{} for {}", step.weight, step.bake)).collect();
         lines.push(format!(
-            "{}: {}{steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
+            "{} by {}: {}{steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
             target.name,
+            mover(target),
             if target.smoke.is_some() { "smoke tests, " } else { "" },
             target.watch,
             target.guards,
@@ -39,6 +42,10 @@ pub(crate) fn table(seeds: u64, sum: &Report, took: Duration) -> String {
     for (phase, count) in &sum.ends {
         row(&format!("  ended {phase}"), *count);
     }
+    for ((driver, phase), count) in &sum.drivers {
+        row(&format!("  by {driver}: {phase}"), *count);
+    }
+    row("deployments, rollbacks included", sum.deployments);
     row("port calls", sum.calls);
     row("  with others in flight", sum.contended);
     row("most functions in flight", sum.most_in_flight);
@@ -55,4 +62,10 @@ pub(crate) fn table(seeds: u64, sum: &Report, took: Duration) -> String {
         row(&format!("  {deed}"), *count);
     }
     lines.join("\n")
+}
+
+fn mover(target: &Target) -> String {
+    let driver = Driver::of(target, Lane::Code);
+    let Some(driver) = driver else { return "nothing".to_owned() };
+    driver.mover().map_or_else(|| driver.to_string(), |mover| format!("{mover} for {driver}"))
 }

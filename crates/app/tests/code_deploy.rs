@@ -1,8 +1,13 @@
 //! Whole releases whose traffic a deployment of CodeDeploy or ECS moves: followed, stopped in time, also
 //! when any call fails.
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use perch_app::deployment::follow;
 use perch_app::order::{self, OrderError};
 use perch_app::ports::{Deploying, Progress};
+use perch_app::step::StepInput;
 use perch_core::deployment::{Purpose, Schedule};
 use perch_core::head::{AliasSnapshot, Snapshot};
 use perch_core::journal::What;
@@ -13,8 +18,8 @@ use perch_core::target::{EcsService, Lambda, Target, WhenBusy};
 use perch_testkit::deployments::Made;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{
-    Failure, Fault, Machines, TargetBuilder, World, announcement, at, failing, healthy, silent,
-    target,
+    Failure, Fault, Machines, Paused, TargetBuilder, World, announcement, at, failing, healthy,
+    silent, target,
 };
 
 use crate::whole_release::{ASYNC_ATTEMPTS, alarm, announce, phase_is};
@@ -414,4 +419,58 @@ async fn a_hold_before_the_deployment_keeps_it_from_starting() {
     order::continue_now(&world.store, &news, "kim", "go", machines.now()).await.unwrap();
     machines.run(&world).await;
     assert_eq!(only(&world).phase.name(), "Promoted");
+}
+
+#[tokio::test]
+async fn a_stop_between_the_intent_and_the_deployment_keeps_it_from_starting() {
+    for kind in KINDS {
+        let (world, mut machines) =
+            (world(&by(kind, WhenBusy::Wait).build()), Machines::new(at(0)));
+        push(&world, &machines).await;
+        let is_intended = |world: &World| only(world).deployment.is_some();
+        machines.run_until(&world, is_intended).await;
+        assert_eq!(world.calls.count("create_deployment"), 0, "{kind:?}");
+        let news = "news".parse().unwrap();
+        order::stop(&world.store, Some(&news), "kim", "freeze", machines.now()).await.unwrap();
+        for _ in 0..10 {
+            machines.step(&world).await;
+        }
+        assert_eq!(world.calls.count("create_deployment"), 0, "{kind:?}");
+        let World { store, executions, .. } = &world;
+        let why = ("kim", "over");
+        order::resume(store, executions, Some(&news), why, machines.now()).await.unwrap();
+        machines.run(&world).await;
+        assert_eq!(only(&world).phase.name(), "Promoted", "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_ends_while_it_is_looked_at_is_not_someone_elses() {
+    for kind in KINDS {
+        for calls in 0.. {
+            let world = world(&by(kind, WhenBusy::Wait).build());
+            let mut machines = Machines::new(at(0));
+            push(&world, &machines).await;
+            machines.run_until(&world, phase_is("Promoting")).await;
+            let (release, now) = (only(&world), machines.now());
+            let input = StepInput { release_id: release.id.clone(), fence: release.fence }.into();
+            let World { store, lambda, services, deployments, alarms, metrics, .. } = &world;
+            let (traffic, looks) = ((lambda, services), (lambda, alarms, metrics));
+            let times = (Duration::from_secs(60), now);
+            let look = follow::run(store, traffic, deployments, looks, &input, times);
+            let mut look = Paused::new(&world.calls, look);
+            let ended = (0..=calls).any(|_| look.step().is_some());
+            // All of it moves, and the tasks of the baseline have ended.
+            let later = |seconds| now.saturating_add(SignedDuration::from_secs(seconds)).unwrap();
+            deployments.pass(traffic, later(600));
+            deployments.pass(traffic, later(1200));
+            if ended {
+                assert!(calls > 4, "{kind:?}: {calls} calls");
+                break;
+            }
+            look.finish().unwrap();
+            machines.run(&world).await;
+            assert_eq!(only(&world).phase.name(), "Promoted", "{kind:?} after {calls} calls");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! deployment with an id of its own that takes a while.
 
 mod made;
+mod others;
 
 pub use made::{Hooked, Made};
 
@@ -75,20 +76,29 @@ impl MemoryDeployments {
         })
     }
 
-    /// Time passes: deployments move what is due. A minute is 60 s.
-    pub fn pass(&self, (lambda, services): (&MemoryLambda, &MemoryServices), now: Timestamp) {
+    /// Time passes: deployments move what is due, and these did. A minute is 60 s.
+    pub fn pass(
+        &self,
+        (lambda, services): (&MemoryLambda, &MemoryServices),
+        now: Timestamp,
+    ) -> Vec<DeploymentId> {
         let idle =
             self.read(|service| service.made.iter().all(|made| made.progress != Progress::Running));
         if idle {
             self.change(|service| service.now = service.now.max(now));
-            return;
+            return Vec::new();
         }
         self.change(|service| {
             service.now = service.now.max(now);
+            service.give_up_hooks();
+            let mut moved = Vec::new();
             for made in &mut service.made {
-                made.pass((lambda, services), now);
+                if made.pass((lambda, services), now) {
+                    moved.push(made.id.clone());
+                }
             }
-        });
+            moved
+        })
     }
 }
 

@@ -97,6 +97,20 @@ impl MemoryServices {
         change(services.get_mut(service.service.as_str()).expect("the service exists"))
     }
 
+    /// Has a service look as if all traffic was where most of it is; not a port call.
+    pub(crate) fn hide_split(&self, service: &str) {
+        let mut cluster = self.cluster.lock().unwrap();
+        let services = &mut Arc::make_mut(&mut cluster).services;
+        let Some(running) = services.get_mut(service) else { return };
+        let most = running.split().iter().max_by_key(|(_, weight)| *weight).cloned();
+        running.splits.extend(most.map(|(version, _)| vec![(version, Weight::FULL)]));
+    }
+
+    /// Puts back what was changed; not a port call.
+    pub(crate) fn put_back(&self, cluster: Cluster) {
+        *self.cluster.lock().unwrap() = Arc::new(cluster);
+    }
+
     /// Runs revision 1, from this image.
     pub fn start(&self, service: &EcsService, image: &str) {
         let first = Registered { image: image.to_owned(), release: None, is_active: true };

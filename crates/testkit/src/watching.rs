@@ -9,7 +9,7 @@ use perch_app::ports::{
 };
 use perch_core::judge::Arm;
 use perch_core::judge::sequential::{Bucket, Counts};
-use perch_core::names::{AlarmName, FunctionName, Version};
+use perch_core::names::{AlarmName, Version};
 use perch_core::target::{Lambda, Quantile};
 
 use crate::calls::Calls;
@@ -25,7 +25,7 @@ pub struct MemoryMetrics {
 struct Readings {
     versions: BTreeMap<String, Arm>,
     total: Arm,
-    of: BTreeMap<FunctionName, (BTreeMap<String, Arm>, Arm)>,
+    of: BTreeMap<String, (BTreeMap<String, Arm>, Arm)>,
     asked: Vec<Window>,
     history: History,
     buckets: BTreeMap<Timestamp, Bucket>,
@@ -52,9 +52,10 @@ impl MemoryMetrics {
         self.readings.lock().unwrap().total = arm;
     }
 
-    /// What the versions of one function and its alias answer from now on, whatever others do.
-    pub fn set_for(&self, function: &FunctionName, versions: BTreeMap<String, Arm>, total: Arm) {
-        self.readings.lock().unwrap().of.insert(function.clone(), (versions, total));
+    /// What the versions of one function or service answer from now on, and all of it, whatever others
+    /// do.
+    pub fn set_for(&self, name: &str, versions: BTreeMap<String, Arm>, total: Arm) {
+        self.readings.lock().unwrap().of.insert(name.to_owned(), (versions, total));
     }
 
     /// What the version that serves answered in the last hour.
@@ -84,7 +85,7 @@ impl ReadMetrics for MemoryMetrics {
         let look = || {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
-            let own = readings.of.get(&lambda.function).map(|(versions, _)| versions);
+            let own = readings.of.get(lambda.function.as_str()).map(|(versions, _)| versions);
             let known = own.unwrap_or(&readings.versions);
             Ok(versions.map(|version| known.get(version.as_str()).copied().unwrap_or_default()))
         };
@@ -100,7 +101,7 @@ impl ReadMetrics for MemoryMetrics {
         let look = || {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
-            let own = readings.of.get(&lambda.function).map(|(_, total)| *total);
+            let own = readings.of.get(lambda.function.as_str()).map(|(_, total)| *total);
             Ok(own.unwrap_or(readings.total))
         };
         self.calls.port("alias_total", look).await
@@ -129,7 +130,9 @@ impl ReadEvidence for MemoryMetrics {
             let mut readings = self.readings.lock().unwrap();
             readings.asked.push(window);
             let arms = ask.driver.service().map(|_| {
-                versions.map(|of| readings.versions.get(of.as_str()).copied().unwrap_or_default())
+                let own = readings.of.get(ask.driver.name()).map(|(versions, _)| versions);
+                let known = own.unwrap_or(&readings.versions);
+                versions.map(|of| known.get(of.as_str()).copied().unwrap_or_default())
             });
             let starts = (window.from.as_second()..window.to.as_second())
                 .step_by(window.period_seconds as usize)

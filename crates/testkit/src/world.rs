@@ -8,7 +8,7 @@ use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName, Version};
 use perch_core::pointer::ModelPointer;
 use perch_core::release::Release;
-use perch_core::target::{Lambda, Target};
+use perch_core::target::{EcsService, Lambda, Target};
 use perch_core::weight::Weight;
 
 use crate::build::{at, digest, target};
@@ -229,6 +229,24 @@ impl World {
             return Some(self.services.change(service, |running| as_route(running.split())));
         }
         Some(self.route(target.service.lambda.as_ref()?))
+    }
+
+    /// What the revisions of a service's task definition were built from, the first one is number 1.
+    pub fn codes(&self, service: &EcsService) -> Vec<String> {
+        let code = |image: &str| image.rsplit_once('@').map_or(image, |(_, code)| code).to_owned();
+        self.services.read(|cluster| {
+            let revisions = &cluster.services[service.service.as_str()].revisions;
+            revisions.iter().map(|revision| code(&revision.image)).collect()
+        })
+    }
+
+    /// Whether a revision of a service answers smoke tests otherwise than its team expects.
+    pub fn is_unfit(&self, service: &EcsService, version: &Version) -> bool {
+        let place = version.as_str().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let code = place.and_then(|place| self.codes(service).get(place).cloned());
+        let unfit =
+            |code| self.lambda.read(|a| a.unfit.contains(&(service.service.to_string(), code)));
+        code.is_none_or(unfit)
     }
 
     /// Where an alias sends its traffic now.

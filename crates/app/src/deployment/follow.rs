@@ -83,20 +83,22 @@ pub async fn run(
         Phase::Promoting { .. } => (Weight::FULL, Event::AliasPromoted),
         _ => return Ok(input.then(resume(&release, now))),
     };
+    // How far it is before where the traffic goes: it may end between the two, and then all of it moved.
+    let progress = match release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref()) {
+        Some(id) => Some(deployments.deployment(id).await?.progress),
+        None => None,
+    };
     // What serves before the fence: who takes the fence later moves it later, too.
     let found = seen((lambda, services), &release).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
     }
-    let step = match &release.deployment {
-        None => intend(&release, found, &standing),
-        Some(Deployment { id: None, asked_at, .. }) => {
-            start(deployments, &release, found, (*asked_at, minute)).await?
-        }
-        Some(Deployment { id: Some(id), .. }) => {
-            let state = deployments.deployment(id).await?;
-            look(&release, found, (weight, there), &state.progress)
+    let step = match (&release.deployment, progress) {
+        (_, Some(progress)) => look(&release, found, (weight, there), &progress),
+        (None, None) => intend(&release, found, &standing),
+        (Some(Deployment { asked_at, .. }), None) => {
+            start(deployments, &release, (found, &standing), (*asked_at, minute)).await?
         }
     };
     match step {
@@ -149,14 +151,19 @@ fn intend(release: &Release, found: Seen, standing: &Standing) -> Step {
 async fn start(
     deployments: &(impl Deploy + ReadDeployments + StopDeployment),
     release: &Release,
-    found: Seen,
+    (found, standing): (Seen, &Standing),
     asked: (Timestamp, Duration),
 ) -> Result<Step, StepError> {
-    // What moved the traffic may be the deployment that an earlier try asked for.
-    if !found.is_baseline()
+    // What moved the traffic may be the deployment that an earlier try asked for; and a stop or a hold
+    // may have come since the intent.
+    let held = is_held(release, standing);
+    if (held || !found.is_baseline())
         && known(deployments, release, Purpose::Canary, asked.0).await?.is_none()
     {
-        return Ok(Step::taken_over(found));
+        if !found.is_baseline() {
+            return Ok(Step::taken_over(found));
+        }
+        return Ok(Step::Wait(Next::Follow { after_seconds: HELD }));
     }
     Ok(match ask(deployments, release, Purpose::Canary, asked).await? {
         Asked::Started(id, how) => Step::event(Event::DeploymentStarted { id, how }),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use perch_app::ports::{DeploymentState, Progress, Route};
 use perch_core::deployment::{Purpose, Schedule};
 use perch_core::names::{DeploymentId, ReleaseId, Version};
-use perch_core::target::{EcsService, Lambda};
+use perch_core::target::{EcsService, Lambda, Target};
 use perch_core::weight::Weight;
 
 use crate::lambda::MemoryLambda;
@@ -66,19 +66,20 @@ impl Made {
         &mut self,
         (lambda, services): (&MemoryLambda, &MemoryServices),
         now: Timestamp,
-    ) {
+    ) -> bool {
         let began = match self.hook {
-            Hooked::Asked => return,
+            Hooked::Asked => return false,
             Hooked::Not => self.started,
             Hooked::Passed(at) => at,
         };
         let ran = Duration::try_from(now.duration_since(began)).unwrap_or_default();
         if self.progress != Progress::Running || ran < self.delay {
-            return;
+            return false;
         }
         let minutes = (ran - self.delay).as_secs() / 60;
         let weight = self.schedule.weight_at(minutes);
-        if weight > self.reached {
+        let moves_on = weight > self.reached;
+        if moves_on {
             self.reached = weight;
             match &self.moves {
                 Moves::Alias(alias) => lambda.move_alias(alias, &self.route(weight)),
@@ -91,6 +92,54 @@ impl Made {
             let full_at = *self.full_at.get_or_insert(now);
             if now.duration_since(full_at).as_secs() >= self.kept_seconds() {
                 self.progress = Progress::Succeeded;
+            }
+        }
+        moves_on
+    }
+
+    /// The version that it brings up.
+    pub fn to(&self) -> &Version {
+        &self.to
+    }
+
+    /// When it was asked for.
+    pub fn started(&self) -> Timestamp {
+        self.started
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        self.progress != Progress::Running
+    }
+
+    /// Whether it takes another one back.
+    pub fn is_rollback(&self) -> bool {
+        !self.delay.is_zero()
+    }
+
+    /// The ECS service that it moves, where it does.
+    pub fn service(&self) -> Option<&EcsService> {
+        match &self.moves {
+            Moves::Service(service) => Some(service),
+            Moves::Alias(_) => None,
+        }
+    }
+
+    /// The ECS service that moves itself, where this is a deployment of one.
+    pub fn native(&self) -> Option<&EcsService> {
+        self.service().filter(|service| service.code_deploy.is_none())
+    }
+
+    /// Whether it moves the traffic of this target.
+    pub fn is_of(&self, target: &Target) -> bool {
+        match &self.moves {
+            Moves::Alias(alias) => {
+                target.service.lambda.as_ref().is_some_and(|own| {
+                    (&own.function, &own.alias) == (&alias.function, &alias.alias)
+                })
+            }
+            Moves::Service(of) => {
+                target.service.ecs.as_ref().is_some_and(|own| own.service == of.service)
             }
         }
     }
@@ -114,7 +163,7 @@ impl Made {
             id: self.id.clone(),
             release: self.release.clone().filter(|_| self.purpose == Purpose::Canary),
             progress: self.progress.clone(),
-            is_rollback: !self.delay.is_zero(),
+            is_rollback: self.is_rollback(),
             rollback: self.rollback.clone(),
         }
     }

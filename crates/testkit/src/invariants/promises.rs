@@ -9,7 +9,7 @@ use perch_core::artifact::Artifact;
 use perch_core::journal::{JournalEntry, What};
 use perch_core::judge::Outcome;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Release};
 use perch_core::smoke::all_passed;
 use perch_core::target::{Target, WhileReleasing};
 
@@ -62,6 +62,8 @@ pub fn unproven(world: &World) -> Vec<String> {
         let (mut verdict, mut ordered) = (None, false);
         for entry in world.journal(&release.id) {
             let needs = match entry.what {
+                // What moves by itself does so without a verdict: then all of its traffic is taken back.
+                What::WeightShifted if release.plan.driver.moves_itself() => false,
                 What::WeightShifted | What::PromotionDecided => !is_first(release, &entry),
                 _ => false,
             };
@@ -87,10 +89,16 @@ pub fn untested(world: &World, release: &Release) -> Option<String> {
     if !world.journal(&release.id).iter().any(passed) {
         return Some(format!("{} has no smoke tests that passed", release.id));
     }
-    let function = &release.plan.driver.alias()?.function;
     let canary = release.canary.as_ref()?;
-    let unfit = world.lambda.read(|account| account.is_unfit(function, canary)).unwrap_or(true);
-    unfit.then(|| format!("version {canary} of {function} fails its smoke tests"))
+    let name = release.plan.driver.name();
+    let unfit = match &release.plan.driver {
+        Driver::Alias(alias) => {
+            world.lambda.read(|account| account.is_unfit(&alias.function, canary)).unwrap_or(true)
+        }
+        Driver::Service(service) => world.is_unfit(service, canary),
+        Driver::Servers(_) => return None,
+    };
+    unfit.then(|| format!("version {canary} of {name} fails its smoke tests"))
 }
 
 /// The shift to the plan's first step needs no verdict.

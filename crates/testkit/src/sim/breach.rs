@@ -8,6 +8,8 @@ use perch_core::phase::Phase;
 use perch_core::stop::Stop;
 
 use super::flight::{Flight, Task};
+use crate::deployments::{Hooked, Made};
+use crate::services::Cluster;
 use crate::world::World;
 
 /// What is broken.
@@ -35,11 +37,17 @@ pub enum Breach {
     SweepGone,
     /// The table takes every model for one that its target has heard of.
     AllHeardOf,
+    /// CodeDeploy and ECS do not find deployments again.
+    DeploymentsHidden,
+    /// A service is always read with all traffic where it has the most of it.
+    SplitHidden,
+    /// Deployments do not wait for their hooks.
+    HookSkipped,
 }
 
 impl Breach {
     /// Every one.
-    pub const ALL: [Breach; 11] = [
+    pub const ALL: [Breach; 14] = [
         Breach::FenceUnchecked,
         Breach::RevisionIgnored,
         Breach::LedgerLate,
@@ -51,6 +59,9 @@ impl Breach {
         Breach::StreamForgets,
         Breach::SweepGone,
         Breach::AllHeardOf,
+        Breach::DeploymentsHidden,
+        Breach::SplitHidden,
+        Breach::HookSkipped,
     ];
 
     /// Makes the next call of the flight see a broken world.
@@ -79,6 +90,16 @@ impl Breach {
                 world.store.change(|items| items.hear_all(&keys));
                 Undo::Nothing
             }
+            Breach::DeploymentsHidden if call == "find_deployment" => {
+                Undo::Made(world.deployments.change(|known| std::mem::take(&mut known.made)))
+            }
+            Breach::SplitHidden if call == "service" => {
+                let cluster = world.services.read(Clone::clone);
+                for running in cluster.services.keys() {
+                    world.services.hide_split(running);
+                }
+                Undo::Services(cluster)
+            }
             Breach::StopHidden if ["standing", "plan"].contains(&call) => hide_stops(world),
             _ => Undo::Nothing,
         }
@@ -86,6 +107,11 @@ impl Breach {
 
     /// Breaks what the call has written.
     pub(super) fn after(self, world: &World, call: &str) {
+        if self == Breach::HookSkipped && call == "create_deployment" {
+            world.deployments.change(|known| {
+                known.made.iter_mut().for_each(|made| made.hook = Hooked::Not);
+            });
+        }
         if self == Breach::LedgerLate && call == "commit" {
             world.store.change(|items| {
                 for head in items.heads.values_mut() {
@@ -109,6 +135,8 @@ pub(super) enum Undo {
     Revisions(BTreeMap<(FunctionName, String), u64>),
     Unfit(BTreeSet<(String, String)>),
     Stops(Vec<(TargetName, Stop)>, Option<Stop>),
+    Made(Vec<Made>),
+    Services(Cluster),
 }
 
 impl Undo {
@@ -132,6 +160,8 @@ impl Undo {
                     }
                 }
             }),
+            Undo::Made(known) => world.deployments.change(|service| service.made = known),
+            Undo::Services(known) => world.services.put_back(known),
             Undo::Unfit(known) => world.lambda.change(|account| account.unfit = known),
             Undo::Stops(own, all) => world.store.change(|items| {
                 items.stop_of_all = all;

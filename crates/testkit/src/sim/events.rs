@@ -14,6 +14,7 @@ use super::breach::Breach;
 use super::flight::{Event, Task};
 use super::script::{Behaviour, Deed, Foreign, Wish};
 use super::{Entry, Sim, truth};
+use crate::services::Registered;
 
 /// A guard's period: it goes off, or is quiet again, so many milliseconds after its reason.
 const GUARD: (i64, i64) = (60_000, 90_000);
@@ -41,11 +42,12 @@ impl Sim<'_> {
             Deed::Kill(target) => self.kill(&target),
             Deed::MoveAlias(target, to) => self.move_alias(&target, to),
             Deed::SetCode(target) => self.set_code(&target),
+            Deed::StopDeployment(target) => self.stop_deployment(&target),
             Deed::Jump(seconds) => (self.jump, self.jumped) = (seconds * 1000, true),
         }
     }
 
-    fn deliver(&mut self, event: &Event, delays: &[i64]) {
+    pub(super) fn deliver(&mut self, event: &Event, delays: &[i64]) {
         for delay in delays {
             self.put(*delay, Entry::Invoke(Task::Event(event.clone(), 0)));
         }
@@ -112,7 +114,7 @@ impl Sim<'_> {
     }
 
     /// When an alarm's event comes: usually at once, in a storm also late, twice or never.
-    fn event_delays(&mut self) -> Vec<i64> {
+    pub(super) fn event_delays(&mut self) -> Vec<i64> {
         let soon = self.dice.between(50, 3000);
         if !self.stormy() {
             return vec![soon];
@@ -125,9 +127,9 @@ impl Sim<'_> {
         }
     }
 
-    /// An alias was moved: what the guards watch may have changed.
-    pub(super) fn alias_moved(&mut self) {
-        truth::look_at_aliases(&self.world, &self.script, &mut self.alone, self.clock);
+    /// Traffic was moved: what the guards watch may have changed.
+    pub(super) fn traffic_moved(&mut self) {
+        truth::look_at_traffic(&self.world, &self.script, &mut self.alone, self.clock);
         let targets: Vec<Target> = self.script.targets.clone();
         for target in &targets {
             let turns = self.turns_bad_after(target);
@@ -142,8 +144,8 @@ impl Sim<'_> {
     }
 
     fn turns_bad_after(&self, target: &Target) -> Option<i64> {
-        let function = target.service.lambda.as_ref().unwrap().function.as_str();
-        let of = self.script.behaviours.iter().filter(|((name, _), _)| name == function);
+        let own = truth::name(target);
+        let of = self.script.behaviours.iter().filter(|((name, _), _)| *name == own);
         of.filter_map(|(_, behaviour)| match behaviour {
             Behaviour::TurnsBad(seconds) => Some(seconds * 1000),
             _ => None,
@@ -151,7 +153,7 @@ impl Sim<'_> {
         .max()
     }
 
-    fn target(&self, name: &TargetName) -> Option<Target> {
+    pub(super) fn target(&self, name: &TargetName) -> Option<Target> {
         self.script.targets.iter().find(|target| target.name == *name).cloned()
     }
 
@@ -159,7 +161,12 @@ impl Sim<'_> {
         let Some(target) = self.target(name) else {
             return;
         };
-        let lambda = target.service.lambda.as_ref().unwrap();
+        let lambda = match &target.service.lambda {
+            Some(lambda) if lambda.code_deploy.is_none() || !matches!(to, Foreign::Split(_)) => {
+                lambda
+            }
+            Some(_) | None => return self.deploy_by_others(&target, to),
+        };
         let newest = self.world.lambda.read(|a| a.functions[&lambda.function].versions.len());
         let newest = newest.to_string().parse().expect("a number is a version");
         let first = "1".parse().expect("a number is a version");
@@ -174,14 +181,19 @@ impl Sim<'_> {
         };
         self.world.lambda.move_alias(lambda, &route);
         self.ghosts.moved_by_others(&self.world, &target);
-        self.alias_moved();
+        self.traffic_moved();
     }
 
     fn set_code(&mut self, name: &TargetName) {
         let Some(target) = self.target(name) else {
             return;
         };
-        let function = &target.service.lambda.as_ref().unwrap().function;
+        if let Some(service) = &target.service.ecs {
+            let image = format!("registry/news@{}", crate::build::digest('0'));
+            let others = Registered { image, release: None, is_active: true };
+            return self.world.services.change(service, |known| known.revisions.push(others));
+        }
+        let function = &target.service.lambda.as_ref().expect("it is a function else").function;
         let code = crate::build::digest('0').to_string();
         // Refused while another update is in progress: then someone else just did not.
         if self.world.lambda.change(|account| account.update_code(function, &code)).is_ok() {
@@ -252,8 +264,9 @@ impl Deed {
                 Wish::Resume | Wish::ResumeAll => "person resumes the line",
             },
             Deed::Kill(_) => "executions killed",
-            Deed::MoveAlias(..) => "alias moved by others",
+            Deed::MoveAlias(..) => "traffic moved by others",
             Deed::SetCode(_) => "code set by others",
+            Deed::StopDeployment(_) => "deployment stopped by others",
             Deed::Jump(_) => "clocks jump",
         }
     }

@@ -8,9 +8,12 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
 use perch_app::announce_model::{self, Uploaded};
+use perch_app::deployment::changed::{self, Changed};
+use perch_app::deployment::hook::{self, Hook};
+use perch_app::deployment::stage::{self, Stage};
 use perch_app::on_alarm::{self, Alarm};
 use perch_app::order::{self, OrderError};
-use perch_app::ports::Route;
+use perch_app::ports::{PortError, Route};
 use perch_app::step::StepError;
 use perch_app::{notify, reconcile};
 use perch_core::head::Fence;
@@ -28,6 +31,9 @@ pub(super) enum Event {
     Push(Announcement),
     Upload(Uploaded),
     Alarm(Alarm),
+    Hook(Hook),
+    Stage(Stage),
+    Changed(Changed),
 }
 
 /// Who runs, and who waits for the outcome.
@@ -49,6 +55,7 @@ pub(super) enum Task {
 pub(super) enum Outcome {
     State(Result<Answer, StepError>),
     Event(Result<(), String>),
+    Stage(Option<stage::Answer>),
     Entry(bool),
     Person(Result<Option<ReleaseId>, OrderError>),
     Sweep,
@@ -96,16 +103,19 @@ impl Flight {
                 | State::Smoke(input)
                 | State::Shift(input)
                 | State::Judge(input)
-                | State::Promote(input),
+                | State::Promote(input)
+                | State::Follow(input)
+                | State::StopDeployment(input),
             ) => Some(input.fence),
             _ => None,
         };
+        let goes_back = execution.is_some_and(|it| matches!(it.state, State::StopDeployment(_)));
         let release = execution.and_then(Execution::release);
         let future = future(world.clone(), task.clone(), execution.cloned(), now);
         let mut flight = Self {
             task,
             name,
-            is_step: fence.is_some(),
+            is_step: fence.is_some() && !goes_back,
             knew_an_order: release.as_ref().is_some_and(|id| {
                 let known = |items: &crate::store::Items| items.releases.get(id).cloned();
                 world.store.read(known).is_some_and(|release| release.order.is_some())
@@ -164,6 +174,9 @@ fn name(task: &Task, execution: Option<&Execution>) -> String {
         (Task::Event(Event::Push(push), _), _) => format!("on-image-push {}", push.event),
         (Task::Event(Event::Upload(upload), _), _) => format!("on-model-upload {}", upload.event),
         (Task::Event(Event::Alarm(alarm), _), _) => format!("on-alarm {}", alarm.event),
+        (Task::Event(Event::Hook(hook), _), _) => format!("answer-hook of {}", hook.deployment),
+        (Task::Event(Event::Stage(stage), _), _) => format!("answer-hook of {}", stage.deployment),
+        (Task::Event(Event::Changed(what), _), _) => format!("on-deployment-change of {what}"),
         (Task::Entry(entry), _) => format!("notify {}/{}", entry.release, entry.seq),
         (Task::Person(target, wish, _), _) => format!("{wish:?} {target}"),
         (Task::Sweep, _) => "reconcile".to_owned(),
@@ -178,6 +191,7 @@ fn future(
 ) -> Pin<Box<dyn Future<Output = Outcome>>> {
     Box::pin(async move {
         let World { store, lambda, registry, uploads, executions, topic, slack, .. } = &*world;
+        let World { deployments, services, web, .. } = &*world;
         match task {
             Task::State(_) => {
                 let execution = execution.expect("a state has its execution");
@@ -193,6 +207,26 @@ fn future(
             }
             Task::Event(Event::Alarm(alarm), _) => {
                 let done = on_alarm::run(store, lambda, executions, &alarm).await;
+                Outcome::Event(done.map(drop).map_err(|error| error.to_string()))
+            }
+            Task::Event(Event::Hook(asked), _) => {
+                let asks = (lambda, web);
+                let done = hook::run(store, deployments, asks, &asked, || now).await;
+                Outcome::Event(done.map(drop).map_err(|error| error.to_string()))
+            }
+            Task::Event(Event::Stage(stage), _) => {
+                let moving = (lambda, services);
+                let answer = stage::run(store, deployments, moving, web, &stage, || now).await;
+                Outcome::Stage(match answer {
+                    Ok(answer) => Some(answer),
+                    Err(StepError::Port(
+                        PortError::Unavailable { .. } | PortError::Conflict { .. },
+                    )) => Some(stage::Answer::InProgress),
+                    Err(_) => None,
+                })
+            }
+            Task::Event(Event::Changed(what), _) => {
+                let done = changed::run(store, deployments, executions, &what).await;
                 Outcome::Event(done.map(drop).map_err(|error| error.to_string()))
             }
             Task::Entry(entry) => {

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use perch_app::ports::Route;
 use perch_core::head::Fence;
 use perch_core::journal::What;
-use perch_core::names::{ReleaseId, TargetName};
+use perch_core::names::{DeploymentId, ReleaseId, TargetName};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
+use super::driven::created;
 use super::flight::{Event, Flight, Task};
 use super::rules::{last_route, overwritten, past_a_stop, read_back, skips_a_step};
 use super::script::Script;
@@ -29,6 +30,8 @@ pub(super) struct Ghosts {
     pub(super) pushed_on: BTreeSet<ReleaseId>,
     /// Targets whose alias or code someone else touched.
     pub(super) foreign: BTreeSet<TargetName>,
+    /// Deployments that someone else stopped.
+    pub(super) stopped: BTreeSet<DeploymentId>,
     /// Releases whose fence a rollback took before it could know of a person's order.
     replaced: BTreeSet<ReleaseId>,
     /// Releases as last written.
@@ -38,9 +41,9 @@ pub(super) struct Ghosts {
     /// The highest fence that each alias was written under.
     written: BTreeMap<TargetName, Fence>,
     /// How many routes each alias was given, and the last.
-    routes: BTreeMap<TargetName, (usize, Route)>,
+    pub(super) routes: BTreeMap<TargetName, (usize, Route)>,
     /// The targets whose alias is as someone else left it.
-    left: BTreeSet<TargetName>,
+    pub(super) left: BTreeSet<TargetName>,
 }
 
 /// What a call changed.
@@ -86,21 +89,17 @@ impl Ghosts {
     ) -> Changes {
         let mut changes = Changes::default();
         match call {
-            "alias" => flight.seen = self.alias_of(flight, world, script),
+            "alias" | "service" => flight.seen = seen(flight, world, script),
+            "create_deployment" => created(flight, world, &mut changes.broken),
             "shift" => self.after_shift(flight, world, script, &mut changes),
             "take_fence" => self.after_take_fence(flight, world, &mut changes),
             "commit" | "plan" => self.after_commit(flight, world, &mut changes),
             _ => return changes,
         }
-        if call != "alias" {
+        if !["alias", "service"].contains(&call) {
             changes.broken.extend(broken_always(world));
         }
         changes
-    }
-
-    fn alias_of(&self, flight: &Flight, world: &World, script: &Script) -> Option<Route> {
-        let target = script.targets.iter().find(|t| Some(&t.name) == flight.target.as_ref())?;
-        Some(world.route(target.service.lambda.as_ref().unwrap()))
     }
 
     fn after_take_fence(&mut self, flight: &mut Flight, world: &World, changes: &mut Changes) {
@@ -262,4 +261,10 @@ impl Ghosts {
             broken.push(format!("P7: {} was promoted, although {why}", release.id));
         }
     }
+}
+
+/// Where the traffic of the flight's target goes as it is read.
+fn seen(flight: &Flight, world: &World, script: &Script) -> Option<Route> {
+    let target = script.targets.iter().find(|t| Some(&t.name) == flight.target.as_ref())?;
+    world.serves(target)
 }

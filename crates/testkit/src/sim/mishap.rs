@@ -36,7 +36,9 @@ impl Mishap {
             Mishap::Abandoned,
         ];
         // Only conditional writes can meet another's.
-        let conditional = ["commit", "plan", "shift", "update_code", "publish"].contains(&call);
+        let conditional =
+            ["commit", "plan", "shift", "update_code", "publish", "create_deployment"]
+                .contains(&call);
         if conditional && dice.once_in(6) { Mishap::Conflict } else { one_of(dice, &ANY) }
     }
 

@@ -9,7 +9,9 @@
 //! those that hold at rest.
 
 mod breach;
+mod deployments;
 mod dice;
+mod driven;
 mod events;
 mod flight;
 mod ghosts;
@@ -66,6 +68,8 @@ enum Entry {
     Stream(ReleaseId),
     /// CloudWatch evaluates an alarm.
     Evaluate(AlarmName),
+    /// Time has passed for deployments that run.
+    Deployments,
 }
 
 /// The notifications of one release's journal.
@@ -106,6 +110,7 @@ pub struct Sim<'a> {
     streams: BTreeMap<ReleaseId, Stream>,
     alone: Alone,
     ghosts: Ghosts,
+    deployments: deployments::Known,
     traced: bool,
     breach: Option<Breach>,
     report: Report,
@@ -141,12 +146,13 @@ impl<'a> Sim<'a> {
             streams: BTreeMap::new(),
             alone: Alone::new(),
             ghosts,
+            deployments: deployments::Known::default(),
             traced: false,
             breach: None,
             report: Report::default(),
             script,
         };
-        truth::look_at_aliases(&sim.world, &sim.script, &mut sim.alone, 0);
+        truth::look_at_traffic(&sim.world, &sim.script, &mut sim.alone, 0);
         for (when, deed) in std::mem::take(&mut sim.script.deeds) {
             match when {
                 When::At(seconds) => sim.put(seconds * 1000, Entry::Happen(deed)),
@@ -186,7 +192,9 @@ impl<'a> Sim<'a> {
             if !self.is_sweep(&entry) {
                 self.stirred = self.clock;
             }
+            self.pass();
             self.happen(entry);
+            self.see_to_deployments();
             entries += 1;
             if entries > ENTRIES {
                 self.breaks(format!("P4: still running after {ENTRIES} entries of the agenda"));
@@ -225,6 +233,7 @@ impl<'a> Sim<'a> {
             Entry::Happen(deed) => self.deed(deed),
             Entry::Stream(release) => self.stream(&release),
             Entry::Evaluate(alarm) => self.evaluate(&alarm),
+            Entry::Deployments => self.looked_at_deployments(),
         }
     }
 

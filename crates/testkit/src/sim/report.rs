@@ -13,6 +13,10 @@ pub struct Report {
     pub releases: u64,
     /// How they ended, by phase.
     pub ends: BTreeMap<&'static str, u64>,
+    /// How they ended, by what moves their traffic, and phase.
+    pub drivers: BTreeMap<(&'static str, &'static str), u64>,
+    /// Deployments, whoever made them, rollbacks included.
+    pub deployments: u64,
     /// Port calls that took effect.
     pub calls: u64,
     /// Events that were delivered to functions, repeats included.
@@ -41,6 +45,7 @@ impl Report {
         self.violations.extend(other.violations);
         self.releases += other.releases;
         self.calls += other.calls;
+        self.deployments += other.deployments;
         self.deliveries += other.deliveries;
         self.messages += other.messages;
         self.contended += other.contended;
@@ -49,6 +54,9 @@ impl Report {
         self.most_in_flight = self.most_in_flight.max(other.most_in_flight);
         for (phase, count) in other.ends {
             *self.ends.entry(phase).or_default() += count;
+        }
+        for (end, count) in other.drivers {
+            *self.drivers.entry(end).or_default() += count;
         }
         for (mishap, count) in other.mishaps {
             *self.mishaps.entry(mishap).or_default() += count;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use perch_core::artifact::Artifact;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{Driver, Mover, Release};
 
+use super::driven::deployed_at_rest;
 use super::flight::Task;
 use super::script::{Behaviour, Wish};
-use super::{Entry, Sim};
+use super::{Entry, Sim, truth};
 use crate::invariants;
 
 /// How often people come back: more would hide that something never comes to rest.
@@ -61,6 +62,7 @@ impl Sim<'_> {
         broken.extend(self.not_the_newest());
         broken.extend(self.failing_and_promoted());
         broken.extend(self.half_way());
+        broken.extend(deployed_at_rest(&self.world));
         if self.report.helped == 0 {
             broken.extend(invariants::late(&self.world, SLACK));
         }
@@ -71,12 +73,12 @@ impl Sim<'_> {
         }
     }
 
-    /// No alias splits its traffic, unless someone else left it so.
+    /// No target splits its traffic, unless someone else left it so.
     fn half_way(&self) -> Vec<String> {
         let targets = self.script.targets.iter();
         targets
             .filter(|target| !self.ghosts.is_left_by_others(&target.name))
-            .map(|target| (target, self.world.route(target.service.lambda.as_ref().unwrap())))
+            .map(|target| (target, truth::serves(&self.world, target)))
             .filter(|(_, route)| route.split.is_some())
             .map(|(target, route)| format!("P7: {} is left at {route}", target.name))
             .collect()
@@ -108,8 +110,8 @@ impl Sim<'_> {
             .filter(|release| matches!(release.phase, Phase::Promoted))
             .filter(|release| !self.ghosts.foreign.contains(&release.target))
             .filter(|release| {
-                let function = release.plan.driver.alias().unwrap().function.to_string();
-                let key = (function, release.artifact.identity());
+                let name = release.plan.driver.name().to_owned();
+                let key = (name, release.artifact.identity());
                 let watch = i64::try_from(release.plan.watch.as_secs()).unwrap_or(i64::MAX);
                 // A clock that jumps ends a watch early: then nobody looked in time.
                 let watched = watch >= 180 && !self.jumped;
@@ -133,14 +135,29 @@ impl Sim<'_> {
     }
 
     pub(super) fn sum_up(&mut self) {
-        let phases = self.world.store.read(|items| {
-            items.releases.values().map(|release| release.phase.name()).collect::<Vec<_>>()
+        let releases = self.world.store.read(|items| {
+            let releases = items.releases.values();
+            releases.map(|r| (driver(r), r.phase.name())).collect::<Vec<_>>()
         });
-        self.report.releases = phases.len() as u64;
-        for phase in phases {
+        self.report.releases = releases.len() as u64;
+        for (driver, phase) in releases {
             *self.report.ends.entry(phase).or_default() += 1;
+            *self.report.drivers.entry((driver, phase)).or_default() += 1;
         }
+        let deployments = self.world.deployments.read(|known| known.made.len());
+        self.report.deployments = deployments as u64;
         self.report.messages = self.world.topic.messages().len() as u64;
         self.report.hours = u64::try_from(self.clock / 3_600_000).unwrap_or(0);
+    }
+}
+
+/// What moved the release's traffic, as a table names it.
+fn driver(release: &Release) -> &'static str {
+    match (&release.plan.driver, release.plan.driver.mover()) {
+        (Driver::Alias(_), None) => "alias",
+        (Driver::Alias(_), Some(_)) => "CodeDeploy, Lambda",
+        (_, Some(Mover::CodeDeploy(_))) => "CodeDeploy, ECS",
+        (_, Some(Mover::Ecs(_))) => "ECS",
+        (_, None) => "model servers",
     }
 }

@@ -7,6 +7,7 @@ use perch_core::release::Release;
 use perch_core::target::Target;
 
 use super::flight::Flight;
+use super::truth::serves;
 use crate::world::World;
 
 /// Automation never moves past a person's stop or hold: nothing starts, and no bake is left upwards.
@@ -86,8 +87,13 @@ pub(super) fn skips_a_step(
     }
 }
 
+/// How often the traffic of a target was moved, and where it goes.
 pub(super) fn last_route(world: &World, target: &Target) -> (usize, Route) {
-    let lambda = target.service.lambda.as_ref().unwrap();
+    if let Some(service) = &target.service.ecs {
+        let count = world.services.read(|c| c.services[service.service.as_str()].splits.len());
+        return (count, serves(world, target));
+    }
+    let lambda = target.service.lambda.as_ref().expect("it is a function else");
     world.lambda.read(|account| {
         let routes = &account.functions[&lambda.function].aliases[lambda.alias.as_str()].routes;
         (routes.len(), routes.last().expect("an alias has a route").clone())

@@ -9,9 +9,9 @@ use perch_core::target::Target;
 /// Everything that is decided before the first step.
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// The targets; each has its own function.
+    /// The targets; each has its own function or service.
     pub targets: Vec<Target>,
-    /// How versions behave that are built from an artifact of a function, by function and identity.
+    /// How versions behave that are built from an artifact, by function or service and identity.
     /// Others are healthy.
     pub behaviours: BTreeMap<(String, String), Behaviour>,
     /// What happens, and when.
@@ -62,9 +62,12 @@ pub enum Deed {
     FalseAlarm(AlarmName, i64, Vec<i64>),
     /// A person wants something of a target.
     Ask(TargetName, Wish),
-    /// Someone else moves the alias: to a split, or to a version alone.
+    /// Someone else moves the traffic: to a split, or to a version alone. Where a deployment moves it,
+    /// by a deployment of their own.
     MoveAlias(TargetName, Foreign),
-    /// Someone else sets the function's unpublished code.
+    /// Someone else stops the deployment that runs for the target.
+    StopDeployment(TargetName),
+    /// Someone else sets the function's unpublished code, or registers a task definition.
     SetCode(TargetName),
     /// The clocks jump by so many seconds.
     Jump(i64),

@@ -7,7 +7,7 @@ use perch_app::order::OrderError;
 use perch_core::names::ReleaseId;
 
 use super::breach::Breach;
-use super::flight::{Flight, Outcome, Task};
+use super::flight::{Event, Flight, Outcome, Task};
 use super::ghosts::Changes;
 use super::machine::died;
 use super::mishap::Mishap;
@@ -114,7 +114,11 @@ impl Sim<'_> {
             self.world.calls.clear();
             self.world.calls.inject(fault);
         }
-        if ["versions", "alias_total"].contains(&call) {
+        if ["request", "health"].contains(&call) {
+            let blind = self.breach == Some(Breach::SmokeBlind);
+            truth::tell_test_listeners(&self.world, &self.script, blind);
+        }
+        if ["versions", "alias_total", "buckets"].contains(&call) {
             let blind = self.breach == Some(Breach::JudgeBlind);
             truth::tell_metrics(&self.world, &self.script, &self.alone, self.clock, blind);
         }
@@ -146,7 +150,7 @@ impl Sim<'_> {
             self.breaks(broken);
         }
         if changes.alias {
-            self.alias_moved();
+            self.traffic_moved();
         }
         for (release, phase) in changes.releases {
             self.outbox(&release);
@@ -191,6 +195,7 @@ impl Sim<'_> {
         self.note(|| format!("{}: {}", flight.name, mishap.text()));
         let outcome = match &flight.task {
             Task::State(_) => Outcome::State(Err(died(mishap.text()))),
+            Task::Event(Event::Stage(_), _) => Outcome::Stage(None),
             Task::Event(..) => Outcome::Event(Err(mishap.text().to_owned())),
             Task::Entry(_) => Outcome::Entry(false),
             // Nobody is left who could try again.
@@ -211,11 +216,16 @@ impl Sim<'_> {
         }
         match (flight.task, outcome) {
             (Task::State(place), Outcome::State(answer)) => self.go_on(place, answer),
+            (Task::Event(Event::Stage(stage), _), Outcome::Stage(answer)) => {
+                self.stage_answered(stage, answer);
+            }
             (Task::Event(event, failed), Outcome::Event(Err(error))) => {
                 self.note(|| format!("{}: {error}", flight.name));
                 let retry = usize::try_from(failed).ok().and_then(|n| EVENT_RETRIES.get(n));
                 match retry {
                     Some(wait) => self.put(*wait, Entry::Invoke(Task::Event(event, failed + 1))),
+                    // CodeDeploy waits an hour for an answer that nobody gives any more.
+                    None if matches!(event, Event::Hook(_)) => {}
                     None => self.dead_letters.push(event),
                 }
             }
