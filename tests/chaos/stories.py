@@ -7,11 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-FAILING = {"kind": "errors", "rate": 0.8}
-SLOW = {"kind": "latency", "addMs": 900, "rate": 1}
-IMAGES: dict[str, dict[str, Any] | None] = {"healthy": None, "failing": FAILING, "slow": SLOW}
-
-
 @dataclass(frozen=True)
 class End:
     """How one release has to end: its phase, and for a rollback the kind of its cause."""
@@ -25,7 +20,7 @@ class End:
 
 PROMOTED, SUPERSEDED = End("Promoted"), End("Superseded")
 JUDGED, ALARMED, ABORTED = (End("RolledBack", cause) for cause in ("judge", "alarm", "abort"))
-NO_DATA = End("RolledBack", "noData")
+NO_DATA, SMOKED = End("RolledBack", "noData"), End("RolledBack", "smoke")
 # A step that every try failed for: going back is what a release has to do then. Counted apart.
 GAVE_UP = End("RolledBack", "error")
 # No release at all.
@@ -67,7 +62,7 @@ STORIES = (
     Story("alarm after promotion", HEALTHY, (ALARMED,), "Watching", "alarm", share=2),
     Story("abort", HEALTHY, (ABORTED,), "Baking", "abort"),
     Story("rollback after promotion", HEALTHY, (ABORTED,), "Watching", "rollback"),
-    Story("promoted by a person", HEALTHY, (PROMOTED,), "Baking", "promote"),
+    Story("promoted by a person", HEALTHY, (PROMOTED,), "Baking", "promote", needs="holds"),
     Story(
         "second push while one bakes",
         TWO,
@@ -79,11 +74,16 @@ STORIES = (
     ),
     Story("second push in the watch", TWO, (PROMOTED, PROMOTED), "Watching", "push", policies={"reject": (PROMOTED, NONE)}),
     Story("the same push announced again", HEALTHY, (PROMOTED,), "Baking", "announce"),
-    Story("held, then continued", HEALTHY, (PROMOTED,), "Baking", "hold", needs="orders"),
+    Story("held, then continued", HEALTHY, (PROMOTED,), "Baking", "hold", needs="holds"),
     Story("pushed while the line is stopped", HEALTHY, (PROMOTED,), act="stop", needs="orders"),
-    Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="policies"),
+    Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="holds"),
     Story("push that no event announced", HEALTHY, (PROMOTED,), lost=True, needs="reconcile", share=2),
     Story("no callers", HEALTHY, (NO_DATA,), quiet_target=True),
+    Story("smoke tests fail", ("wrong",), (SMOKED,), needs="tests-in-a-hook", share=2),
+    Story("alarm before the shift", HEALTHY, (ALARMED,), "Shifting", "alarm", needs="moves-itself"),
+    Story("orders that are refused", HEALTHY, (PROMOTED,), "Baking", "orders", needs="moves-itself"),
+    Story("line stopped while one bakes", HEALTHY, (ABORTED,), "Baking", "stop-line", needs="moves-itself"),
+    Story("deployment stopped by someone else", HEALTHY, (GAVE_UP,), "Baking", "stop-shift", needs="moves-itself", share=2),
 )
 
 

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from checks import Broken, Evidence, error_of, lost
-from installation import Snapshot
+from checks import error_of, lost
+from evidence import Broken, Evidence
+from perch_stage.load import Snapshot
+
+
+COLUMNS = ("releases", "as told", "step gave up", "too late", "otherwise")
 
 
 @dataclass
@@ -47,16 +51,16 @@ def stories_table(run: Run) -> Table:
     shown = Table(title=f"Releases under faults, seed {run.seed}", title_justify="left")
     shown.add_column("story")
     shown.add_column("has to end", overflow="fold")
-    for name in ("releases", "as told", "step gave up", "otherwise"):
+    for name in COLUMNS:
         shown.add_column(name, justify="right")
     rows: dict[tuple[str, str], Counter[str]] = {}
     for played in run.evidence.played:
         row = rows.setdefault((played.story.name, str(played.expected or "no release")), Counter())
         row["releases"] += 1
-        row["as told" if played.as_told else "step gave up" if played.gave_up else "otherwise"] += 1
+        row["as told" if played.as_told else "step gave up" if played.gave_up else "too late" if played.late else "otherwise"] += 1
     total = sum(rows.values(), Counter())
     for (story, end), row in [*sorted(rows.items()), (("all", ""), total)]:
-        shown.add_row(story, end, *(str(row[name]) for name in ("releases", "as told", "step gave up", "otherwise")))
+        shown.add_row(story, end, *(str(row[name]) for name in COLUMNS))
     return shown
 
 

@@ -1,0 +1,276 @@
+"""Targets that are ECS services behind a load balancer: CodeDeploy moves their traffic, or ECS does."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from perch_local.checkout import ROOT
+from perch_stage.callers import http_invoke
+from perch_stage.load import Invoke
+
+sys.path.insert(0, str(ROOT / "examples" / "http-service"))
+import push_service  # noqa: E402
+
+from account import PERCH, ChaosError, aws, role  # noqa: E402
+from deployments import (  # noqa: E402
+    CANARY_MINUTES,
+    CLOCK,
+    KEPT_MINUTES,
+    MOVING_JUDGE,
+    codedeploy_group,
+    codedeploy_shifts,
+    stop_codedeploy,
+)
+from targets import Shares, Shift, Target  # noqa: E402
+
+EXAMPLE, PATH, CONTAINER = "engagement-ml", "/score", "app"
+PORT, TEST_PORT, TASKS = 8080, 9000, 2
+HOOK = f"CodeDeployHook_{PERCH}-answer-hook"
+VISIT = {"secondsOnPage": 240, "scrollDepth": 0.95, "returning": True, "articlesToday": 5}
+SMOKE = {
+    "name": "a keen reader scores high",
+    "http": {"path": PATH, "method": "POST", "body": VISIT},
+    "expect": {"within": "5s", "json": {"$.score": {"min": 0.7, "max": 1}}},
+}
+NOTHING = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}
+# Documented seconds: three of this clock, in which requests under way end.
+DRAIN = "180"
+STEADY_WITHIN = 60.0
+
+
+def forward(**groups: int) -> dict[str, Any]:
+    """The action that sends requests on by these weights."""
+    return {
+        "Type": "forward",
+        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups.items()]},
+    }
+
+
+class Service:
+    """What both kinds share: tasks, a load balancer with two target groups, a production and a test listener."""
+
+    name, moves_itself = "", True
+    targets, rounds, clock = 5, 3, CLOCK
+    images: dict[str, dict[str, Any] | None] = {
+        "healthy": None,
+        "failing": {"kind": "failing", "share": 0.8},
+        "slow": {"kind": "slow", "share": 1, "milliseconds": 900},
+        "wrong": {"kind": "wrong", "says": {"score": -1}},
+    }
+    entrypoint = push_service.ENTRYPOINT
+
+    def __init__(self) -> None:
+        self.groups: dict[str, tuple[str, str]] = {}
+        self.splitters: dict[str, str] = {}
+        self.addresses: dict[str, str] = {}
+
+    def assemble(self, root: Path, build: str, fault: dict[str, Any] | None) -> None:
+        """The server, its packages and the service."""
+        push_service.assemble(root, EXAMPLE, build, fault)
+
+    def file(self, target: Target) -> dict[str, Any]:
+        """A canary for so many documented minutes, with smoke tests on the test listener."""
+        return {
+            "service": {"ecs": {"cluster": target.name, "service": target.name, **self.moved_by(target)}},
+            "smoke": {"url": f"http://{self.addresses[target.name]}:{TEST_PORT}", "checks": [SMOKE]},
+            "rollout": {"steps": [{"weight": weight, "bake": f"{CANARY_MINUTES}s"} for weight in target.steps]},
+            "judge": target.judge(**MOVING_JUDGE, healthyTargets="50%"),
+        }
+
+    def moved_by(self, target: Target) -> dict[str, Any]:
+        """What the target file says of the driver."""
+        raise NotImplementedError
+
+    def caller(self, target: Target) -> Invoke:
+        """Asks the production listener."""
+        return http_invoke(f"http://{self.addresses[target.name]}:{PORT}", PATH, lambda _: json.dumps(VISIT))
+
+    def front(self, target: Target) -> tuple[str, str]:
+        """A load balancer with both listeners, which answer nothing yet; their ARNs."""
+        balancing = aws("elbv2")
+        balancer = balancing.create_load_balancer(Name=target.name, Subnets=["subnet-1", "subnet-2"], Scheme="internal")
+        (made,) = balancer["LoadBalancers"]
+        self.addresses[target.name] = made["DNSName"].split(":")[0]
+        arns = [self.group(f"{target.name}-{side}") for side in ("blue", "green")]
+        self.groups[target.name] = (arns[0], arns[1])
+        listeners = [
+            balancing.create_listener(
+                LoadBalancerArn=made["LoadBalancerArn"], Protocol="HTTP", Port=port, DefaultActions=[NOTHING]
+            )["Listeners"][0]["ListenerArn"]
+            for port in (PORT, TEST_PORT)
+        ]
+        return listeners[0], listeners[1]
+
+    def group(self, name: str) -> str:
+        """A target group that finds out fast."""
+        balancing = aws("elbv2")
+        settings = {"HealthCheckIntervalSeconds": 10, "HealthyThresholdCount": 2, "UnhealthyThresholdCount": 3}
+        made = balancing.create_target_group(
+            Name=name, Protocol="HTTP", Port=8080, VpcId="vpc-1", TargetType="ip", HealthCheckPath="/health", **settings
+        )
+        arn = str(made["TargetGroups"][0]["TargetGroupArn"])
+        drain = {"Key": "deregistration_delay.timeout_seconds", "Value": DRAIN}
+        balancing.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[drain])
+        return arn
+
+    def register(self, target: Target, image: str, **said: str) -> str:
+        """A revision of its task definition."""
+        container = {
+            "name": CONTAINER,
+            "image": image,
+            "essential": True,
+            "stopTimeout": 5,
+            "portMappings": [{"containerPort": 8080}],
+            "environment": [{"name": name, "value": value} for name, value in said.items()],
+        }
+        made = aws("ecs").register_task_definition(
+            family=target.name,
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="256",
+            memory="512",
+            containerDefinitions=[container],
+        )
+        return str(made["taskDefinition"]["taskDefinitionArn"])
+
+    def begin(self, target: Target, image: str, controller: str, advanced: dict[str, Any], **more: Any) -> None:
+        """Create the service and wait until it is steady."""
+        aws("ecs").create_cluster(clusterName=target.name)
+        balancer = {"targetGroupArn": self.groups[target.name][0], "containerName": CONTAINER, "containerPort": 8080}
+        aws("ecs").create_service(
+            cluster=target.name,
+            serviceName=target.name,
+            taskDefinition=self.register(target, image),
+            desiredCount=TASKS,
+            launchType="FARGATE",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+            deploymentController={"type": controller},
+            loadBalancers=[{**balancer, **advanced}],
+            **more,
+        )
+        deadline = time.monotonic() + STEADY_WITHIN
+        while self.healthy(target) < TASKS or any(shift.running for shift in self.shifts(target)):
+            if time.monotonic() > deadline:
+                raise ChaosError(f"{target.name}: the first tasks are not healthy within {STEADY_WITHIN:.0f} s")
+            time.sleep(0.2)
+
+    def healthy(self, target: Target) -> int:
+        """Healthy targets behind the production listener."""
+        found = [self.health(arn) for arn in self.groups[target.name]]
+        return sum(one["TargetHealth"]["State"] == "healthy" for group in found for one in group)
+
+    def health(self, arn: str) -> list[dict[str, Any]]:
+        """The targets of a group."""
+        return list(aws("elbv2").describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"])
+
+    def weights(self, target: Target) -> dict[str, int]:
+        """Weights by target group."""
+        raise NotImplementedError
+
+    def shares(self, target: Target) -> Shares:
+        """The weights of the groups, by the revision of the tasks behind them."""
+        shares: Shares = {}
+        weights = {arn: weight for arn, weight in self.weights(target).items() if weight}
+        revisions = self.revisions(target)
+        for arn, weight in weights.items():
+            behind = {revisions.get(one["Target"]["Id"], "?") for one in self.health(arn)} - {"?"}
+            for revision in behind or {"?"}:
+                shares[revision] = shares.get(revision, 0) + round(100 * weight / sum(weights.values()))
+        return shares
+
+    def revisions(self, target: Target) -> dict[str, str]:
+        """The revision of each task that runs, by its address."""
+        tasks = aws("ecs").list_tasks(cluster=target.name, serviceName=target.name, desiredStatus="RUNNING")["taskArns"]
+        found = aws("ecs").describe_tasks(cluster=target.name, tasks=tasks)["tasks"] if tasks else []
+        return {
+            detail["value"]: str(task["taskDefinitionArn"].rpartition(":")[2])
+            for task in found
+            for attachment in task.get("attachments", [])
+            for detail in attachment["details"]
+            if detail["name"] == "privateIPv4Address"
+        }
+
+    def versions(self, target: Target) -> int:
+        """Revisions of its task definition."""
+        pages = aws("ecs").get_paginator("list_task_definitions").paginate(familyPrefix=target.name, status="ACTIVE")
+        return sum(len(page["taskDefinitionArns"]) for page in pages)
+
+    def image(self, target: Target) -> str:
+        """The image of the first revision."""
+        found = aws("ecs").describe_task_definition(taskDefinition=f"{target.name}:1")["taskDefinition"]
+        return str(found["containerDefinitions"][0]["image"])
+
+    def shifts(self, target: Target) -> list[Shift]:
+        """Its deployments."""
+        raise NotImplementedError
+
+
+class CodeDeployService(Service):
+    """A deployment group moves the production listener."""
+
+    name = "codedeploy-ecs"
+
+    def prepare(self) -> None:
+        """A role for CodeDeploy."""
+        self.mover = role("chaos-codedeploy", "codedeploy.amazonaws.com", "AWSCodeDeployRoleForECS")
+
+    def install(self, target: Target, image: str) -> None:
+        """The service, and its deployment group."""
+        listeners = self.front(target)
+        blue, green = self.groups[target.name]
+        for arn in listeners:
+            aws("elbv2").modify_listener(ListenerArn=arn, DefaultActions=[{"Type": "forward", "TargetGroupArn": blue}])
+        self.splitters[target.name] = listeners[0]
+        self.begin(target, image, "CODE_DEPLOY", {})
+        pair = {
+            "targetGroups": [{"name": arn.split("/")[1]} for arn in (blue, green)],
+            "prodTrafficRoute": {"listenerArns": [listeners[0]]},
+            "testTrafficRoute": {"listenerArns": [listeners[1]]},
+        }
+        codedeploy_group(
+            target.name,
+            "ECS",
+            self.mover,
+            "CodeDeployDefault.ECSAllAtOnce",
+            ecsServices=[{"clusterName": target.name, "serviceName": target.name}],
+            loadBalancerInfo={"targetGroupPairInfoList": [pair]},
+            blueGreenDeploymentConfiguration={
+                "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT"},
+                "terminateBlueInstancesOnDeploymentSuccess": {
+                    "action": "TERMINATE",
+                    "terminationWaitTimeInMinutes": KEPT_MINUTES,
+                },
+            },
+            autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST"]},
+        )
+
+    def moved_by(self, target: Target) -> dict[str, Any]:
+        """The group."""
+        return {"codeDeploy": {"application": target.name, "deploymentGroup": target.name}}
+
+    def weights(self, target: Target) -> dict[str, int]:
+        """Those of the production listener."""
+        found = aws("elbv2").describe_listeners(ListenerArns=[self.splitters[target.name]])["Listeners"][0]
+        action = found["DefaultActions"][-1]
+        groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or [action]
+        return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
+
+    def shifts(self, target: Target) -> list[Shift]:
+        """Those of its group, once it has one."""
+        try:
+            return codedeploy_shifts(target.name)
+        except (aws("codedeploy").exceptions.ApplicationDoesNotExistException,
+                aws("codedeploy").exceptions.DeploymentGroupDoesNotExistException):
+            return []
+
+    def stop_shift(self, target: Target) -> None:
+        """With rollback."""
+        stop_codedeploy(target.name)
+
+    def move(self, target: Target) -> str:
+        """Nobody else can while a deployment of the group runs."""
+        raise NotImplementedError
