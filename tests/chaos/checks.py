@@ -15,7 +15,7 @@ from targets import Target
 
 # Journal entries that people are not told about: `What::is_notified` in crates/core/src/journal.rs. One that is not
 # listed here and comes without a message fails the run.
-UNTOLD = {"BakeJudged", "LedgerTaken", "CodeSet", "SmokeTested", "PromotionDecided"}
+UNTOLD = {"BakeJudged", "LedgerTaken", "DeploymentStarted", "DeploymentStopped", "CodeSet", "SmokeTested", "PromotionDecided"}
 # A hook of a deployment is asked once: one that ended without an answer is a no.
 HOOKS = "CodeDeployHook_"
 ENDS = {"Promoted", "RolledBack", "Rejected", "Superseded", "Stuck"}

@@ -10,10 +10,10 @@ from targets import Shift
 
 # A minute of CodeDeploy or ECS takes a second.
 CLOCK = 1 / 60
-# Perch looks for a shift every 10 s, and has to be done with its judgement before the next: 10 s for the first look, 15 s for the
-# last look and late readings, and the rest is for faults.
+# Perch looks for a shift every 10 s, and has to be done with its judgement before the next: 15 s for the last look and late
+# readings, and what is left of 40 s is for faults.
 CANARY_MINUTES, KEPT_MINUTES = 40, 20
-MOVING_JUDGE = {"settle": "5s"}
+MOVING_JUDGE = {"settle": "10s"}
 ASKED_BY = "perch release "
 OVER = ("Succeeded", "Failed", "Stopped")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from account import ChaosError
 from functions import Alias, CodeDeployAlias
-from services import CodeDeployService
+from movers import CodeDeployService, NativeService
 from targets import Driver
 
-DRIVERS: dict[str, type[Driver]] = {driver.name: driver for driver in (Alias, CodeDeployAlias, CodeDeployService)}
+DRIVERS: dict[str, type[Driver]] = {driver.name: driver for driver in (Alias, CodeDeployAlias, CodeDeployService, NativeService)}
 
 
 def driver_named(name: str) -> Driver:

@@ -1,4 +1,4 @@
-"""Targets that are ECS services behind a load balancer: CodeDeploy moves their traffic, or ECS does."""
+"""Targets that are ECS services behind a load balancer: their tasks, listeners and callers, whoever moves the traffic."""
 
 from __future__ import annotations
 
@@ -15,21 +15,12 @@ from perch_stage.load import Invoke
 sys.path.insert(0, str(ROOT / "examples" / "http-service"))
 import push_service  # noqa: E402
 
-from account import PERCH, ChaosError, aws, role  # noqa: E402
-from deployments import (  # noqa: E402
-    CANARY_MINUTES,
-    CLOCK,
-    KEPT_MINUTES,
-    MOVING_JUDGE,
-    codedeploy_group,
-    codedeploy_shifts,
-    stop_codedeploy,
-)
+from account import ChaosError, aws  # noqa: E402
+from deployments import CANARY_MINUTES, CLOCK, MOVING_JUDGE  # noqa: E402
 from targets import Shares, Shift, Target  # noqa: E402
 
 EXAMPLE, PATH, CONTAINER = "engagement-ml", "/score", "app"
 PORT, TEST_PORT, TASKS = 8080, 9000, 2
-HOOK = f"CodeDeployHook_{PERCH}-answer-hook"
 VISIT = {"secondsOnPage": 240, "scrollDepth": 0.95, "returning": True, "articlesToday": 5}
 SMOKE = {
     "name": "a keen reader scores high",
@@ -40,14 +31,6 @@ NOTHING = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"
 # Documented seconds: three of this clock, in which requests under way end.
 DRAIN = "180"
 STEADY_WITHIN = 60.0
-
-
-def forward(**groups: int) -> dict[str, Any]:
-    """The action that sends requests on by these weights."""
-    return {
-        "Type": "forward",
-        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in groups.items()]},
-    }
 
 
 class Service:
@@ -206,71 +189,4 @@ class Service:
 
     def shifts(self, target: Target) -> list[Shift]:
         """Its deployments."""
-        raise NotImplementedError
-
-
-class CodeDeployService(Service):
-    """A deployment group moves the production listener."""
-
-    name = "codedeploy-ecs"
-
-    def prepare(self) -> None:
-        """A role for CodeDeploy."""
-        self.mover = role("chaos-codedeploy", "codedeploy.amazonaws.com", "AWSCodeDeployRoleForECS")
-
-    def install(self, target: Target, image: str) -> None:
-        """The service, and its deployment group."""
-        listeners = self.front(target)
-        blue, green = self.groups[target.name]
-        for arn in listeners:
-            aws("elbv2").modify_listener(ListenerArn=arn, DefaultActions=[{"Type": "forward", "TargetGroupArn": blue}])
-        self.splitters[target.name] = listeners[0]
-        self.begin(target, image, "CODE_DEPLOY", {})
-        pair = {
-            "targetGroups": [{"name": arn.split("/")[1]} for arn in (blue, green)],
-            "prodTrafficRoute": {"listenerArns": [listeners[0]]},
-            "testTrafficRoute": {"listenerArns": [listeners[1]]},
-        }
-        codedeploy_group(
-            target.name,
-            "ECS",
-            self.mover,
-            "CodeDeployDefault.ECSAllAtOnce",
-            ecsServices=[{"clusterName": target.name, "serviceName": target.name}],
-            loadBalancerInfo={"targetGroupPairInfoList": [pair]},
-            blueGreenDeploymentConfiguration={
-                "deploymentReadyOption": {"actionOnTimeout": "CONTINUE_DEPLOYMENT"},
-                "terminateBlueInstancesOnDeploymentSuccess": {
-                    "action": "TERMINATE",
-                    "terminationWaitTimeInMinutes": KEPT_MINUTES,
-                },
-            },
-            autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST"]},
-        )
-
-    def moved_by(self, target: Target) -> dict[str, Any]:
-        """The group."""
-        return {"codeDeploy": {"application": target.name, "deploymentGroup": target.name}}
-
-    def weights(self, target: Target) -> dict[str, int]:
-        """Those of the production listener."""
-        found = aws("elbv2").describe_listeners(ListenerArns=[self.splitters[target.name]])["Listeners"][0]
-        action = found["DefaultActions"][-1]
-        groups = (action.get("ForwardConfig") or {}).get("TargetGroups") or [action]
-        return {group["TargetGroupArn"]: int(group.get("Weight", 1)) for group in groups}
-
-    def shifts(self, target: Target) -> list[Shift]:
-        """Those of its group, once it has one."""
-        try:
-            return codedeploy_shifts(target.name)
-        except (aws("codedeploy").exceptions.ApplicationDoesNotExistException,
-                aws("codedeploy").exceptions.DeploymentGroupDoesNotExistException):
-            return []
-
-    def stop_shift(self, target: Target) -> None:
-        """With rollback."""
-        stop_codedeploy(target.name)
-
-    def move(self, target: Target) -> str:
-        """Nobody else can while a deployment of the group runs."""
         raise NotImplementedError
