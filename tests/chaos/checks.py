@@ -16,14 +16,14 @@ from targets import Target
 # Journal entries that people are not told about: `What::is_notified` in crates/core/src/journal.rs. One that is not
 # listed here and comes without a message fails the run.
 UNTOLD = {"BakeJudged", "LedgerTaken", "DeploymentStarted", "DeploymentStopped", "CodeSet", "SmokeTested", "PromotionDecided"}
-# A hook of a deployment is asked once: one that ended without an answer is a no.
 HOOKS = "CodeDeployHook_"
 ENDS = {"Promoted", "RolledBack", "Rejected", "Superseded", "Stuck"}
 
 
 def broken(evidence: Evidence) -> list[Broken]:
     """Every promise that did not hold, in the order of the promises."""
-    checks = (one_at_a_time, alias_writes, moves.sights, moves.deployments, ledgers, ends, at_rest, stories, one_effect, data, journals, causes)
+    traffic = (alias_writes, moves.sights, moves.deployments)
+    checks = (one_at_a_time, *traffic, ledgers, ends, at_rest, stories, one_effect, data, journals, causes)
     return [found for check in checks for found in check(evidence)]
 
 
@@ -194,21 +194,23 @@ def lost(evidence: Evidence) -> list[str]:
 def causes(evidence: Evidence) -> Iterator[Broken]:
     """No release goes back for a failed step: another try mends every fault of a run."""
     for played in evidence.played:
-        if played.gave_up and not (played.moves_itself and met(evidence, played, HOOKS)):
+        if played.gave_up and not (played.moves_itself and any(is_end_of_hook(fault) for fault in met(evidence, played))):
             yield Broken("P4", played.release, f"went back because of {error_of(evidence.state.releases[played.release])}")
-        if played.late and not met(evidence, played):
+        if played.late and not any(met(evidence, played)):
             yield Broken("P9", played.release, "had no verdict in time, though no fault delayed it")
 
 
-def met(evidence: Evidence, played: Played, function: str = "") -> bool:
-    """Whether a fault met this release, or its target while it ran; in a function whose name begins like this."""
+def met(evidence: Evidence, played: Played) -> Iterator[dict[str, Any]]:
+    """The faults that met this release, its target, or nobody in particular while it ran."""
     began, ended = (evidence.state.releases[played.release][when] for when in ("startedAt", "endedAt"))
-    return any(
-        fault["function"].startswith(function)
-        and (fault["release"] == played.release or bool(function) or fault["subject"] == played.target)
-        and began <= stamp(fault["at"]) <= ended
-        for fault in evidence.faults
-    )
+    for fault in evidence.faults:
+        if began <= stamp(fault["at"]) <= ended and (fault["release"] == played.release or fault["subject"] in (played.target, "")):
+            yield fault
+
+
+def is_end_of_hook(fault: dict[str, Any]) -> bool:
+    """Whether a hook of a deployment was ended by it. A hook is asked once: one without an answer is a no."""
+    return fault["function"].startswith(HOOKS) and fault["kind"].startswith("kill")
 
 
 def error_of(release: Item) -> str:

@@ -118,6 +118,7 @@ class Stage:
         }
         moving = self.driver.moves_itself
         has |= {"moves-itself": moving, "holds": has["orders"] and not moving, "tests-in-a-hook": "wrong" in self.driver.images}
+        has["takes-over"] = self.driver.name == "ecs"
         return {name for name, there in has.items() if there}
 
     def make_due(self, target: Target) -> None:

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from evidence import Broken, Evidence, span
 from table import Item, stamp
-from targets import Target
+from targets import Shift, Target
 from traffic import Sight
 
-STARTED_BACK = "RollbackDecided"
-
+BACK = ("RolledBack", "Superseded")
 
 def sights(evidence: Evidence) -> Iterator[Broken]:
     """P2 and P6: weights rise by the plan's steps or go to 0, and no canary has traffic after its release went back."""
@@ -19,18 +18,19 @@ def sights(evidence: Evidence) -> Iterator[Broken]:
         seen = evidence.seen.get(target.name, [])
         for release in evidence.state.of(target.name):
             if release.get("canary"):
-                yield from risen(target, release, seen, span(evidence, release))
+                left = any(entry["what"] == "TrafficTakenOver" for entry in evidence.state.journal[release["id"]])
+                yield from risen(target, release, seen, span(evidence, release)[0], release["phase"]["name"] in BACK and not left)
 
 
-def risen(target: Target, release: Item, seen: list[Sight], held: tuple[str, str]) -> Iterator[Broken]:
-    """What is wrong with the weights of one canary."""
+def risen(target: Target, release: Item, seen: list[Sight], began: str, back: bool) -> Iterator[Broken]:
+    """What is wrong with the weights of one canary, of a release that has brought its baseline back or has not."""
     before, ended = 0, release["endedAt"] or "9"
     for at, shares in seen:
         weight = shares.get(release["canary"], 0)
-        if at < held[0] and weight:
+        if at < began and weight:
             yield Broken("P2", release["id"], f"its canary had {weight} % before the release began")
         if at > ended:
-            if release["phase"]["name"] == "RolledBack" and weight:
+            if back and weight:
                 yield Broken("P2", release["id"], f"its canary got {weight} % again after it had gone back")
             continue
         following = next((step for step in (*target.steps, 100) if step > before), 100)
@@ -42,11 +42,8 @@ def risen(target: Target, release: Item, seen: list[Sight], held: tuple[str, str
 def deployments(evidence: Evidence) -> Iterator[Broken]:
     """P1, P5 and P8: a release has one deployment, in its own time, and none runs at the end."""
     for target in evidence.targets:
-        shifts = evidence.shifts.get(target.name, [])
-        for release, count in Counter(shift.release for shift in shifts if shift.release).items():
-            if count > 1:
-                yield Broken("P8", release, f"{count} deployments")
-        for shift in shifts:
+        own: Counter[str] = Counter()
+        for shift in evidence.shifts.get(target.name, []):
             if shift.running:
                 yield Broken("P5", target.name, f"at the end deployment {shift.id} still runs")
             if not shift.release:
@@ -55,8 +52,26 @@ def deployments(evidence: Evidence) -> Iterator[Broken]:
             if not release:
                 yield Broken("P8", target.name, f"deployment {shift.id} is for {shift.release}, which is no release")
                 continue
-            began, ended = span(evidence, release)
-            if not began <= stamp(shift.began) <= ended:
-                yield Broken("P1", shift.release, f"its deployment {shift.id} began outside of its time")
             if shift.version != release.get("canary"):
                 yield Broken("P8", shift.release, f"its deployment brings version {shift.version}, not {release.get('canary')}")
+            if within(evidence, release, shift):
+                own[shift.release] += 1
+            elif not any(within(evidence, other, shift) for other in back_to(evidence, target, shift)):
+                yield Broken("P1", shift.release, f"its deployment {shift.id} began outside of its time")
+        for name, count in own.items():
+            if count > 1:
+                yield Broken("P8", name, f"{count} deployments")
+
+
+def within(evidence: Evidence, release: Item, shift: Shift) -> bool:
+    """Whether a deployment began while a release held its target."""
+    began, ended = span(evidence, release)
+    return began <= stamp(shift.began) <= ended
+
+
+def back_to(evidence: Evidence, target: Target, shift: Shift) -> Iterator[Item]:
+    """The releases that go back to what a deployment brings: ECS names it by the release that brought it first."""
+    for release in evidence.state.of(target.name):
+        ledger = release.get("ledger")
+        if ledger and ledger["baseline"] == shift.version and release["phase"]["name"] in BACK:
+            yield release

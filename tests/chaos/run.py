@@ -218,12 +218,13 @@ def harmed(run: summary.Run) -> list[Broken]:
 def again(options: argparse.Namespace) -> str:
     """The command that plays this run again."""
     more = "".join(f" --faults {kind}" for kind in options.faults) + "".join(f" --story '{name}'" for name in options.story)
-    return f".venv/bin/python tests/chaos/run.py --driver {options.driver} --seed {options.seed} --targets {options.targets} --rounds {options.rounds}{more}"
+    size = f"--targets {options.targets} --rounds {options.rounds}"
+    return f".venv/bin/python tests/chaos/run.py --driver {options.driver} --seed {options.seed} {size}{more}"
 
 
 def keep(stage: Stage, seed: int, evidence: Evidence) -> Path:
     """Keep the logs and journals of a run that failed; the stack's folder goes with the stack."""
-    place = ROOT / ".local" / f"chaos-{seed}" if stage.driver.name == "alias" else ROOT / ".local" / f"chaos-{stage.driver.name}-{seed}"
+    place = ROOT / ".local" / "-".join(["chaos", *([stage.driver.name] if stage.driver.moves_itself else []), str(seed)])
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     for name in ("faults.jsonl", "calls.jsonl", "server.log"):

@@ -84,6 +84,7 @@ STORIES = (
     Story("orders that are refused", HEALTHY, (PROMOTED,), "Baking", "orders", needs="moves-itself"),
     Story("line stopped while one bakes", HEALTHY, (ABORTED,), "Baking", "stop-line", needs="moves-itself"),
     Story("deployment stopped by someone else", HEALTHY, (GAVE_UP,), "Baking", "stop-shift", needs="moves-itself", share=2),
+    Story("something else deployed meanwhile", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="takes-over", share=2),
 )
 
 
