@@ -43,8 +43,8 @@ def codedeploy_shifts(name: str) -> list[Shift]:
     """The deployments of a group."""
     shifts = []
     for info in infos(name):
-        asked_by, _, release = info.get("description", "").rpartition(ASKED_BY)
-        ours = release if release and not asked_by else None
+        said = info.get("description") or ""
+        ours = said.removeprefix(ASKED_BY) if said.startswith(ASKED_BY) and " " not in said.removeprefix(ASKED_BY) else None
         running = info["status"] not in OVER
         shifts.append(Shift(info["deploymentId"], ours, version_of(info), running, info["createTime"].timestamp()))
     return shifts

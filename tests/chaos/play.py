@@ -132,7 +132,7 @@ class Player:
         """Push one of the story's images."""
         build = f"{number}-{image}-{story.images[image]}" + (LOST if story.lost else "")
         digest = self.stage.push(self.target, story.images[image], build)
-        end = story.ends_for(self.target.policy)[image]
+        end = story.ends_for(self.target.policy, self.target.tested)[image]
         return Played(story, self.target.name, digest, end, moves_itself=self.target.moves_itself)
 
     def started(self, played: Played, within: float = ANNOUNCED_WITHIN) -> None:

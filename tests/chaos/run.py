@@ -72,6 +72,7 @@ def cast(count: int, features: set[str], driver: Driver) -> list[Target]:
             steps=(30, 60) if number % 3 == 2 and not driver.moves_itself else (50,),
             rate=0.0 if number >= count - quiet else 3.0,
             policy=policies[number % len(policies)],
+            tested="wrong" in driver.images and number % 2 == 0,
             driver=driver,
         )
         for number in range(count)

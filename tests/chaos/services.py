@@ -40,7 +40,7 @@ class Service:
     targets, rounds, clock = 5, 3, CLOCK
     images: dict[str, dict[str, Any] | None] = {
         "healthy": None,
-        "failing": {"kind": "failing", "share": 0.8},
+        "failing": {"kind": "failing", "share": 1},
         "slow": {"kind": "slow", "share": 1, "milliseconds": 900},
         "wrong": {"kind": "wrong", "says": {"score": -1}},
     }
@@ -56,10 +56,11 @@ class Service:
         push_service.assemble(root, EXAMPLE, build, fault)
 
     def file(self, target: Target) -> dict[str, Any]:
-        """A canary for so many documented minutes, with smoke tests on the test listener."""
+        """A canary for so many documented minutes; the smoke tests are on the test listener."""
+        smoke = {"url": f"http://{self.addresses[target.name]}:{TEST_PORT}", "checks": [SMOKE]}
         return {
             "service": {"ecs": {"cluster": target.name, "service": target.name, **self.moved_by(target)}},
-            "smoke": {"url": f"http://{self.addresses[target.name]}:{TEST_PORT}", "checks": [SMOKE]},
+            **({"smoke": smoke} if target.tested else {}),
             "rollout": {"steps": [{"weight": weight, "bake": f"{CANARY_MINUTES}s"} for weight in target.steps]},
             "judge": target.judge(**MOVING_JUDGE, healthyTargets="50%"),
         }

@@ -79,6 +79,8 @@ class Target:
     # Requests per second; a target without callers has no data.
     rate: float = 3.0
     policy: str | None = None
+    # Its canaries have smoke tests before any traffic.
+    tested: bool = False
     driver: Driver | None = field(default=None, compare=False)
 
     @property
