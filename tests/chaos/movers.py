@@ -108,13 +108,16 @@ class NativeService(Service):
             "roleArn": self.mover,
         }
         hook = {"hookTargetArn": self.hook, "roleArn": self.mover, "lifecycleStages": STAGES}
-        configuration = {
-            "strategy": "CANARY",
-            "bakeTimeInMinutes": KEPT_MINUTES,
-            "canaryConfiguration": {"canaryPercent": 50.0, "canaryBakeTimeInMinutes": CANARY_MINUTES},
-            "lifecycleHooks": [hook],
-        }
-        self.begin(target, image, "ECS", {"advancedConfiguration": advanced}, deploymentConfiguration=configuration)
+        first = self.canary(0, 0) | {"lifecycleHooks": [hook]}
+        self.begin(target, image, "ECS", {"advancedConfiguration": advanced}, deploymentConfiguration=first)
+        # The first deployment has nothing to bake against.
+        later = self.canary(CANARY_MINUTES, KEPT_MINUTES) | {"lifecycleHooks": [hook]}
+        aws("ecs").update_service(cluster=target.name, service=target.name, deploymentConfiguration=later)
+
+    def canary(self, minutes: int, kept: int) -> dict[str, Any]:
+        """Half of the traffic for so many minutes; the former tasks stay for so many more."""
+        canary = {"canaryPercent": 50.0, "canaryBakeTimeInMinutes": minutes}
+        return {"strategy": "CANARY", "bakeTimeInMinutes": kept, "canaryConfiguration": canary}
 
     def rule(self, listener: str, blue: str, green: str) -> str:
         """A rule for every request."""
