@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from counting_proxy import CountingProxy
 from functions import KINDS, NAMES, RUST, Functions, copy_of, packed, peak_mb, reported_peaks
 from scenes import Event, Scenes
-from stage import ALIAS, FUNCTION, MODELS, PACKAGES, PERCH, TARGET, BenchError, Stage
+from stage import ALIAS, FUNCTION, MODELS, PACKAGES, TARGET, BenchError, Stage
 
 # Invocations in one environment before its peak memory is read.
 WORK = 20
@@ -89,8 +89,8 @@ class Colds:
                     raise BenchError(f"{name} ({kind}) did not stay in one environment")
                 result.peak_mb[kind] = peak_mb(pids.pop())
             # Perch's own functions have worked in every round of the alarm, so their reports count too.
-            own, copied = f"{PERCH}-{name}", copy_of(name, RUST)
+            own, copied = self.stage.names[name], copy_of(name, RUST)
             result.reported_mb = max(reported_peaks(self.stage, copied) + reported_peaks(self.stage, own))
             result.zip_bytes = len(packed(name))
-            deployed = self.stage.awslambda.get_function_configuration(FunctionName=f"{PERCH}-{name}")
+            deployed = self.stage.awslambda.get_function_configuration(FunctionName=own)
             result.deployed_bytes = int(deployed["CodeSize"])

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from perch_local.sam_deployment_cases import APPLICATION, GROUP, group
+from perch_local.sam_deployment_cases import APPLICATION, GROUP, SILENT, asked, group, silent_hook
 
-from stage import ALIAS, FUNCTION, stamp
+from stage import ALIAS, FUNCTION, TARGET, stamp, until
 
 if TYPE_CHECKING:
     from scenes import Scenes
@@ -17,33 +17,63 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 CAUSE = {"kind": "abort", "by": "ops@example.com", "reason": "wrong answers"}
 ENDS_WITHIN = 30.0
+# The release that the hook's deployment names. The answer to its hook counts once, and the release starts anew each time.
+HOOKED = f"{TARGET}-20260101-000000-ffffff"
+
+
+SCENES = ("follow_deployment", "stop_deployment", "on_deployment_change", "answer_hook")
 
 
 class DeploymentScenes:
-    """The scenes of `follow-deployment`, `stop-deployment` and `on-deployment-change`."""
+    """The scenes of `follow-deployment`, `stop-deployment`, `on-deployment-change` and `answer-hook`."""
 
     def __init__(self, scenes: Scenes) -> None:
-        self.scenes, self.made = scenes, ""
+        self.scenes, self.made, self.hook = scenes, "", {}
+
+    def deploy(self, description: str, hooks: list[dict[str, str]]) -> str:
+        """A deployment to the canary, all at once; its id."""
+        self.scenes.route(split=False)
+        versions = {"CurrentVersion": self.scenes.baseline, "TargetVersion": self.scenes.canary}
+        alias = {"Type": "AWS::Lambda::Function", "Properties": {"Name": FUNCTION, "Alias": ALIAS, **versions}}
+        content = json.dumps({"version": 0.0, "Resources": [{"alias": alias}], "Hooks": hooks})
+        made = group().create_deployment(
+            applicationName=APPLICATION,
+            deploymentGroupName=GROUP,
+            deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce",
+            description=description,
+            revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}},
+        )
+        return str(made["deploymentId"])
+
+    @staticmethod
+    def succeeds(deployment: str) -> None:
+        """Wait for the end of a deployment."""
+        waiter = group().get_waiter("deployment_successful")
+        waiter.wait(deploymentId=deployment, WaiterConfig={"Delay": 1, "MaxAttempts": int(ENDS_WITHIN)})
 
     def deployment(self) -> str:
-        """The id of the deployment, made once."""
+        """The id of a deployment that has succeeded, made once."""
         if not self.made:
-            self.scenes.route(split=False)
-            codedeploy = group()
-            versions = {"CurrentVersion": self.scenes.baseline, "TargetVersion": self.scenes.canary}
-            alias = {"Type": "AWS::Lambda::Function", "Properties": {"Name": FUNCTION, "Alias": ALIAS, **versions}}
-            content = json.dumps({"version": 0.0, "Resources": [{"alias": alias}]})
-            self.made = codedeploy.create_deployment(
-                applicationName=APPLICATION,
-                deploymentGroupName=GROUP,
-                deploymentConfigName="CodeDeployDefault.LambdaAllAtOnce",
-                description="perch release no-such-release",
-                revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": content}},
-            )["deploymentId"]
-            codedeploy.get_waiter("deployment_successful").wait(
-                deploymentId=self.made, WaiterConfig={"Delay": 1, "MaxAttempts": int(ENDS_WITHIN)}
-            )
+            self.made = self.deploy("perch release no-such-release", [])
+            self.succeeds(self.made)
         return self.made
+
+    def answer_hook(self) -> Event:
+        """A hook of a release that has one smoke test to pass. It has its answer already, from a try that nobody heard of."""
+        if not self.hook:
+            self.deployment()
+            silent_hook()
+            deployment = self.deploy(f"perch release {HOOKED}", [{"BeforeAllowTraffic": SILENT}])
+            self.hook = until(lambda: asked(deployment), ENDS_WITHIN, "the deployment calls its hook")
+            ids = {"deploymentId": deployment, "lifecycleEventHookExecutionId": self.hook["LifecycleEventHookExecutionId"]}
+            group().put_lifecycle_event_hook_execution_status(**ids, status="Succeeded")
+            self.succeeds(deployment)
+        check = {"name": "the stack is there", "http": {"path": "/_ministack/health"}, "expect": {"within": "10s", "status": 200}}
+        smoke = {"url": self.scenes.stage.stack.url, "checks": [check]}
+        plan = {**self.scenes.stage.record["plan"], "smoke": smoke}
+        self.scenes.stage.table.clear(f"RELEASE#{HOOKED}")
+        self.scenes.release({"name": "Shifting", "step": 0, "weight": 10}, split=False, release=HOOKED, plan=plan)
+        return dict(self.hook)
 
     def release(self, phase: Event) -> Event:
         """A release in this phase whose deployment has succeeded, with all traffic on the canary."""
@@ -73,4 +103,4 @@ class DeploymentScenes:
 
     def of(self, name: str) -> Callable[[], Event] | None:
         """The scene of a function, if it is here."""
-        return getattr(self, name, None) if name in ("follow_deployment", "stop_deployment", "on_deployment_change") else None
+        return getattr(self, name, None) if name in SCENES else None

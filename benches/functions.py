@@ -17,7 +17,7 @@ from perch_local.checkout import ROOT
 from perch_local.lifecycle import birth
 
 from scenes import Event
-from stage import INERT, PERCH, BenchError, Stage, until
+from stage import INERT, BenchError, Stage, until
 
 TWINS = pathlib.Path(__file__).resolve().parent / "twins"
 BINARIES = ROOT / "target" / "lambda"
@@ -93,7 +93,7 @@ class Functions:
 
     def create(self, name: str) -> None:
         """Both copies of a function."""
-        original = self.client.get_function_configuration(FunctionName=f"{PERCH}-{name}")
+        original = self.client.get_function_configuration(FunctionName=self.stage.names[name])
         variables = dict(original["Environment"]["Variables"])
         machines = [key for key in variables if key in ("PERCH_CANARY_DEPLOY_ARN", "PERCH_MODEL_RELOAD_ARN", "PERCH_ROLLBACK_ARN")]
         # What the function starts is not part of the measurement, and would run on while the next one is measured.

@@ -15,6 +15,7 @@ from typing import Any
 
 from deployment_scenes import DeploymentScenes
 from model_scenes import ModelScenes
+from service_scenes import ServiceScenes
 from stage import ALIAS, BUCKET, FUNCTION, GUARD, PACKAGES, TARGET, Stage, alarm_entry, push_image, sortable, stamp
 
 Event = dict[str, Any]
@@ -31,15 +32,15 @@ class Scenes:
         self.baseline, self.canary = str(stage.record["ledger"]["baseline"]), str(stage.record["canary"])
         self.fence = int(stage.head["fence"]) + 100
         self.models = ModelScenes(stage, self.fence)
-        self.deployments = DeploymentScenes(self)
+        self.deployments, self.services = DeploymentScenes(self), ServiceScenes(self)
 
     def prepare(self, function: str) -> Event:
         """The state that this function is called in, and its event."""
-        name = function.replace("-", "_")
+        name = function.replace("-", "_").replace(" ", "_")
         if hasattr(self.models, name):
             of_models: Callable[[int], Event] = getattr(self.models, name)
             return of_models(next(self.numbers))
-        scene: Callable[[], Event] = self.deployments.of(name) or getattr(self, name)
+        scene: Callable[[], Event] = self.deployments.of(name) or self.services.of(name) or getattr(self, name)
         return scene()
 
     def route(self, split: bool) -> str:
@@ -53,10 +54,10 @@ class Scenes:
         )
         return str(moved["RevisionId"])
 
-    def release(self, phase: dict[str, Any], split: bool, exposed: bool = True, **changes: Any) -> str:
+    def release(self, phase: dict[str, Any], split: bool, exposed: bool = True, release: str = "", **changes: Any) -> str:
         """A release in this phase, which holds the target; its id."""
         record = copy.deepcopy(self.stage.record)
-        record["id"] = f"{TARGET}-20260101-000000-{next(self.numbers):06x}"
+        record["id"] = release or f"{TARGET}-20260101-000000-{next(self.numbers):06x}"
         record["ledger"]["snapshot"]["revision"] = self.route(split)
         record.update({"phase": phase, "seq": SEQ, "fence": self.fence, **changes})
         head = {"target": TARGET, "fence": self.fence, "active": record["id"], "exposed": exposed}

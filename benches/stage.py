@@ -16,6 +16,7 @@ import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from perch_local import deploy, lifecycle, sam_fleet
 from perch_local.checkout import ROOT, Stack
+from perch_local.sam_local import deployed
 
 sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
 import install  # noqa: E402
@@ -106,6 +107,12 @@ class Table:
         typed = {name: self.write.serialize(attribute) for name, attribute in value.items()}
         self.client.put_item(TableName=PERCH, Item={**typed, **self.key(pk, sk)})
 
+    def clear(self, pk: str) -> None:
+        """Delete the items of a partition."""
+        wanted = {"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": pk}}}
+        for found in self.client.query(TableName=PERCH, **wanted)["Items"]:
+            self.client.delete_item(TableName=PERCH, Key={name: found[name] for name in ("pk", "sk")})
+
     @staticmethod
     def key(pk: str, sk: str) -> dict[str, Any]:
         """A key as DynamoDB takes it."""
@@ -126,6 +133,7 @@ class Stage:
         self.head: dict[str, Any] = {}
         self.metrics_since = 0.0
         self.told_url = self._told_queue()
+        self.names: dict[str, str] = {folder: name for folder, (_, name) in deployed().items()}
 
     def machine(self, name: str) -> str:
         """The ARN of a state machine."""

@@ -20,6 +20,8 @@ mod aws_samples;
 mod codedeploy_and_sam;
 #[path = "conformance/ecs_and_sagemaker.rs"]
 mod ecs_and_sagemaker;
+#[path = "conformance/ecs_services.rs"]
+mod ecs_services;
 #[path = "conformance/events.rs"]
 mod events;
 #[path = "conformance/flagger.rs"]

@@ -349,7 +349,7 @@ fn only_those_who_need_a_right_have_it() {
         ("ecs:UpdateService", vec!["follow-deployment", "stop-deployment"]),
         ("ecs:StopServiceDeployment", vec!["follow-deployment", "stop-deployment"]),
         ("ecs:RegisterTaskDefinition", vec!["follow-deployment"]),
-        ("iam:PassRole", vec!["follow-deployment"]),
+        ("iam:PassRole", vec!["follow-deployment", "stop-deployment"]),
         ("elasticloadbalancing:DescribeTargetHealth", vec!["judge-canary"]),
         ("codedeploy:StopDeployment", vec!["follow-deployment", "stop-deployment"]),
         ("states:SendTaskSuccess", vec!["on-deployment-change"]),

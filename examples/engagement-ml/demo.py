@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Releases of an ECS service by CodeDeploy on private local stacks, with real requests through the load balancer all the while.
 
-1. a healthy image: 10 % for 15 minutes (of 2 s each), promoted;
+1. a healthy image: 10 % for 15 minutes (of 3 s each), promoted;
 2. an image with failing requests, and 3. one whose tasks stop passing their health check: rolled back.
 
 Exits 0 only if every act ended as it should.
@@ -14,8 +14,8 @@ import os
 import sys
 from pathlib import Path
 
-# A minute of CodeDeploy takes 2 s: 30 s for 15 minutes.
-os.environ["PERCH_CLOCK"] = repr(2 / 60)
+# A minute of CodeDeploy takes 3 s: 45 s for 15 minutes.
+os.environ["PERCH_CLOCK"] = "0.05"
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "http-service"))
@@ -34,7 +34,7 @@ GROUPS = "engagement/*"
 SETTINGS = {
     "Port": PORT,
     "Tasks": 3,
-    "MinutesToGoBack": 15,
+    "MinutesToGoBack": 5,
     "AlarmPeriod": 10,
     "ErrorPeriods": 2,
     "ApiErrorPeriods": 2,
@@ -74,6 +74,7 @@ SAMPLE = demo.Sample(
     calls=f"Callers send {RATE:.0f} requests per second to the load balancer in front of three tasks.",
     texts=("240 0.95 yes 5", "2 0.05 no 0", "35 0.4 no 1", "90 0.7 yes 2"),
     rate=RATE,
+    history=5.0,
 )
 HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
 FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests failed")

@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 from bottle import Bottle, HTTPResponse, request, response
@@ -32,6 +33,7 @@ def read(name):
 MADE, FAULT = read("build.json"), read("fault.json")
 BUILD = MADE.get("build", "none")
 SAYS = {"x-image-build": BUILD}
+ANSWERS = count()
 app = Bottle()
 
 
@@ -52,7 +54,7 @@ def health():
 def answer():
     """One request of a caller."""
     response.headers.update(SAYS)
-    if faulty("failing"):
+    if next(ANSWERS) >= FAULT.get("afterAnswers", 0) and faulty("failing"):
         return HTTPResponse({"error": "this build fails on purpose"}, status=500, headers=SAYS)
     if faulty("slow"):
         time.sleep(FAULT["milliseconds"] / 1000)

@@ -38,7 +38,7 @@ class Environment:
 
 
 def _named(worker, faults):
-    return bool(faults.plan.functions) and worker.config.get("FunctionName", "").startswith(faults.plan.functions)
+    return bool(faults.plan.functions) and faults.plan.concerns(worker.config.get("FunctionName", ""))
 
 
 def _doors(faults, proxy):

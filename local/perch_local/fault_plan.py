@@ -28,6 +28,7 @@ SITES = {
 # A fault of a service lasts: how many tries of the same call it meets, drawn evenly.
 RUNS = (1, 1, 1, 2, 3, 4)
 LASTING = ("drop", "throttle", "error", "reset")
+HOOKS = "CodeDeployHook_"
 
 
 class BadPlan(ValueError):
@@ -46,6 +47,10 @@ class Plan:
     delay: tuple = (0.05, 2.0)                      # seconds, shortest and longest
     hang: float = 5.0                               # seconds without an answer; longer than the caller waits
     at_once: int = 0                                # most invocations at a time, from the start on; 0: no limit
+
+    def concerns(self, function):
+        """Whether the plan is about a function. The names of hooks begin as CodeDeploy's policies want it."""
+        return function.removeprefix(HOOKS).startswith(self.functions)
 
     def __post_init__(self):
         if not isinstance(self.functions, str):
@@ -112,7 +117,7 @@ class Faults:
         """The fault for this place now, or None; a fault that is chosen is logged."""
         with self._lock:
             kinds = self.plan.rates.get(place.site)
-            if not kinds or not place.function.startswith(self.plan.functions):
+            if not kinds or not self.plan.concerns(place.function):
                 return None
             fault = self._next(place, kinds)
         if fault:

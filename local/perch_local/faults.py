@@ -47,5 +47,5 @@ def install():
     proxy = fault_proxy.Proxy("127.0.0.1", int(os.environ["GATEWAY_PORT"]), faults, open(folder / "calls.jsonl", "a"))
     fault_hooks.install(faults, proxy)
     if faults.plan.at_once:
-        turns.install(faults.plan.functions, faults.plan.at_once)
+        turns.install(faults.plan.concerns, faults.plan.at_once)
     (folder / "control.json").write_text(json.dumps({"url": control(faults)}))

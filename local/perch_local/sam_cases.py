@@ -6,7 +6,7 @@ import time
 
 import boto3
 
-from perch_local.sam_deployment_cases import FollowDeployment, OnDeploymentChange, StopDeployment
+from perch_local.sam_deployment_cases import AnswerHook, FollowDeployment, OnDeploymentChange, StopDeployment
 from perch_local.sam_reload_cases import PrepareModel, ReadReplicas, ReloadReplicas, RestoreReplicas
 from perch_local.sam_world import ALIAS, FUNCTION, MODEL_TARGET, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
@@ -20,6 +20,7 @@ class Case:
     prepare: object                             # (world) -> what `check` needs
     check: object                               # (world, prepared, answer) -> what was read back, for people
     again: object = lambda answer: False        # whether the answer asks for another call
+    event: object = None                        # (prepared) -> the event, where AWS makes ids that no file can know
 
 
 CASES = {}
@@ -28,7 +29,7 @@ CASES = {}
 def case(name, again=None):
     """A class with `prepare` and `check` as the case of a function."""
     def add(cls):
-        CASES[name] = Case(cls.prepare, cls.check, again or Case.again)
+        CASES[name] = Case(cls.prepare, cls.check, again or Case.again, getattr(cls, "event", None))
         return cls
     return add
 
@@ -391,6 +392,7 @@ class PublishEvents:
 case("on-deployment-change")(OnDeploymentChange)
 case("follow-deployment", again=lambda answer: answer["next"] == "Follow")(FollowDeployment)
 case("stop-deployment", again=lambda answer: answer["next"] == "Unwind")(StopDeployment)
+case("answer-hook")(AnswerHook)
 case("read-replicas")(ReadReplicas)
 case("prepare-model", again=lambda answer: answer["next"] == "Prepare")(PrepareModel)
 case("reload-replicas", again=lambda answer: answer["next"] == "Shift")(ReloadReplicas)

@@ -1,15 +1,21 @@
 """The cases of the functions that work with CodeDeploy: what is there before, and what has to have changed after."""
 import contextlib
+import io
 import json
+import sys
+import zipfile
 
 import boto3
 
+from perch_local.sam_fleet import BASELINE, MODEL, Servers
 from perch_local.sam_world import ALIAS, FUNCTION, RELEASE, ago, event, expect, shown, stamp, until
 
 APPLICATION, GROUP, ROLE = "news-classifier", "live", "news-classifier-codedeploy"
 CONFIG, STEP = "CodeDeployDefault.LambdaCanary10Percent5Minutes", {"weight": 10, "bake": "5m"}
 DESCRIPTION = f"perch release {RELEASE}"
 ENDS_WITHIN = 30.0
+SILENT = "CodeDeployHook_sam-local-silent"
+SILENT_CODE = "import json\ndef handler(event, context):\n    print('ASKED ' + json.dumps(event))\n"
 
 
 def group():
@@ -134,3 +140,89 @@ class OnDeploymentChange:
         """The release is as it was."""
         expect(world.record() == before, "the release was changed")
         return f"release in phase {before['phase']['name']} as before; no release follows {event('on-deployment-change')['detail']['deploymentId']}"
+
+
+def silent_hook():
+    """A function that is asked as a hook and leaves the answer to another; it writes down what it was asked."""
+    iam, functions, file = boto3.client("iam"), boto3.client("lambda"), io.BytesIO()
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName=SILENT, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        iam.attach_role_policy(RoleName=SILENT, PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("silent.py", SILENT_CODE)
+    with contextlib.suppress(functions.exceptions.ResourceConflictException):
+        functions.create_function(FunctionName=SILENT, Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+                                  Handler="silent.handler", Role=iam.get_role(RoleName=SILENT)["Role"]["Arn"],
+                                  Code={"ZipFile": file.getvalue()})
+    functions.get_waiter("function_active_v2").wait(FunctionName=SILENT, WaiterConfig={"Delay": 1})
+
+
+def asked(deployment):
+    """The event that the hook of a deployment was called with."""
+    logs, group = boto3.client("logs"), f"/aws/lambda/{SILENT}"
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        return None
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [line["message"].partition("ASKED ")[2] for page in pages for line in page["events"]]
+    return next((found for line in lines if line and (found := json.loads(line))["DeploymentId"] == deployment), None)
+
+
+class AnswerHook:
+    """A hook that a deployment waits for: the canary's smoke test is sent, written down, and the hook gets its status.
+
+    The hook is that of the sample's deployment group, where Perch itself needs none. A group of an ECS service calls the
+    same function with the same event, before a canary that only its test listener reaches.
+    """
+
+    @staticmethod
+    def prepare(world):
+        """A deployment of the release that waits for its hook before any traffic."""
+        codedeploy = group()
+        silent_hook()
+        baseline, canary = world.split(0)
+        servers = Servers()
+        servers.reset()
+        check = {"name": "the first model serves", "http": {"path": f"/perch/v1/models/{MODEL}"},
+                 "expect": {"within": "10s", "json": {"$.active": BASELINE}}}
+        properties = {"Name": FUNCTION, "Alias": ALIAS, "CurrentVersion": baseline, "TargetVersion": canary}
+        spec = {"version": 0.0, "Resources": [{"alias": {"Type": "AWS::Lambda::Function", "Properties": properties}}],
+                "Hooks": [{"BeforeAllowTraffic": SILENT}]}
+        deployment = codedeploy.create_deployment(
+            applicationName=APPLICATION, deploymentGroupName=GROUP, deploymentConfigName=CONFIG, description=DESCRIPTION,
+            revision={"revisionType": "AppSpecContent", "appSpecContent": {"content": json.dumps(spec)}})["deploymentId"]
+        waiting = until(lambda: asked(deployment), ENDS_WITHIN, "the deployment calls its hook")
+        phase = {"name": "Shifting", "step": 0, "weight": STEP["weight"]}
+        smoke = {"url": servers.replicas[0]["url"], "checks": [check]}
+        world.stage(phase, plan=plan(world) | {"smoke": smoke}, deployment={"askedAt": stamp(ago(minutes=1)), "id": deployment})
+        return codedeploy, waiting
+
+    @staticmethod
+    def event(prepared):
+        """The event with the ids of the deployment that waits: CodeDeploy makes them."""
+        return prepared[1]
+
+    @staticmethod
+    def check(world, prepared, answer):
+        """The hook's status, the test's result, and that traffic moves only then."""
+        codedeploy, waiting = prepared
+        deployment = waiting["DeploymentId"]
+        try:
+            expect(answer == {}, f"answer {answer}")
+            entry = world.journal().get("SmokeTested")
+            expect(entry and len(entry["smoke"]) == 1 and entry["smoke"][0]["passed"], f"the journal has no passed test: {entry}")
+            hook = until(lambda: over(codedeploy, deployment), ENDS_WITHIN, "the hook is over")
+            expect(hook["status"] == "Succeeded", f"the hook is {hook}")
+            return f"hook BeforeAllowTraffic of {deployment} Succeeded; journal {entry['cause']}"
+        finally:
+            for one in running(codedeploy):
+                end(codedeploy, one)
+
+
+def over(codedeploy, deployment):
+    """The hook's lifecycle event, once it is over."""
+    [target] = codedeploy.list_deployment_targets(deploymentId=deployment)["targetIds"]
+    found = codedeploy.get_deployment_target(deploymentId=deployment, targetId=target)["deploymentTarget"]["lambdaTarget"]
+    events = {event["lifecycleEventName"]: event for event in found["lifecycleEvents"]}
+    hook = events["BeforeAllowTraffic"]
+    return hook if hook["status"] in ("Succeeded", "Failed") else None

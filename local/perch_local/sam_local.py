@@ -71,9 +71,19 @@ def settings(variables, image):
              f"invoke_image = [{json.dumps(image)}]", f'parameter_overrides = "Architecture={base_image.ARCHITECTURE}"', ""])
 
 
-def command(logical_id, name, config):
+def command(logical_id, event, config):
     """The call that is proved."""
-    return ["sam", "local", "invoke", logical_id, "-e", f"events/{name}.json", "--skip-pull-image", "--config-file", str(config)]
+    return ["sam", "local", "invoke", logical_id, "-e", str(event), "--skip-pull-image", "--config-file", str(config)]
+
+
+def event_of(stack, name, prepared):
+    """The file of the event: that of `events/`, or a copy with the ids of what was prepared where AWS makes them."""
+    if not (made := sam_cases.CASES[name].event):
+        return f"events/{name}.json"
+    file = stack.folder / "events" / f"{name}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(made(prepared), indent=2) + "\n")
+    return file.relative_to(ROOT)
 
 
 def answer_of(output):
@@ -90,9 +100,9 @@ def answer_of(output):
     return answer
 
 
-def invoke(docker, stack, logical_id, name, config):
+def invoke(docker, stack, logical_id, name, event, config):
     """One `sam local invoke`; returns the answer. What it says besides is kept in `.local/sam-local`."""
-    call = command(logical_id, name, config)
+    call = command(logical_id, event, config)
     with open(LOGS / f"{name}.log", "a") as log:
         log.write(f"$ {' '.join(call)}\n")
         log.flush()
@@ -111,9 +121,10 @@ def prove(docker, stack, world, name, logical_id, config):
         if name not in sam_cases.CASES:
             raise SamLocalError("there is no case for it in perch_local/sam_cases.py")
         prepared = sam_cases.prepare(world, name)
+        file = event_of(stack, name, prepared)
         (LOGS / f"{name}.log").unlink(missing_ok=True)
         for _ in range(MOST_CALLS):
-            answer = invoke(docker, stack, logical_id, name, config)
+            answer = invoke(docker, stack, logical_id, name, file, config)
             if not sam_cases.CASES[name].again(answer):
                 break
         read, proved = sam_cases.CASES[name].check(world, prepared, answer), True
@@ -233,11 +244,10 @@ def running_stack():
 
 def prepare(name):
     """Prepare one event on the running stack."""
-    running_stack()
+    stack = running_stack()
     if name not in sam_cases.CASES:
         raise SamLocalError(f"no such function: {name}; there are {', '.join(sam_cases.CASES)}")
-    sam_cases.prepare(World(), name)
-    print(f"prepared for events/{name}.json")
+    print(f"prepared for {event_of(stack, name, sam_cases.prepare(World(), name))}")
 
 
 def main(arguments=None):

@@ -9,12 +9,12 @@ import threading
 from ministack.services import lambda_svc as L
 
 
-def install(prefix, at_once):
-    """Limit the functions whose names begin with `prefix`."""
+def install(concerns, at_once):
+    """Limit the functions that it is about."""
     dispatch, places = L._execute_function_dispatch, threading.BoundedSemaphore(at_once)
 
     def in_turn(func, config, *rest):
-        if not config.get("FunctionName", "").startswith(prefix):
+        if not concerns(config.get("FunctionName", "")):
             return dispatch(func, config, *rest)
         with places:
             return dispatch(func, config, *rest)

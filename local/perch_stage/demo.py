@@ -17,7 +17,7 @@ from perch_stage.images import PushedImage
 from perch_stage.load import Invoke, LoadGenerator
 from perch_stage.parts import Part, play_side_by_side
 from perch_stage.results import Result, say_end, verdict
-from perch_stage.stage import Stage
+from perch_stage.stage import HISTORY, Stage
 
 RATE = 40.0
 # Requests after the end of an act that say who serves now: a version with a tenth of the traffic shows among so many.
@@ -50,6 +50,7 @@ class Sample:
     calls: str  # what callers do, as a sentence
     texts: tuple[str, ...]
     rate: float = RATE
+    history: float = HISTORY  # fixed limits need none
     check: Callable[[Stage], list[str]] | None = None
 
 
@@ -75,7 +76,7 @@ class Opened:
             with stage.called(LoadGenerator(invoke, sample.texts, rate=sample.rate)):
                 stage.install_perch()
                 stage.apply(sample.target)
-                stage.ready(sample.calls)
+                stage.ready(sample.calls, sample.history)
                 yield stage
 
 

@@ -52,7 +52,7 @@ def table(results: Iterable[Result]) -> Table:
     """One row for each act."""
     shown = Table(title="What happened", title_justify="left", title_style="bold")
     shown.add_column("act")
-    shown.add_column("release and artifact", min_width=38, overflow="fold")
+    shown.add_column("release and artifact", width=40, overflow="fold")
     for name in ("ended", "why"):
         shown.add_column(name, overflow="fold")
     for name in ("decided in", "harmed"):

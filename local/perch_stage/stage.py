@@ -81,12 +81,12 @@ class Stage:
         filled.write_text(text)
         run_perch("apply", "-f", str(filled))
 
-    def ready(self, calls: str) -> None:
-        """Say what is there, and wait until the callers have a history."""
+    def ready(self, calls: str, history: float = HISTORY) -> None:
+        """Say what is there, and wait until the callers have called for so many seconds."""
         took = time.monotonic() - self._begun
         self.console.print(f"Local AWS on {self.stack.url}: {self.target} and Perch are deployed ({took:.0f} s).")
         self.console.print(f"{calls}\n")
-        until(lambda: True if self.load.snapshot().seconds > HISTORY else None, 60, "the first requests")
+        until(lambda: True if self.load.snapshot().seconds > history else None, 60, "the first requests")
 
     def quiet(self, alarms: list[str]) -> None:
         """Wait until these guards can protect the next release: one that is in ALARM already rejects it."""

@@ -1,10 +1,12 @@
 """ECS and load balancers in stacks: real resources, their attributes, and an update that is a deployment (CloudFormation reference)."""
+import io
 import json
 import uuid
+import zipfile
 
 import pytest
 from conftest import until
-from ecs_stack import push, role
+from ecs_stack import push, role as ecs_role
 from perch_local.servers import free_port
 from test_balancers_live import builds
 
@@ -17,6 +19,7 @@ Parameters:
   TestPort: {Type: Number}
   Role: {Type: String}
   Hook: {Type: String, Default: ''}
+  Details: {Type: String, Default: '{"POST_SCALE_UP": [{"hookStatus": "FAILED"}]}'}
   Grace: {Type: Number, Default: 60}
   Minutes: {Type: Number, Default: 1}
 Conditions:
@@ -91,7 +94,7 @@ Resources:
         LifecycleHooks: !If
           - Hooked
           - [{HookTargetArn: !Ref Hook, RoleArn: !Ref Role, LifecycleStages: [POST_SCALE_UP],
-              HookDetails: '{"POST_SCALE_UP": [{"hookStatus": "FAILED"}]}'}]
+              HookDetails: !Ref Details}]
           - !Ref AWS::NoValue
       NetworkConfiguration: {AwsvpcConfiguration: {Subnets: [subnet-1]}}
       LoadBalancers:
@@ -120,7 +123,7 @@ def stack(client):
     ports = {"Port": str(free_port()), "TestPort": str(free_port())}
 
     def deploy(**parameters):
-        every = [{"ParameterKey": k, "ParameterValue": v} for k, v in {**ports, "Role": role(client), **parameters}.items()]
+        every = [{"ParameterKey": k, "ParameterValue": v} for k, v in {**ports, "Role": ecs_role(client), **parameters}.items()]
         call = cloud.update_stack if deploy.made else cloud.create_stack
         call(StackName=name, TemplateBody=TEMPLATE, Parameters=every)
         deploy.made = True
@@ -158,6 +161,26 @@ def test_a_stack_is_a_running_service_and_its_update_a_deployment(client, stack,
     status, _ = stack(Image=image, Build="3", Hook=function("hook-" + uuid.uuid4().hex[:6]))
     assert status == "UPDATE_ROLLBACK_COMPLETE" and builds(out["Url"], 10) == {"2": 10}
     assert [d["status"] for d in ecs.list_service_deployments(cluster=cluster, service=name)["serviceDeployments"]].count("ROLLBACK_SUCCESSFUL") == 1
+
+
+CALLS_BACK = """
+import boto3
+
+def handler(event, context):
+    boto3.client("sts").get_caller_identity()
+    return {"hookStatus": "SUCCEEDED"}
+"""
+
+
+def test_a_hook_of_a_stack_under_way_may_call_aws(client, stack, role):
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("calls_back.py", CALLS_BACK)
+    name = "calls-back-" + uuid.uuid4().hex[:6]
+    made = client("lambda").create_function(FunctionName=name, Runtime="python3.13", Handler="calls_back.handler", Role=role, Timeout=20,
+                                            Code={"ZipFile": code.getvalue()})
+    status, out = stack(Image=push(client, "stacked")[0], Build="1", Hook=made["FunctionArn"], Details="{}")
+    assert status == "CREATE_COMPLETE" and builds(out["Url"], 5) == {"1": 5}
 
 
 def test_actions_and_resources_for_iam():

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import tomllib
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -56,8 +57,17 @@ def test_the_options_are_readable_toml(tmp_path):
 
 
 def test_the_proved_call_is_the_documented_one():
-    call = sam_local.command("NotifyFunction", "notify", "samconfig.toml")
+    call = sam_local.command("NotifyFunction", "events/notify.json", "samconfig.toml")
     assert " ".join(call) == "sam local invoke NotifyFunction -e events/notify.json --skip-pull-image --config-file samconfig.toml"
+
+
+def test_ids_that_aws_makes_are_put_into_a_copy_of_the_event(monkeypatch, tmp_path):
+    monkeypatch.setattr(sam_local, "ROOT", tmp_path)
+    stack, waiting = SimpleNamespace(folder=tmp_path / ".local" / "4566"), {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "e"}
+    assert sam_local.event_of(stack, "notify", None) == "events/notify.json"
+    file = sam_local.event_of(stack, "answer-hook", (None, waiting))
+    assert str(file) == ".local/4566/events/answer-hook.json" and json.loads((tmp_path / file).read_text()) == waiting
+    assert set(waiting) == set(event("answer-hook"))
 
 
 @pytest.mark.parametrize("output, answer", [("null", None), ('noise\n{"next": "End"}\n', {"next": "End"})])

@@ -85,7 +85,10 @@ async fn sam_1296_provisioned_concurrency_is_refused_before_anything_changes() {
     assert!(scene.refusal('b').contains("delete-provisioned-concurrency-config"));
     assert_eq!((scene.writes(), scene.routes()), (0, vec!["1".to_owned()]));
     let World { lambda, alarms, .. } = &scene.world;
-    let warned = perch_app::apply_target::warnings(lambda, alarms, &scene.target).await.unwrap();
+    let warned =
+        perch_app::apply_target::warnings((lambda, &scene.world.services), alarms, &scene.target)
+            .await
+            .unwrap();
     assert!(warned[0].contains("has provisioned concurrency"), "{warned:?}");
     scene.world.lambda.change(|account| account.provisioned.clear());
     scene.push('b').await;

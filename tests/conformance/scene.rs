@@ -159,7 +159,12 @@ impl Scene {
         self.machines.wait(seconds);
         let World { store, lambda, registry, uploads, executions, .. } = &self.world;
         let (now, sources) = (self.machines.now(), (registry, uploads));
-        let run = reconcile::run(store, lambda, sources, executions, now, || true).await.unwrap();
+        let run =
+            reconcile::run(store, (lambda, &self.world.services), sources, executions, now, || {
+                true
+            })
+            .await
+            .unwrap();
         assert_eq!(run.failed, [""; 0]);
         run.did
     }

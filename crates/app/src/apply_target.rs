@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use perch_core::names::{AliasName, FunctionName};
-use perch_core::target::{Lambda, MetricResolution, Problem, Target};
+use perch_core::target::{EcsService, Lambda, MetricResolution, Problem, Target};
 
 use crate::ports::{
-    LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, SaveTarget, TargetChange,
+    LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadServices, SaveTarget,
+    TargetChange,
 };
 
 /// Why a target was not applied.
@@ -24,6 +25,9 @@ pub enum ApplyError {
         /// The alias.
         alias: AliasName,
     },
+    /// Another target has this ECS service.
+    #[error("{0} belongs to another target; two targets can't move one service")]
+    EcsServiceTaken(EcsService),
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -68,25 +72,31 @@ pub async fn run(
 ) -> Result<(), ApplyError> {
     let target = &change.after;
     store.save_target(target, change.before.as_ref(), now).await.map_err(|error| match error {
-        PortError::Conflict { what, expected, found } => match &target.service.lambda {
-            Some(Lambda { function, alias, .. }) => {
-                ApplyError::ServiceTaken { function: function.clone(), alias: alias.clone() }
+        PortError::Conflict { what, expected, found } => {
+            match (&target.service.lambda, &target.service.ecs) {
+                (Some(Lambda { function, alias, .. }), _) => {
+                    ApplyError::ServiceTaken { function: function.clone(), alias: alias.clone() }
+                }
+                (None, Some(service)) => ApplyError::EcsServiceTaken(service.clone()),
+                (None, None) => PortError::Conflict { what, expected, found }.into(),
             }
-            None => PortError::Conflict { what, expected, found }.into(),
-        },
+        }
         other => other.into(),
     })
 }
 
-/// What would make the first release end as Rejected: a missing function, alias or guard.
+/// What would make the first release end as Rejected: a missing function, alias, service or guard.
 pub async fn warnings(
-    lambda: &(impl ReadAlias + ReadFunction),
+    (lambda, services): (&(impl ReadAlias + ReadFunction), &impl ReadServices),
     alarms: &impl ReadAlarms,
     target: &Target,
 ) -> Result<Vec<String>, PortError> {
     let mut found = Vec::new();
     if let Some(service) = &target.service.lambda {
         found.extend(alias_warning(lambda, service).await?);
+    }
+    if let Some(service) = &target.service.ecs {
+        found.extend(service_warning(services, service).await?);
     }
     for missing in alarms.alarms(&target.all_guards()).await?.missing {
         found.push(format!(
@@ -115,6 +125,22 @@ async fn alias_warning(
             "function {} or its alias {} does not exist yet; a release is rejected until it does",
             service.function, service.alias
         )),
+        Err(error) => return Err(error),
+    })
+}
+
+async fn service_warning(
+    services: &impl ReadServices,
+    service: &EcsService,
+) -> Result<Option<String>, PortError> {
+    Ok(match services.service(service).await {
+        Ok(found) if found.shares.len() == 1 && found.foreign.is_none() => None,
+        Ok(found) => Some(format!(
+            "the traffic of {service} is split ({found}); a release is rejected until it is not"
+        )),
+        Err(error @ (PortError::NotFound { .. } | PortError::Invalid { .. })) => {
+            Some(format!("{error}; a release is rejected until that is mended"))
+        }
         Err(error) => return Err(error),
     })
 }

@@ -141,12 +141,16 @@ async fn what_would_reject_the_first_release_is_warned_of() {
             ][..],
         ),
     ] {
-        let found = apply_target::warnings(&world.lambda, &world.alarms, &usual).await.unwrap();
+        let found = apply_target::warnings((&world.lambda, &world.services), &world.alarms, &usual)
+            .await
+            .unwrap();
         assert_eq!(found, warnings);
     }
     let world = World::usual();
     world.calls.inject(Fault::of("alias"));
-    apply_target::warnings(&world.lambda, &world.alarms, &usual).await.unwrap_err();
+    apply_target::warnings((&world.lambda, &world.services), &world.alarms, &usual)
+        .await
+        .unwrap_err();
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ mod restore_traffic;
 mod services;
 mod shift_weight;
 mod smoke;
+mod stage;
 mod synthetic;
 mod taken_over;
 mod whole_release;

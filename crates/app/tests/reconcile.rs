@@ -19,7 +19,9 @@ fn news() -> TargetName {
 async fn sweep(world: &World, seconds: i64) -> SweepRun {
     let World { store, lambda, registry, uploads, executions, .. } = world;
     let sources = (registry, uploads);
-    reconcile::run(store, lambda, sources, executions, at(seconds), || true).await.unwrap()
+    reconcile::run(store, (lambda, &world.services), sources, executions, at(seconds), || true)
+        .await
+        .unwrap()
 }
 
 fn well(world: &World) {
@@ -64,7 +66,10 @@ async fn a_sweep_that_runs_out_of_time_leaves_the_rest_for_the_next() {
     let goes_on = || left.replace(left.get() - 1) > 0;
     let World { store, lambda, registry, uploads, executions, .. } = &world;
     let sources = (registry, uploads);
-    let run = reconcile::run(store, lambda, sources, executions, at(10), goes_on).await.unwrap();
+    let run =
+        reconcile::run(store, (lambda, &world.services), sources, executions, at(10), goes_on)
+            .await
+            .unwrap();
     assert_eq!((run.looked_at, run.more), (1, true));
     assert_eq!(sweep(&world, 11).await.looked_at, 1);
 }
@@ -261,7 +266,9 @@ async fn each_call_failing_in_turn_keeps_no_target_from_the_next_sweep() {
             world.calls.inject(fault);
             let World { store, lambda, registry, uploads, executions, .. } = &world;
             let sources = (registry, uploads);
-            reconcile::run(store, lambda, sources, executions, at(60), || true).await.ok();
+            reconcile::run(store, (lambda, &world.services), sources, executions, at(60), || true)
+                .await
+                .ok();
             sweep(&world, 400).await;
             sweep(&world, 2000).await;
             Machines::new(at(2000)).run(&world).await;

@@ -30,7 +30,9 @@ fn push(world: &World, version: &str, seconds: i64) -> Artifact {
 async fn sweep(world: &World, seconds: i64) -> SweepRun {
     let World { store, lambda, registry, uploads, executions, .. } = world;
     let sources = (registry, uploads);
-    reconcile::run(store, lambda, sources, executions, at(seconds), || true).await.unwrap()
+    reconcile::run(store, (lambda, &world.services), sources, executions, at(seconds), || true)
+        .await
+        .unwrap()
 }
 
 /// Takes an upload as the function does.
@@ -197,7 +199,9 @@ async fn a_call_that_fails_only_delays_it() {
             world.calls.inject(fault);
             let World { store, lambda, registry, uploads, executions, .. } = &world;
             let sources = (registry, uploads);
-            reconcile::run(store, lambda, sources, executions, at(60), || true).await.ok();
+            reconcile::run(store, (lambda, &world.services), sources, executions, at(60), || true)
+                .await
+                .ok();
             sweep(&world, 400).await;
             sweep(&world, 2000).await;
             take_announced(&world, 0).await;

@@ -91,6 +91,7 @@ fn kind(code: &str) -> Kind {
         | "InvalidAutoRollbackConfigException"
         | "InvalidDeploymentConfigNameException"
         | "InvalidECSServiceException"
+        | "InvalidLifecycleEventHookExecutionIdException"
         | "InvalidLoadBalancerInfoException"
         | "InvalidRevisionException"
         | "InvalidTrafficRoutingConfigurationException"

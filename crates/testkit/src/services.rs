@@ -56,6 +56,16 @@ impl Running {
         self.splits.last().map_or(&[], Vec::as_slice)
     }
 
+    /// The tasks of a new revision come behind the group that is free: the two change places each time.
+    fn groups(&self) -> TargetGroups {
+        let mut alone: Vec<&Version> =
+            self.splits.iter().filter(|split| split.len() == 1).map(|split| &split[0].0).collect();
+        alone.dedup();
+        let [blue, green] = ["targetgroup/blue/1", "targetgroup/green/2"].map(str::to_owned);
+        let (baseline, canary) = if alone.len() % 2 == 1 { (blue, green) } else { (green, blue) };
+        TargetGroups { balancer: "app/news/1".to_owned(), baseline, canary }
+    }
+
     /// Sends all or some of the traffic to a revision, the rest to another.
     pub fn send(&mut self, from: &Version, to: &Version, weight: Weight) {
         let rest = Weight::new(100 - weight.percent()).unwrap();
@@ -127,11 +137,7 @@ impl ReadServices for MemoryServices {
                     foreign: None,
                     container: name("app"),
                     port: 8080,
-                    groups: TargetGroups {
-                        balancer: "app/news/1".to_owned(),
-                        baseline: "targetgroup/blue/1".to_owned(),
-                        canary: "targetgroup/green/2".to_owned(),
-                    },
+                    groups: running.groups(),
                 })
             })
         };

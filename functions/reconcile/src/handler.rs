@@ -9,6 +9,7 @@ use perch_aws::diagnostic::Failed;
 use perch_aws::executions::Executions;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
+use perch_aws::services::Services;
 use perch_aws::store::Table;
 use perch_aws::uploads::Uploads;
 use serde::de::IgnoredAny;
@@ -19,6 +20,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(crate) struct Handler {
     pub(crate) store: Table,
     pub(crate) lambda: Functions,
+    pub(crate) services: Services,
     pub(crate) images: Images,
     pub(crate) uploads: Uploads,
     pub(crate) executions: Executions,
@@ -31,7 +33,8 @@ impl Handler {
         let goes_on = || is_before(deadline, SystemTime::now());
         let (store, executions, now) = (&self.store, &self.executions, Timestamp::now());
         let sources = (&self.images, &self.uploads);
-        let run = reconcile::run(store, &self.lambda, sources, executions, now, goes_on).await?;
+        let traffic = (&self.lambda, &self.services);
+        let run = reconcile::run(store, traffic, sources, executions, now, goes_on).await?;
         tracing::info!(
             run.id,
             run.looked_at,

@@ -8,6 +8,7 @@ use perch_aws::config::Env;
 use perch_aws::executions::{Executions, Machines};
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
+use perch_aws::services::Services;
 use perch_aws::store::Table;
 use perch_aws::uploads::Uploads;
 
@@ -26,6 +27,7 @@ async fn main() -> Result<(), Error> {
     let handler = Handler {
         store: Table::new(&sdk, table),
         lambda: Functions::new(&sdk),
+        services: Services::new(&sdk, String::new()),
         images: Images::new(&sdk),
         uploads: Uploads::new(&sdk, on_model_upload.parse()?),
         executions: Executions::new(&sdk, machines),

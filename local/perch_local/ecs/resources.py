@@ -8,7 +8,7 @@ import json
 import time
 
 from ministack.services import ecs as E
-from ministack.services.cloudformation import provisioners as P
+from ministack.services.cloudformation import provisioners as P, stacks
 from perch_local.ecs import deployments, names, service as running, sets
 from perch_local.ecs.typed import typed
 
@@ -137,4 +137,7 @@ def install():
     P._RESOURCE_HANDLERS["AWS::ECS::Service"] = {"create": create, "update": update, "update_with_logical_id": True, "delete": delete}
     handlers = P._RESOURCE_HANDLERS["AWS::ECS::TaskDefinition"]
     handlers.update(create=_task_definition(handlers["create"]), update=_task_definition(handlers["update"]))
+    # A stack waits for a service, whose hooks call this server.
+    blocks = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda resource_type: resource_type == "AWS::ECS::Service" or blocks(resource_type)
     E._ACTION_MAP["RegisterTaskDefinition"] = E._register_task_definition = _register(E._register_task_definition)

@@ -5,6 +5,7 @@
 //! one for those that it has heard of, and a listing of their folders. A target that can't be looked at
 //! does not keep the others from it.
 
+mod found;
 mod mend;
 mod uploads;
 
@@ -14,13 +15,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perch_core::head::Head;
 use perch_core::names::TargetName;
-use perch_core::sweep::{Found, Pushed, Situation, remedies};
+use perch_core::sweep::{Pushed, Situation, remedies};
 use perch_core::target::Target;
 
 use crate::ports::{
-    AliasState, AnnounceUpload, CommitRelease, Due, FindDue, KeepHeard, KeepNote, KeepRuns,
-    ListSources, ListUploads, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget,
-    MendHead, PlanRelease, PortError, ReadAlias, StartExecution, SweepRun, WaitForTurn,
+    AnnounceUpload, CommitRelease, Due, FindDue, KeepHeard, KeepNote, KeepRuns, ListSources,
+    ListUploads, LoadArtifact, LoadHead, LoadRelease, LoadStanding, LoadTarget, MendHead,
+    PlanRelease, PortError, ReadAlias, ReadServices, StartExecution, SweepRun, WaitForTurn,
 };
 use crate::step::StepError;
 
@@ -77,7 +78,7 @@ impl<T> Store for T where
 /// target stands in the run, and the target is due again.
 pub async fn run(
     store: &impl Store,
-    lambda: &impl ReadAlias,
+    (lambda, services): (&impl ReadAlias, &impl ReadServices),
     (images, uploads): (&impl ListSources, &(impl ListUploads + AnnounceUpload)),
     executions: &impl StartExecution,
     now: Timestamp,
@@ -103,7 +104,8 @@ pub async fn run(
             }
             let sweep = Sweep { store, executions, run: &run.id, now };
             let (sources, mut did) = ((images, uploads), Vec::new());
-            let looked = sweep.look_at(lambda, sources, &mut listed, &due, &mut did).await;
+            let looked =
+                sweep.look_at((lambda, services), sources, &mut listed, &due, &mut did).await;
             run.note(&due.target, looked, &did);
         }
     }
@@ -144,7 +146,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
     /// faster.
     async fn look_at(
         &self,
-        lambda: &impl ReadAlias,
+        traffic: (&impl ReadAlias, &impl ReadServices),
         (images, uploads): (&impl ListSources, &(impl ListUploads + AnnounceUpload)),
         listed: &mut Listed,
         due: &Due,
@@ -163,10 +165,7 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
             Some(id) => self.store.release(id).await?,
             None => None,
         };
-        let route = match &target.service.lambda {
-            None => None,
-            Some(service) => found(lambda.alias(service).await)?,
-        };
+        let route = found::run(traffic, &target.service).await?;
         let newest = self.newest(images, &mut listed.images, &target, &head).await?;
         let idle = head.active.is_none();
         let stopped = standing.stop.is_some();
@@ -215,17 +214,5 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
             Some(_) => false,
         };
         Ok(missed.then_some(newest))
-    }
-}
-
-/// What an alias sends; nothing where it does not exist.
-fn found(alias: Result<AliasState, PortError>) -> Result<Option<Found>, PortError> {
-    match alias {
-        Ok(AliasState { route, .. }) => Ok(Some(Found {
-            alone: route.split.is_none().then(|| route.primary.clone()),
-            text: route.to_string(),
-        })),
-        Err(PortError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
     }
 }

@@ -3,13 +3,13 @@
 mod appspec;
 mod config;
 mod create;
+mod hook;
 mod read;
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_codedeploy::error::ProvideErrorMetadata;
-use aws_sdk_codedeploy::types::LifecycleEventStatus;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
@@ -121,26 +121,7 @@ impl StopDeployment for Deployments {
 
 impl AnswerHook for Deployments {
     async fn answer(&self, hook: &Hook, answer: Answer) -> Result<(), PortError> {
-        let status = match answer {
-            Answer::Succeeded => LifecycleEventStatus::Succeeded,
-            Answer::Failed => LifecycleEventStatus::Failed,
-        };
-        let put = self
-            .code_deploy
-            .put_lifecycle_event_hook_execution_status()
-            .deployment_id(hook.deployment.as_str())
-            .lifecycle_event_hook_execution_id(&hook.execution)
-            .status(status)
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(()),
-            // A status counts once, and one that comes after the end of the deployment not at all.
-            Err(error) if error.code() == Some("LifecycleEventAlreadyCompletedException") => Ok(()),
-            Err(error) => {
-                Err(port_error(format!("a hook of deployment {}", hook.deployment), error))
-            }
-        }
+        hook::answer(&self.code_deploy, hook, answer).await
     }
 }
 

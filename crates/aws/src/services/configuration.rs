@@ -57,3 +57,11 @@ pub(super) fn given_back(current: &Value, made: &Value) -> Option<Value> {
     let is_same = |name: &&str| made[*name] == back[*name] || made[*name].is_null();
     (!BORROWED.iter().all(is_same)).then_some(back)
 }
+
+/// Whether a configuration is as [`of`] makes it for a way back.
+pub(super) fn is_bare(current: &Value) -> bool {
+    let is_empty = |field: &Value| field.as_array().is_none_or(Vec::is_empty);
+    is_empty(&current["lifecycleHooks"])
+        && current["alarms"]["enable"] != true
+        && current["bakeTimeInMinutes"] == 0
+}

@@ -4,28 +4,20 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata;
-use aws_sdk_ecs::primitives::DateTime;
-use aws_sdk_ecs::types::{
-    CreatedAt, ServiceDeploymentBrief, ServiceDeploymentStatus, StopServiceDeploymentStopType,
-};
+use aws_sdk_ecs::types::StopServiceDeploymentStopType;
 use jiff::Timestamp;
 use perch_app::ports::{Deploying, DeploymentState, PortError};
-use perch_core::names::{DeploymentId, Version};
+use perch_core::deployment::Purpose;
+use perch_core::head::Snapshot;
+use perch_core::names::DeploymentId;
 use perch_core::target::EcsService;
 use serde_json::{Value, json};
 
-use super::native::revisions;
+use super::listing::{Wanted, is_open, list, newest, running};
 use super::raw::{Kept, sending};
 use super::service_deployment::{release_of_revision, state};
-use super::{configuration, ecs_error, front};
+use super::{configuration, ecs_error};
 use crate::error::port_error;
-
-/// How much earlier than the intent a deployment may seem to be made: the clocks of two machines. A service
-/// deployment has no description; it is told from an earlier one of the same revision by its time.
-const SKEW_SECONDS: i64 = 5;
-
-/// Deployments that one page has at most (ECS API Reference, `ListServiceDeployments`).
-const PAGE: i32 = 100;
 
 /// Whether an id is one of ECS's: an ARN.
 pub(crate) fn is_own(id: &DeploymentId) -> bool {
@@ -39,7 +31,8 @@ pub(crate) async fn create(
     deploying: &Deploying<'_>,
 ) -> Result<DeploymentId, PortError> {
     let what = format!("a deployment of {service}");
-    if let Some(other) = running(client, service).await?.first() {
+    let before = list(client.list_service_deployments(), service).await?;
+    if let Some(other) = before.iter().find(|other| is_open(other)) {
         let found = other.service_deployment_arn().unwrap_or_default().to_owned();
         return Err(PortError::Conflict { what, expected: "none under way".into(), found });
     }
@@ -54,20 +47,16 @@ pub(crate) async fn create(
     });
     let started = sending!(client.update_service(), body).send().await;
     started.map_err(|e| ecs_error(&what, e))?;
-    // A change of this alone starts no deployment (API Reference, `UpdateService`).
     if let Some(back) = configuration::given_back(&current, &made) {
-        let body = json!({
-            "cluster": service.cluster,
-            "service": service.service,
-            "deploymentConfiguration": back,
-        });
-        let given = sending!(client.update_service(), body).send().await;
-        given.map_err(|e| ecs_error(&what, e))?;
+        give_back(client, service, back).await?;
     }
-    let found = newest(client, service, deploying, Timestamp::UNIX_EPOCH).await?;
+    let found = newest(client, service, Wanted::of(deploying), Timestamp::UNIX_EPOCH).await?;
+    let is_new = |id: &DeploymentId| {
+        !before.iter().any(|other| other.service_deployment_arn() == Some(id.as_str()))
+    };
     // It is found by the next try.
     let late = || PortError::Unavailable { what, source: "it is not listed yet".into() };
-    found.ok_or_else(late)
+    found.filter(is_new).ok_or_else(late)
 }
 
 /// A deployment as it is now.
@@ -88,10 +77,13 @@ pub(crate) async fn find(
     deploying: &Deploying<'_>,
     since: Timestamp,
 ) -> Result<Option<DeploymentState>, PortError> {
-    match newest(client, service, deploying, since).await? {
-        Some(id) => Ok(Some(one(client, &id).await?)),
-        None => Ok(None),
+    let Some(id) = newest(client, service, Wanted::of(deploying), since).await? else {
+        return Ok(None);
+    };
+    if deploying.purpose == Purpose::WayBack {
+        recover(client, service, deploying).await?;
     }
+    Ok(Some(one(client, &id).await?))
 }
 
 /// The deployment that runs.
@@ -135,69 +127,48 @@ pub(crate) async fn stop(client: &Client, id: &DeploymentId) -> Result<(), PortE
     }
 }
 
-/// The newest deployment that brings what is asked for, unless what it replaces was deployed after it: then
-/// it is that of an earlier release.
-async fn newest(
+/// Gives a service its own hooks, alarms and bake again. A change of the configuration alone starts no
+/// deployment (API Reference, `UpdateService`, `deploymentConfiguration`).
+async fn give_back(client: &Client, service: &EcsService, back: Value) -> Result<(), PortError> {
+    let body = json!({
+        "cluster": service.cluster,
+        "service": service.service,
+        "deploymentConfiguration": back,
+    });
+    let given = sending!(client.update_service(), body).send().await;
+    given.map_err(|e| ecs_error(&format!("the configuration of {service}"), e))?;
+    Ok(())
+}
+
+/// Does so where whoever asked for the way back did not get to it: the deployment of the canary still says
+/// what the service had.
+async fn recover(
     client: &Client,
     service: &EcsService,
     deploying: &Deploying<'_>,
-    since: Timestamp,
-) -> Result<Option<DeploymentId>, PortError> {
-    let after = DateTime::from_secs((since.as_second() - SKEW_SECONDS).max(0));
-    let after = CreatedAt::builder().after(after).build();
-    let request = client.list_service_deployments().created_at(after);
-    let listed = list(request, service).await?;
-    // Twenty at once is what ECS describes; more were not made since.
-    let listed = &listed[..listed.len().min(20)];
-    let arns = listed.iter().filter_map(|brief| brief.target_service_revision_arn());
-    let arns = arns.map(str::to_owned).collect();
-    let known = revisions(client, &service.to_string(), arns).await?;
-    let version = |brief: &ServiceDeploymentBrief| -> Option<Version> {
-        let arn = brief.target_service_revision_arn();
-        let of = known.iter().find(|revision| revision.service_revision_arn() == arn)?;
-        Some(front::revision(of.task_definition()?)?.1)
-    };
-    for brief in listed {
-        match version(brief) {
-            Some(version) if version == *deploying.to => {
-                return Ok(brief.service_deployment_arn().and_then(|arn| arn.parse().ok()));
-            }
-            Some(version) if version == *deploying.from => return Ok(None),
-            Some(_) | None => {}
-        }
+) -> Result<(), PortError> {
+    let current = configuration_of(client, service).await?;
+    if !configuration::is_bare(&current) {
+        return Ok(());
     }
-    Ok(None)
-}
-
-async fn running(
-    client: &Client,
-    service: &EcsService,
-) -> Result<Vec<ServiceDeploymentBrief>, PortError> {
-    let statuses = vec![
-        ServiceDeploymentStatus::Pending,
-        ServiceDeploymentStatus::InProgress,
-        ServiceDeploymentStatus::StopRequested,
-        ServiceDeploymentStatus::RollbackRequested,
-        ServiceDeploymentStatus::RollbackInProgress,
-    ];
-    list(client.list_service_deployments().set_status(Some(statuses)), service).await
-}
-
-type Listing =
-    aws_sdk_ecs::operation::list_service_deployments::builders::ListServiceDeploymentsFluentBuilder;
-
-/// The newest page, newest first.
-async fn list(
-    request: Listing,
-    service: &EcsService,
-) -> Result<Vec<ServiceDeploymentBrief>, PortError> {
-    let request = request.cluster(service.cluster.as_str()).service(service.service.as_str());
-    let found = request.max_results(PAGE).send().await;
-    let found = found.map_err(|e| port_error(format!("the deployments of {service}"), e))?;
-    let mut found = found.service_deployments.unwrap_or_default();
-    let at = |brief: &ServiceDeploymentBrief| brief.created_at().map(DateTime::as_nanos);
-    found.sort_by_key(|brief| std::cmp::Reverse(at(brief)));
-    Ok(found)
+    let wanted = Wanted { brings: deploying.from, unless: None };
+    let before = newest(client, service, wanted, Timestamp::UNIX_EPOCH).await?;
+    let Some(before) = before else { return Ok(()) };
+    let kept = Kept::default();
+    client
+        .describe_service_deployments()
+        .service_deployment_arns(before.as_str())
+        .customize()
+        .interceptor(kept.clone())
+        .send()
+        .await
+        .map_err(|e| port_error(format!("service deployment {before}"), e))?;
+    let before = kept.take();
+    let before = before.pointer("/serviceDeployments/0/deploymentConfiguration");
+    match before.and_then(|before| configuration::given_back(before, &current)) {
+        Some(back) => give_back(client, service, back).await,
+        None => Ok(()),
+    }
 }
 
 /// The deployment configuration of a service, with all its fields.
@@ -221,12 +192,10 @@ async fn configuration_of(client: &Client, service: &EcsService) -> Result<Value
 
 fn task_definition(deploying: &Deploying<'_>) -> Result<String, PortError> {
     match deploying.snapshot {
-        perch_core::head::Snapshot::Service(of) => Ok(format!("{}:{}", of.family, deploying.to)),
-        perch_core::head::Snapshot::Alias(_) | perch_core::head::Snapshot::Servers(_) => {
-            Err(PortError::Invalid {
-                what: format!("release {}", deploying.release),
-                message: "ECS deploys services alone".into(),
-            })
-        }
+        Snapshot::Service(of) => Ok(format!("{}:{}", of.family, deploying.to)),
+        Snapshot::Alias(_) | Snapshot::Servers(_) => Err(PortError::Invalid {
+            what: format!("release {}", deploying.release),
+            message: "ECS deploys services alone".into(),
+        }),
     }
 }

@@ -7,6 +7,7 @@ mod definition;
 pub(crate) mod deployments;
 mod front;
 mod health;
+mod listing;
 mod native;
 mod raw;
 mod register;

@@ -163,7 +163,7 @@ pub(super) fn model_source(bucket: &BucketName) -> String {
     format!("SOURCE#models#{bucket}")
 }
 
-/// What only one target may move: an alias, and a model on a group of servers.
+/// What only one target may move: an alias, an ECS service, and a model on a group of servers.
 pub(super) fn services(service: &Service) -> Vec<Key> {
     let claim = |pk| Key::new(pk, "TARGET");
     let alias = service
@@ -178,5 +178,7 @@ pub(super) fn services(service: &Service) -> Vec<Key> {
         };
         claim(format!("SERVICE#servers#{place}#{}", servers.model))
     });
-    alias.chain(servers).collect()
+    let ecs = service.ecs.iter();
+    let ecs = ecs.map(|of| claim(format!("SERVICE#ecs#{}#{}", of.cluster, of.service)));
+    alias.chain(ecs).chain(servers).collect()
 }

@@ -1,7 +1,9 @@
 //! Deployments: asked for, found, read and stopped.
 
+use perch_app::deployment::hook::{Answer as HookAnswer, Hook};
 use perch_app::ports::{
-    Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
+    StopDeployment,
 };
 use perch_aws::codedeploy::{Deployments, minute};
 use perch_core::deployment::{Purpose, Schedule};
@@ -381,6 +383,27 @@ async fn a_stop_puts_the_baseline_back_and_one_that_came_late_is_fine() {
     }
     let (deployments, _) = deployments([Answer::error(400, "ThrottlingException", "slow down")]);
     assert!(deployments.stop(&id()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_hook_has_its_answer_once() {
+    let again = || Answer::error(400, "LifecycleEventAlreadyCompletedException", "answered");
+    let done = || Answer::json(&json!({ "lifecycleEventHookExecutionId": "e-1" }));
+    let hook = Hook { deployment: id(), execution: "e-1".into() };
+    for (given, answer, status) in [
+        (HookAnswer::Succeeded, done(), "Succeeded"),
+        (HookAnswer::Failed, done(), "Failed"),
+        (HookAnswer::Failed, again(), "Failed"),
+    ] {
+        let (deployments, sent) = deployments([answer]);
+        deployments.answer(&hook, given).await.unwrap();
+        let body = json!({
+            "deploymentId": id().as_str(), "lifecycleEventHookExecutionId": "e-1", "status": status,
+        });
+        assert_eq!(sent.only(), ("PutLifecycleEventHookExecutionStatus".to_owned(), body));
+    }
+    let (deployments, _) = deployments([Answer::error(400, "ThrottlingException", "slow down")]);
+    assert!(deployments.answer(&hook, HookAnswer::Succeeded).await.is_err());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use ciborium::Value as Cbor;
 use perch_app::ports::{Ask, History, PortError, ReadEvidence, Taken, Window};
+use perch_core::head::TargetGroups;
 use perch_core::judge::sequential::{Bucket, Pair, Tally};
 use perch_core::names::Version;
 use perch_core::target::JudgeRule;
@@ -298,4 +299,113 @@ async fn a_difference_within_the_tolerance_is_none() {
     ] {
         assert!(asked.iter().any(|asked| asked == query), "{query} of {asked:#?}");
     }
+}
+
+fn groups() -> TargetGroups {
+    TargetGroups {
+        balancer: "app/front/50dc".into(),
+        baseline: "targetgroup/blue/1".into(),
+        canary: "targetgroup/green/2".into(),
+    }
+}
+
+fn service() -> Driver {
+    read(json!({ "kind": "service", "cluster": "ml", "service": "news" }))
+}
+
+/// `id: metric statistic target group` of each query.
+fn asked_of_groups(request: &Value) -> Vec<String> {
+    let queries = request["MetricDataQueries"].as_array().unwrap();
+    let text = |query: &Value| {
+        let (id, stat) = (&query["Id"], &query["MetricStat"]);
+        let metric = &stat["Metric"];
+        assert_eq!(metric["Namespace"], "AWS/ApplicationELB");
+        let [group, balancer] = &metric["Dimensions"].as_array().unwrap()[..] else {
+            panic!("two dimensions")
+        };
+        assert_eq!(*balancer, json!({ "Name": "LoadBalancer", "Value": "app/front/50dc" }));
+        assert_eq!(group["Name"], "TargetGroup");
+        let (metric, stat) = (&metric["MetricName"], &stat["Stat"]);
+        format!("{id} {metric} {stat} {}", group["Value"]).replace('"', "")
+    };
+    queries.iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn a_service_is_judged_by_what_its_load_balancer_counts_for_each_group() {
+    let answer = metrics(
+        &[
+            ("canary_requests", &[(0, 60.0), (1, 60.0)]),
+            ("canary_errors", &[(0, 2.0), (1, 1.0)]),
+            ("canary_errors_1", &[(0, 3.0), (1, 70.0)]),
+            ("canary_latency", &[(0, 0.21)]),
+            ("canary_slow_0_0", &[(0, 6.0)]),
+            ("baseline_requests", &[(0, 540.0)]),
+            ("baseline_errors_1", &[(0, 4.0)]),
+        ],
+        None,
+    );
+    let (cloudwatch, sent) = cloudwatch([answer]);
+    let (driver, groups, rule) = (service(), groups(), JudgeRule::default());
+    let ask = Ask { driver: &driver, groups: Some(&groups), rule: &rule, thresholds_ms: &TAUS };
+    let [canary, baseline] = versions();
+    let taken = cloudwatch.buckets(ask, [&canary, &baseline], minutes(2)).await.unwrap();
+    let asked = asked_of_groups(&sent.only().1);
+    assert_eq!(asked.len(), (4 + 12) + (4 + 4));
+    for query in [
+        "canary_requests RequestCount Sum targetgroup/green/2",
+        "canary_errors HTTPCode_Target_5XX_Count Sum targetgroup/green/2",
+        "canary_errors_1 TargetConnectionErrorCount Sum targetgroup/green/2",
+        "canary_latency TargetResponseTime p99 targetgroup/green/2",
+        "canary_slow_0_0 TargetResponseTime TC(0.100000:) targetgroup/green/2",
+        "canary_slow_0_1 TargetResponseTime TC(0.109545:) targetgroup/green/2",
+        "baseline_requests RequestCount Sum targetgroup/blue/1",
+        "baseline_slow_3_0 TargetResponseTime TC(0.300000:) targetgroup/blue/1",
+    ] {
+        assert!(asked.iter().any(|asked| asked == query), "{query} of {asked:#?}");
+    }
+    let [first, second] = &taken[..] else { panic!("two buckets") };
+    assert_eq!((first.bucket.canary.requests, first.bucket.canary.errors), (60.0, 5.0));
+    assert_eq!(first.bucket.canary.slow[0], [6.0, 0.0, 0.0]);
+    assert_eq!(first.bucket.baseline.errors, 4.0);
+    assert_eq!(first.latency_ms, [Some(210.0), None]);
+    assert_eq!(second.bucket.canary.errors, 60.0, "one request may try more than one connection");
+}
+
+#[tokio::test]
+async fn the_history_of_a_service_is_that_of_the_baselines_group() {
+    let hour = |value: f64| [(0, value)];
+    let answer = metrics(
+        &[
+            ("requests", &[(59, 120.0)]),
+            ("errors", &[(59, 2.0)]),
+            ("errors_1", &[(59, 1.0)]),
+            ("hourly", &[(0, 600.0)]),
+            ("latency_0", &hour(0.08)),
+            ("latency_1", &hour(0.09)),
+            ("latency_2", &hour(0.1)),
+            ("latency_3", &hour(0.125)),
+        ],
+        None,
+    );
+    let (cloudwatch, sent) = cloudwatch([answer]);
+    let (driver, groups, rule) = (service(), groups(), JudgeRule::default());
+    let ask = Ask { driver: &driver, groups: Some(&groups), rule: &rule, thresholds_ms: &[] };
+    let until = at("2026-11-21T13:00:41Z");
+    let history = cloudwatch.history(ask, &"4".parse().unwrap(), until, 60).await.unwrap();
+    assert_eq!((history.requests[59], history.errors[59]), (120.0, 3.0));
+    assert_eq!((history.latency_ms[0], history.latency_ms[3]), (80.0, 125.0));
+    let asked = asked_of_groups(&sent.only().1);
+    assert!(asked.iter().all(|asked| asked.ends_with(" targetgroup/blue/1")), "{asked:#?}");
+}
+
+#[tokio::test]
+async fn a_service_whose_groups_are_not_known_is_an_error_and_not_zero() {
+    let (cloudwatch, sent) = cloudwatch([]);
+    let (driver, rule, [canary, baseline]) = (service(), JudgeRule::default(), versions());
+    let ask = Ask { driver: &driver, groups: None, rule: &rule, thresholds_ms: &TAUS };
+    let error = cloudwatch.buckets(ask, [&canary, &baseline], minutes(1)).await.unwrap_err();
+    assert!(matches!(error, PortError::Invalid { .. }), "{error:?}");
+    assert_eq!(cloudwatch.queries(ask, [&canary, &baseline]), Vec::<String>::new());
+    assert_eq!(sent.requests(), []);
 }

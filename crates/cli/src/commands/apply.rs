@@ -8,7 +8,7 @@ use perch_app::apply_target::{self, Change};
 use perch_app::doctor::{self, Ports};
 use perch_app::ports::{
     FindImage, LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle,
-    SaveTarget, TargetChange,
+    ReadServices, SaveTarget, TargetChange,
 };
 use perch_core::names::TargetName;
 use perch_core::target::{MetricResolution, Target};
@@ -63,7 +63,7 @@ struct Applied {
 
 /// Plans every target before the first is written.
 pub(super) async fn run<S, L, A, I, R>(
-    ports: &Ports<'_, S, L, A, I, R>,
+    (ports, services): (&Ports<'_, S, L, A, I, R>, &impl ReadServices),
     wanted: &Wanted,
     now: Timestamp,
     console: &mut Console<'_>,
@@ -80,8 +80,8 @@ where
     for target in &wanted.targets {
         let change = apply_target::plan(store, target.clone(), wanted.resolution).await?;
         // Warnings are a courtesy: a person who may not read the function may still apply.
-        let checked = apply_target::warnings(ports.lambda, ports.alarms, target).await;
-        let mut warnings = or_said(checked, "function, alias and guards");
+        let checked = apply_target::warnings((ports.lambda, services), ports.alarms, target).await;
+        let mut warnings = or_said(checked, "service and guards");
         warnings.extend(or_said(keeps_image(ports, target, now).await, "the lifecycle policy"));
         plans.push((change, warnings));
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use perch_app::doctor::{self, Outcome, Ports, Store};
 use perch_app::ports::{
     FindImage, PortError, ReadAlarms, ReadAlias, ReadBucket, ReadFleet, ReadFunction,
-    ReadLifecycle, ReadModels, ReceiveLetters,
+    ReadLifecycle, ReadModels, ReadServices, ReceiveLetters,
 };
 
 use crate::args::looks::Doctor;
@@ -16,7 +16,11 @@ use crate::{failure, render};
 pub(super) async fn run<S: Store, L, A, I, R>(
     ports: &Ports<'_, S, L, A, I, R>,
     letters: Result<impl ReceiveLetters, PortError>,
-    (buckets, functions): (&(impl ReadModels + ReadBucket), &impl ReadFleet),
+    (buckets, functions, services): (
+        &(impl ReadModels + ReadBucket),
+        &impl ReadFleet,
+        &impl ReadServices,
+    ),
     args: &Doctor,
     now: Timestamp,
     console: &mut Console<'_>,
@@ -38,6 +42,9 @@ where
         let facts = doctor::target(ports, target).await;
         found.extend(doctor::check_target(&facts, now));
         let head = facts.standing.as_ref().ok().and_then(|standing| standing.head.as_ref());
+        if let Some(service) = doctor::service(services, target).await {
+            found.push(doctor::check_service(target, head, &service));
+        }
         if let Some(models) = doctor::models(buckets, functions, ports.stack, target).await {
             found.extend(doctor::check_models(target, head, &models));
         }

@@ -168,7 +168,10 @@ fn between_steps(method: &Method, observed: &[Observed], place: &Place, look: &L
         let reason = Reason::Undecided { missing: Missing::NoCanaryData };
         return Verdict { low_traffic: true, ..Verdict::new(Outcome::Inconclusive, vec![reason]) };
     }
-    match look.guard.filter(|_| method.leans_against(look.guard)) {
+    // A step that ends with the warm-up has no other evidence than that of the warm-up.
+    let is_warm = look.blocks as usize > method.warm_up;
+    let against = if is_warm { look.guard } else { look.gated };
+    match against.filter(|_| method.leans_against(against)) {
         Some(guard) => {
             let reason = Reason::LeansAgainst { odds: odds(guard) };
             Verdict::new(Outcome::Inconclusive, vec![reason])
@@ -211,6 +214,24 @@ fn promised(judging: &Judging, look: &Look) -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::sequential::{Counts, Series};
+
+    #[test]
+    fn a_step_that_ends_with_the_warm_up_is_not_passed_against_the_evidence() {
+        let history = Series { requests: vec![600.0; 60], events: vec![0.0; 60], of_traffic: 1.0 };
+        let (method, basis) = (Method::published(), Basis::new(10, 4, 0.25, &history));
+        let counts = |requests, errors| Counts { requests, errors, ..Counts::default() };
+        for (errors, expected) in [(43.0, Outcome::Inconclusive), (0.0, Outcome::Pass)] {
+            let (canary, baseline) = (counts(145.0, errors), counts(455.0, 0.0));
+            let bucket = Bucket { canary, baseline, ..Bucket::default() };
+            let look = Judge::at_end_of(&basis, &method, std::slice::from_ref(&bucket));
+            let (at, latency_ms, weight) = (Timestamp::UNIX_EPOCH, [None; 2], Weight::FULL);
+            let observed = [Observed { at, weight, latency_ms, bucket }];
+            let place = Place { seen: 0, before: 0, planned: 1, is_last: false, early: true };
+            let verdict = between_steps(&method, &observed, &place, &look);
+            assert_eq!(verdict.outcome, expected, "{errors}: {:?}", verdict.texts());
+        }
+    }
 
     #[test]
     fn a_signal_is_a_reason_once() {

@@ -146,7 +146,7 @@ impl Event {
             }
             Event::Sweep | Event::LateSweep => {
                 let sources = (&world.registry, &world.uploads);
-                reconcile::run(store, lambda, sources, executions, now, || true)
+                reconcile::run(store, (lambda, &world.services), sources, executions, now, || true)
                     .await
                     .map(drop)
                     .map_err(|error| error.to_string())

@@ -202,7 +202,17 @@ fn future(
             Task::Sweep => {
                 // What it could not do, the next run does.
                 let sources = (registry, uploads);
-                drop(reconcile::run(store, lambda, sources, executions, now, || true).await);
+                drop(
+                    reconcile::run(
+                        store,
+                        (lambda, &world.services),
+                        sources,
+                        executions,
+                        now,
+                        || true,
+                    )
+                    .await,
+                );
                 Outcome::Sweep
             }
         }

@@ -110,6 +110,7 @@ fn services(target: &Target) -> Vec<(String, String)> {
     let servers = target.service.model_servers.iter();
     alias
         .map(|lambda| (lambda.function.to_string(), lambda.alias.to_string()))
+        .chain(target.service.ecs.iter().map(|of| (of.cluster.to_string(), of.service.to_string())))
         .chain(servers.map(|servers| (servers.model.to_string(), "model servers".to_owned())))
         .collect()
 }

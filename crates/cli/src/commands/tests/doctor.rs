@@ -2,7 +2,8 @@
 
 use perch_app::ports::{KeepRuns as _, SweepRun};
 use perch_testkit::{
-    MemoryFleet, MemoryLetters, MemoryUploads, World, at, image, release, run, target,
+    MemoryFleet, MemoryLetters, MemoryServices, MemoryUploads, World, at, image, release, run,
+    target,
 };
 
 use super::{ports, printed_as, try_printed};
@@ -15,8 +16,8 @@ fn no_letters(world: &World) -> MemoryLetters {
     MemoryLetters::new(&world.calls, [])
 }
 
-fn of_models(world: &World) -> (&MemoryUploads, &MemoryFleet) {
-    (&world.uploads, &world.fleet)
+fn of_services(world: &World) -> (&MemoryUploads, &MemoryFleet, &MemoryServices) {
+    (&world.uploads, &world.fleet, &world.services)
 }
 
 fn looked(world: &World, target: Option<&str>) -> (String, u8) {
@@ -26,7 +27,7 @@ fn looked(world: &World, target: Option<&str>) -> (String, u8) {
         code = doctor::run(
             &ports(world),
             Ok(no_letters(world)),
-            of_models(world),
+            of_services(world),
             &args,
             at(300),
             console,
@@ -92,7 +93,7 @@ fn programs_get_every_check() {
         doctor::run(
             &ports(&world),
             Ok(no_letters(&world)),
-            of_models(&world),
+            of_services(&world),
             &args,
             at(300),
             console,
@@ -114,7 +115,7 @@ fn a_target_that_does_not_exist_is_not_found() {
         doctor::run(
             &ports(&world),
             Ok(no_letters(&world)),
-            of_models(&world),
+            of_services(&world),
             &args,
             at(0),
             console,
