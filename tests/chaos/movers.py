@@ -152,9 +152,13 @@ class NativeService(Service):
         found = [
             one
             for first in range(0, len(arns), PAGE)
-            for one in aws("ecs").describe_service_deployments(serviceDeploymentArns=arns[first : first + PAGE])["serviceDeployments"]
+            for one in self.described(arns[first : first + PAGE])
         ]
         return [self.shift(one) for one in sorted(found, key=lambda one: one["createdAt"])]
+
+    def described(self, arns: list[str]) -> list[dict[str, Any]]:
+        """A page of deployments."""
+        return list(aws("ecs").describe_service_deployments(serviceDeploymentArns=arns)["serviceDeployments"])
 
     def shift(self, found: dict[str, Any]) -> Shift:
         """One deployment; its task definition is tagged with the release that it is for."""

@@ -63,7 +63,7 @@ def say(text: str) -> None:
 
 
 def cast(count: int, features: set[str], driver: Driver) -> list[Target]:
-    """The targets of a run: the last ones have no callers, every third has two steps where Perch moves, policies come by turns."""
+    """The targets of a run: the last have no callers, every third has two steps where Perch moves, policies come by turns."""
     policies = ("replace", "queue", "replace", "reject") if "policies" in features else (None,)
     quiet = min(1 if driver.moves_itself else QUIET, count - 1)
     return [
@@ -164,6 +164,7 @@ def whole_run(options: argparse.Namespace) -> summary.Run:
             callers=callers,
             bad_versions=bad(evidence, callers, driver),
             redriven=len(operator.redriven),
+            gap=traffic.longest,
             command=again(options),
         )
         run.broken += harmed(run)
