@@ -151,7 +151,7 @@ fn a_step_runs_the_function_of_its_name() {
             ran.insert(function.to_owned());
         }
     }
-    let events = ["notify", "publish-events", "reconcile"];
+    let events = ["answer-hook", "notify", "publish-events", "reconcile"];
     let by_event = |f: &String| f.starts_with("on-") || events.contains(&f.as_str());
     let steps = perch_tests::functions().into_iter().filter(|f| !by_event(f));
     assert_eq!(ran, steps.map(|function| pascal(&function)).collect());

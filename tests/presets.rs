@@ -15,7 +15,8 @@ fn documented() -> Vec<(String, TimeLine)> {
         line.as_array().unwrap().iter().map(|point| (number(point, 0), number(point, 1))).collect()
     };
     let file = json("tests/fixtures/codedeploy-timelines.json");
-    let all = file["lambda"].as_object().unwrap().iter();
+    let platforms = [&file["lambda"], &file["ecs"]].into_iter();
+    let all = platforms.flat_map(|platform| platform.as_object().unwrap());
     all.map(|(name, line)| (name.clone(), points(line))).collect()
 }
 
@@ -37,7 +38,7 @@ fn preset(name: &str) -> Result<Rollout, serde_json::Error> {
 #[test]
 fn weights_over_time_are_those_of_codedeploy() {
     let documented = documented();
-    assert_eq!(documented.len(), 9);
+    assert_eq!(documented.len(), 14);
     for (name, line) in documented {
         let bare = name.strip_prefix("CodeDeployDefault.").unwrap();
         for name in [name.as_str(), bare] {
@@ -54,5 +55,5 @@ fn there_are_no_presets_that_codedeploy_does_not_have() {
         assert!(offered.contains(&name.trim_start_matches("CodeDeployDefault.")), "{error}");
     }
     let bare = offered.iter().filter(|name| !name.starts_with("CodeDeployDefault."));
-    assert_eq!(bare.count(), 9, "{error}");
+    assert_eq!(bare.count(), 14, "{error}");
 }

@@ -78,17 +78,17 @@ pub enum Moved {
         /// The alias that callers use.
         alias: AliasName,
     },
+    /// A group of model servers.
+    Servers {
+        /// The name under which they know the model.
+        model: ModelName,
+    },
     /// An ECS service.
     Service {
         /// Its cluster.
         cluster: EcsName,
         /// Its name.
         service: EcsName,
-    },
-    /// A group of model servers.
-    Servers {
-        /// The name under which they know the model.
-        model: ModelName,
     },
 }
 

@@ -6,7 +6,7 @@ mod plan;
 
 pub use cause::Cause;
 pub use driver::{Capabilities, Driver, Mover};
-pub use plan::{Plan, placed, share};
+pub use plan::{LONGEST_REQUEST, Plan, placed, share};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

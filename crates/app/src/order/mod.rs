@@ -36,7 +36,7 @@ pub enum OrderError {
     },
     /// What moves the weights has a schedule of its own.
     #[error(
-        "release {release} can't be {what}: CodeDeploy moves its weights by a schedule of its own, which \
+        "release {release} can't be {what}: its traffic moves by a schedule of its own, which \
          nothing can hold or hurry; `perch rollback {target} --reason TEXT` stops it"
     )]
     MovesItself {

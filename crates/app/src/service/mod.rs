@@ -7,16 +7,12 @@ mod prepare;
 use jiff::Timestamp;
 use perch_core::decide::Event;
 use perch_core::phase::Phase;
-use perch_core::release::Release;
+use perch_core::release::{LONGEST_REQUEST, Release};
 use perch_core::target::EcsService;
 
 use crate::fix_basis;
 use crate::ports::{FindImage, ReadAlarms, ReadEvidence, ReadServices, RegisterTask};
 use crate::step::StepError;
-
-/// Seconds that a request behind a load balancer takes at most before it is counted: its idle time-out
-/// (Elastic Load Balancing, "Edit attributes for your Application Load Balancer", default).
-const LONGEST_REQUEST: u32 = 60;
 
 /// Does the next step before the deployment.
 ///
@@ -38,7 +34,8 @@ pub(crate) async fn begin(
     }
     let event = prepare::run(services, release).await?;
     if matches!(event, Event::CanaryPublished { .. }) {
-        release.judging = fix_basis::run(metrics, release, LONGEST_REQUEST, now).await?;
+        let longest = u32::try_from(LONGEST_REQUEST.as_secs()).unwrap_or(u32::MAX);
+        release.judging = fix_basis::run(metrics, release, longest, now).await?;
     }
     Ok(event)
 }

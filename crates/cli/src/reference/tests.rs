@@ -105,7 +105,8 @@ fn both_names_of_a_preset_fit_the_schema_and_the_parser() {
         ("LambdaLinear10PercentEvery1Minute", true),
         ("CodeDeployDefault.LambdaLinear10PercentEvery1Minute", true),
         ("CodeDeployDefault.LambdaCanary10Percent15Minutes", true),
-        ("CodeDeployDefault.ECSAllAtOnce", false),
+        ("CodeDeployDefault.ECSCanary10Percent5Minutes", true),
+        ("CodeDeployDefault.OneAtATime", false),
     ] {
         let text = EXAMPLE_ZIP.replace("LambdaCanary10Percent5Minutes", name);
         let document: Value = serde_saphyr::from_str(&text).unwrap();

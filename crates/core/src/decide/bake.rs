@@ -99,7 +99,10 @@ pub(super) fn judged(
         Outcome::Pass if is_over || (verdict.early && !by_itself) => {
             advance(release, bake.step + 1, looked)
         }
-        _ if by_itself && is_last(plan, bake) && (is_over || moves_soon(plan, bake, now)) => {
+        _ if by_itself
+            && is_last(plan, bake)
+            && (is_over || (left.is_zero() && moves_soon(plan, bake, now))) =>
+        {
             back(looked, RollbackCause::NoData { reasons: verdict.texts() })
         }
         Outcome::Inconclusive

@@ -8,7 +8,7 @@ use super::{Decision, Next, bake};
 use crate::journal::What;
 use crate::names::DeploymentId;
 use crate::phase::{Phase, RollbackCause};
-use crate::release::Release;
+use crate::release::{Driver, Release};
 use crate::weight::Weight;
 
 /// Seconds between two looks at a deployment that has not shifted yet: no event tells of a shift.
@@ -55,11 +55,12 @@ pub(super) fn stopped(release: &Release, id: &DeploymentId) -> Decision {
     }
 }
 
-/// When to look again at a deployment that is not where the release waits for it. Its end comes as an
-/// event, if best effort.
+/// When to look again at a deployment that is not where the release waits for it. On Lambda its end is
+/// that, and comes as an event, if best effort. On ECS it goes on after all traffic has moved, for as long
+/// as the baseline's tasks are kept, and no event tells of the shift.
 pub fn look_again(release: &Release) -> Next {
-    if matches!(release.phase, Phase::Promoting { .. }) {
-        return Next::Await;
+    match (&release.phase, &release.plan.driver) {
+        (Phase::Promoting { .. }, Driver::Alias(_)) => Next::Await,
+        _ => Next::Follow { after_seconds: LOOK },
     }
-    Next::Follow { after_seconds: LOOK }
 }

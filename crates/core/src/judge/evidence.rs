@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_step_that_ends_with_the_warm_up_is_not_passed_against_the_evidence() {
-        let history = Series { requests: vec![600.0; 60], events: vec![0.0; 60], of_traffic: 1.0 };
+        let (requests, events) = ([600.0; 60], [0.0; 60]);
+        let history = Series { requests: &requests, events: &events, of_traffic: 1.0 };
         let (method, basis) = (Method::published(), Basis::new(10, 4, 0.25, &history));
         let counts = |requests, errors| Counts { requests, errors, ..Counts::default() };
         for (errors, expected) in [(43.0, Outcome::Inconclusive), (0.0, Outcome::Pass)] {

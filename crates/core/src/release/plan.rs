@@ -15,6 +15,10 @@ use crate::weight::Weight;
 /// has at most 400 KB (Developer Guide, "Quotas"); a bucket takes about 0.5 KB.
 const MOST_BUCKETS: u64 = 360;
 
+/// How long a request behind a load balancer takes at most before it is counted: its idle time-out (Elastic
+/// Load Balancing, "Edit attributes for your Application Load Balancer", default).
+pub const LONGEST_REQUEST: Duration = Duration::from_secs(60);
+
 /// What a release follows, as the target file said when it started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,7 +126,7 @@ impl Plan {
     }
 
     /// The time for which a step is judged: its bake. Where the driver moves by itself, the last one
-    /// ends early by a look and the time in which late readings come: the verdict has to be there before
+    /// ends early by two looks and the time in which late readings come: the verdict has to be there before
     /// all traffic moves.
     pub fn judged_bake(&self, step: usize) -> Duration {
         let bake = self.step(step).map_or(Duration::ZERO, |step| step.bake.duration());
@@ -132,10 +136,20 @@ impl Plan {
         bake
     }
 
-    /// How long before a driver's last move the judge has to be done.
+    /// How long before a driver's last move the judged part of a bake ends: its last readings have to come,
+    /// and be looked at, and who stops the driver needs a look's time, too.
     pub fn head_start(&self) -> Duration {
-        let late = Duration::from_secs(2 * u64::from(self.bucket_seconds()));
-        self.judge.interval.duration() + self.judge.settle.map_or(late, Span::duration)
+        let late = self.judge.settle.map_or_else(|| self.usual_settle(), Span::duration);
+        2 * self.judge.interval.duration() + late
+    }
+
+    /// How long readings take to come where the target file does not say.
+    fn usual_settle(&self) -> Duration {
+        let bucket = Duration::from_secs(u64::from(self.bucket_seconds()));
+        match self.driver {
+            Driver::Service(_) => LONGEST_REQUEST + bucket / 2,
+            Driver::Alias(_) | Driver::Servers(_) => bucket,
+        }
     }
 
     /// The buckets that a step's bake has, at least one.
