@@ -80,9 +80,15 @@ bench: setup build ## Alarm to safety, sizes, memory and cold starts, measured o
 bench-reload: setup build ## Releases of models with 1, 3 and 20 replicas under 200 requests a second
 	@$(PYTHON) benches/reload.py
 
-.PHONY: bench-reload chaos burst
-chaos: setup build ## Releases under faults on a private local stack; SEED=n plays a run again
-	@$(PYTHON) tests/chaos/run.py $(if $(SEED),--seed $(SEED))
+DRIVER := alias
+DRIVERS := alias codedeploy-lambda codedeploy-ecs ecs
+
+.PHONY: bench-reload chaos burst known-driver
+chaos: known-driver setup build ## Releases under faults on a private local stack; DRIVER=codedeploy-ecs or another; SEED=n plays a run again
+	@$(PYTHON) tests/chaos/run.py --driver $(DRIVER) $(if $(SEED),--seed $(SEED))
+
+known-driver:
+	@$(if $(filter $(DRIVER),$(DRIVERS)),,echo "make chaos: DRIVER=$(DRIVER) is none of: $(DRIVERS)" >&2; exit 2)
 
 burst: setup build ## 1,000 pushes for 1,000 targets on a private local stack: none lost, none doubled
 	@$(PYTHON) tests/chaos/burst.py

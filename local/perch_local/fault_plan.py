@@ -41,7 +41,7 @@ class Plan:
 
     seed: int = 0
     rates: dict = field(default_factory=dict)       # site -> kind -> probability
-    functions: str = ""                             # prefix of the functions that it concerns
+    functions: str | tuple = ""                     # prefix of the functions that it concerns, or several
     subject: str = ""                               # pattern of the subject within an event, such as a target's name
     lose: str = ""                                  # pattern of events that EventBridge never gets
     delay: tuple = (0.05, 2.0)                      # seconds, shortest and longest
@@ -53,6 +53,8 @@ class Plan:
         return function.removeprefix(HOOKS).startswith(self.functions)
 
     def __post_init__(self):
+        if not isinstance(self.functions, str):
+            self.functions = tuple(self.functions)
         for site, kinds in self.rates.items():
             if site not in SITES:
                 raise BadPlan(f"rates: {site} is not one of {', '.join(SITES)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import select
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Connections:
     def ask(self, method: str, path: str, body: str | None = None, headers: dict[str, str] | None = None) -> Reply:
         """One request; raises when no answer came."""
         connection = getattr(self._own, "connection", None)
-        if connection is None:
+        if connection is None or closed(connection):
             connection = self._own.connection = http.client.HTTPConnection(self._address, timeout=self._timeout)
         try:
             connection.request(method, self._path + path, body, {**(headers or {}), "host": self._host})
@@ -49,6 +50,15 @@ class Connections:
             self._own.connection = None
             connection.close()
             raise
+
+
+def closed(connection: http.client.HTTPConnection) -> bool:
+    """Whether the server has ended an idle connection, as it may at any time (RFC 9112, 9.5): no request is sent on it."""
+    if connection.sock is None:
+        return False
+    look = select.poll()
+    look.register(connection.sock, select.POLLIN)
+    return bool(look.poll(0))
 
 
 def http_invoke(

@@ -56,6 +56,12 @@ def test_functions_of_others_meet_none():
     assert faults.counts == {"call.drop": 1}
 
 
+def test_a_plan_may_concern_functions_with_different_beginnings():
+    plan = Plan.read(json.dumps({"rates": {"call": {"drop": 1}}, "functions": ["perch-", "CodeDeployHook_perch-"]}))
+    met = [name for name in ("perch-x", "CodeDeployHook_perch-y", "CodeDeployHook_other", "service") if Faults(plan).choose(Place("call", name))]
+    assert met == ["perch-x", "CodeDeployHook_perch-y"]
+
+
 def test_every_fault_is_logged_with_its_place():
     log = io.StringIO()
     faults = Faults(Plan(rates={"call": {"hang": 1}}, hang=7), log)

@@ -22,10 +22,13 @@ from typing import Any
 
 from perch_local import lifecycle, oci
 from perch_local.fault_plan import Plan
+from perch_stage.images import repository_uri
 from rich.console import Console
 from rich.table import Table
 
-from installation import ALIAS, FUNCTIONS, PERCH, ChaosError, Stage, aws, output, push_image, staged
+from account import PERCH, ChaosError, aws, output
+from functions import ALIAS, Alias
+from installation import FUNCTIONS, Stage, staged
 from table import Item, everything
 
 TARGETS, PUSHERS = 1000, 8
@@ -95,13 +98,14 @@ class Images:
 
 def install(stage: Stage, images: Images, names: list[str]) -> None:
     """A function with an alias for each target, and the target itself."""
-    role = stage.role()
+    driver = Alias()
+    driver.prepare()
 
     def make(name: str) -> None:
-        uri = push_image.repository_uri(aws("ecr"), name)
+        uri = repository_uri(aws("ecr"), name)
         images.upload(name)
         code = {"ImageUri": f"{uri}@{images.put(name, 'first', 'first')}"}
-        aws("lambda").create_function(FunctionName=name, PackageType="Image", Code=code, Role=role, Publish=True)
+        aws("lambda").create_function(FunctionName=name, PackageType="Image", Code=code, Role=driver.role, Publish=True)
         aws("lambda").create_alias(FunctionName=name, Name=ALIAS, FunctionVersion="1")
 
     with ThreadPoolExecutor(PUSHERS) as pool:
@@ -181,7 +185,7 @@ def all_of(count: Any, wanted: int, seconds: float, what: str) -> bool:
 def whole_burst(options: argparse.Namespace) -> Burst:
     """Install, push, wait for every end, and read what is left."""
     names, images = [name_of(number) for number in range(options.targets)], Images()
-    with staged(options.seed, say, subject=r"burst-\d{4}", at_once=AT_ONCE, **UNLIMITED) as stage:
+    with staged(options.seed, say, Alias(), subject=r"burst-\d{4}", at_once=AT_ONCE, **UNLIMITED) as stage:
         install(stage, images, names)
         say(f"{len(names)} targets are installed")
         stage.control.follow(Plan(seed=options.seed, rates=RATES, functions=FUNCTIONS, subject=r"burst-\d{4}"))

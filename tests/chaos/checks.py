@@ -4,56 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+import moves
+from evidence import Broken, Evidence, span
 from play import Played
-from installation import Target
 from stories import NONE
-from table import Item, State
+from table import Item, stamp
+from targets import Target
 
 # Journal entries that people are not told about: `What::is_notified` in crates/core/src/journal.rs. One that is not
 # listed here and comes without a message fails the run.
-UNTOLD = {"BakeJudged", "LedgerTaken", "CodeSet", "SmokeTested", "PromotionDecided"}
+UNTOLD = {"BakeJudged", "LedgerTaken", "DeploymentStarted", "DeploymentStopped", "CodeSet", "SmokeTested", "PromotionDecided"}
+HOOKS = "CodeDeployHook_"
 ENDS = {"Promoted", "RolledBack", "Rejected", "Superseded", "Stuck"}
-ENDED = {"ReleasePromoted", "ReleaseRolledBack", "ReleaseRejected", "ReleaseSuperseded", "ReleaseStuck", "TrafficTakenOver"}
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A promise that did not hold."""
-
-    promise: str
-    what: str
-    why: str
-
-
-@dataclass
-class Evidence:
-    """What a run left behind."""
-
-    targets: list[Target]
-    played: list[Played]
-    state: State
-    aliases: dict[str, tuple[str, dict[str, float]]]
-    versions: dict[str, int]
-    calls: list[dict[str, Any]]
-    faults: list[dict[str, Any]]
-    told: Counter[str]
-    lost_letters: list[dict[str, Any]] = field(default_factory=list)
 
 
 def broken(evidence: Evidence) -> list[Broken]:
     """Every promise that did not hold, in the order of the promises."""
-    checks = (one_at_a_time, alias_writes, ledgers, ends, at_rest, stories, one_effect, data, journals, causes)
+    traffic = (alias_writes, moves.sights, moves.deployments)
+    checks = (one_at_a_time, *traffic, ledgers, ends, at_rest, stories, one_effect, data, journals, causes)
     return [found for check in checks for found in check(evidence)]
-
-
-def span(evidence: Evidence, release: Item) -> tuple[str, str]:
-    """When a release held its target, by its journal."""
-    entries = evidence.state.journal[release["id"]]
-    over = [entry["at"] for entry in entries if entry["what"] in ENDED]
-    return entries[0]["at"], over[-1] if over else "9"
 
 
 def one_at_a_time(evidence: Evidence) -> Iterator[Broken]:
@@ -74,7 +45,7 @@ def alias_writes(evidence: Evidence) -> Iterator[Broken]:
     by_canary = {(r["target"], r["canary"]): name for name, r in releases.items() if r.get("canary")}
     for target in evidence.targets:
         weights: dict[str, int] = {}
-        for call in evidence.calls:
+        for call in evidence.calls if not target.moves_itself else ():
             if call["operation"] != "Lambda.UpdateAlias" or call["status"] != 200 or call["subject"] != target.name:
                 continue
             shares = shares_of(call["body"])
@@ -121,9 +92,9 @@ def ledgers(evidence: Evidence) -> Iterator[Broken]:
             if release["phase"]["name"] == "Promoted":
                 serving = release["canary"]
             serving = moved.get(release["id"], serving)
-        found = evidence.aliases[target.name]
-        if found != (serving, {}):
-            yield Broken("P5", target.name, f"the alias is at {found}, after the releases it should be at version {serving} alone")
+        found = evidence.serving[target.name]
+        if found != {serving: 100}:
+            yield Broken("P5", target.name, f"traffic goes to {found}, after the releases it should go to version {serving} alone")
 
 
 def ends(evidence: Evidence) -> Iterator[Broken]:
@@ -153,7 +124,7 @@ def stories(evidence: Evidence) -> Iterator[Broken]:
     for played in evidence.played:
         if played.problem:
             yield Broken("P4", played.release or played.target, f"story '{played.story.name}': {played.problem}")
-        elif not played.as_told and not played.gave_up:
+        elif not played.as_told and not played.gave_up and not played.late:
             promise = "P7" if played.expected and played.expected.phase == "RolledBack" else "P4"
             told = f"story '{played.story.name}' ends {played.expected}, this one ended {played.end}"
             yield Broken(promise, played.release or played.target, told)
@@ -223,8 +194,23 @@ def lost(evidence: Evidence) -> list[str]:
 def causes(evidence: Evidence) -> Iterator[Broken]:
     """No release goes back for a failed step: another try mends every fault of a run."""
     for played in evidence.played:
-        if played.gave_up:
+        if played.gave_up and not (played.moves_itself and any(is_end_of_hook(fault) for fault in met(evidence, played))):
             yield Broken("P4", played.release, f"went back because of {error_of(evidence.state.releases[played.release])}")
+        if played.late and not any(met(evidence, played)):
+            yield Broken("P9", played.release, "had no verdict in time, though no fault delayed it")
+
+
+def met(evidence: Evidence, played: Played) -> Iterator[dict[str, Any]]:
+    """The faults that met this release, its target, or nobody in particular while it ran."""
+    began, ended = (evidence.state.releases[played.release][when] for when in ("startedAt", "endedAt"))
+    for fault in evidence.faults:
+        if began <= stamp(fault["at"]) <= ended and (fault["release"] == played.release or fault["subject"] in (played.target, "")):
+            yield fault
+
+
+def is_end_of_hook(fault: dict[str, Any]) -> bool:
+    """Whether a hook of a deployment was ended by it. A hook is asked once: one without an answer is a no."""
+    return fault["function"].startswith(HOOKS) and fault["kind"].startswith("kill")
 
 
 def error_of(release: Item) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import shutil
@@ -11,89 +10,33 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 from perch_local import deploy, faulty_server
 from perch_local.checkout import ROOT, Stack
 from perch_local.fault_plan import Plan
 from perch_local.push_image import push
+from perch_stage.images import repository_uri
+from perch_stage.load import LoadGenerator, Snapshot
 
-SAMPLE = ROOT / "examples" / "news-classifier"
-sys.path.insert(0, str(SAMPLE))
-import push_image  # noqa: E402
-from loadgen import LoadGenerator, Snapshot, alias_invoke, headlines  # noqa: E402
+sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
+from loadgen import headlines  # noqa: E402
 
-PERCH = deploy.MAIN_STACK
-ALIAS = "live"
+from account import PERCH, ChaosError, aws  # noqa: E402
+from targets import Driver, Target  # noqa: E402
+
 # Faults concern Perch's own functions; what they are about is the target's name in their events.
-FUNCTIONS, SUBJECT = f"{PERCH}-", r"chaos-\d\d"
+FUNCTIONS, SUBJECT = (f"{PERCH}-", f"CodeDeployHook_{PERCH}-"), r"chaos-\d\d"
 # The sweep's five minutes become 15 s.
 SWEEPS = {"PERCH_SCHEDULE_SCALE": "0.05"}
+# Where a minute of a deployment takes a second, a hook that failed is tried again within its hour: after 6 s and 12 s.
+RETRIES = "0.1"
 # Nine digits, as Perch writes times that a condition compares.
 LONG_AGO = "2026-01-01T00:00:00.000000000Z"
 # Pushes whose tag ends like this have no event.
 LOST = "-lost"
-TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-
-
-class ChaosError(Exception):
-    """A message for the terminal."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """One target: a function, its alias, repository and guard share its name."""
-
-    name: str
-    steps: tuple[int, ...] = (50,)
-    watch: int = 12
-    # Requests per second; a target without callers has no data.
-    rate: float = 3.0
-    policy: str | None = None
-
-    @property
-    def guard(self) -> str:
-        """The alarm that protects it."""
-        return f"{self.name}-guard"
-
-    def file(self) -> dict[str, Any]:
-        """The target file."""
-        found: dict[str, Any] = {
-            "apiVersion": "perch/v1",
-            "kind": "Target",
-            "name": self.name,
-            "service": {"lambda": {"function": self.name, "alias": ALIAS}},
-            "sources": {"image": {"repository": self.name, "tags": ["v*"]}},
-            "rollout": {"steps": [{"weight": weight, "bake": "5s"} for weight in self.steps]},
-            "judge": {
-                "rule": "thresholds",
-                "errorRate": {"max": "20%"},
-                "latency": {"quantile": "p50", "maxIncrease": "200%", "tolerance": "300ms"},
-                "minRequests": 4,
-                "interval": "5s",
-                "noData": "hold" if self.rate else "fail",
-            },
-            "guards": [self.guard],
-            "watch": f"{self.watch}s",
-        }
-        return found | ({"whileReleasing": self.policy} if self.policy else {})
-
-
-@functools.cache
-def aws(service: str) -> Any:
-    """A client of the running stack; these calls meet no faults."""
-    return boto3.client(service)
-
-
-def output(name: str) -> str:
-    """An output of Perch's stack."""
-    stack = aws("cloudformation").describe_stacks(StackName=PERCH)["Stacks"][0]
-    return next(str(o["OutputValue"]) for o in stack["Outputs"] if o["OutputKey"] == name)
 
 
 def free_port() -> int:
@@ -106,13 +49,11 @@ def free_port() -> int:
 class Stage:
     """The stack under test, and what people and callers do with it."""
 
-    def __init__(self, control: faulty_server.Control, folder: Path, seed: int) -> None:
-        self.control, self.folder, self.seed = control, folder, seed
-        self.cli, self.program = folder / "perch", folder / "service"
+    def __init__(self, control: faulty_server.Control, folder: Path, driver: Driver) -> None:
+        self.control, self.folder, self.driver = control, folder, driver
+        self.cli = folder / "perch"
         shutil.copy2(ROOT / "target" / "release" / "perch", self.cli)
-        shutil.copy2(push_image.built_binary(), self.program)
         self.load: dict[str, LoadGenerator] = {}
-        self.failing: set[tuple[str, str]] = set()
 
     def perch(self, *arguments: str) -> Any:
         """What `perch ... -o json` answers."""
@@ -122,27 +63,14 @@ class Stage:
         return json.loads(done.stdout)
 
     def install(self, targets: list[Target]) -> None:
-        """Make each target's service with a first version behind its alias, and apply the targets."""
-        role = self.role()
+        """Make each target's service with a first version that serves, and apply the targets."""
+        self.driver.prepare()
         for target in targets:
-            uri = push_image.repository_uri(aws("ecr"), target.name)
-            digest = self.push(target, None, "first", tag="first")
-            aws("lambda").create_function(
-                FunctionName=target.name,
-                PackageType="Image",
-                Code={"ImageUri": f"{uri}@{digest}"},
-                Role=role,
-                Timeout=5,
-                Publish=True,
-            )
-            aws("lambda").create_alias(FunctionName=target.name, Name=ALIAS, FunctionVersion="1")
+            uri = repository_uri(aws("ecr"), target.name)
+            digest = self.push(target, "healthy", "first", tag="first")
+            self.driver.install(target, f"{uri}@{digest}")
             self.guard(target, quiet=True)
         self.apply([target.file() for target in targets])
-
-    def role(self) -> str:
-        """The role of the services, which call nothing."""
-        trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-        return str(aws("iam").create_role(RoleName="chaos-service", AssumeRolePolicyDocument=trust)["Role"]["Arn"])
 
     def apply(self, targets: list[dict[str, Any]]) -> None:
         """Apply target files."""
@@ -151,12 +79,13 @@ class Stage:
         path.write_text("\n---\n".join(json.dumps(target) for target in targets))
         self.perch("apply", "-f", str(path))
 
-    def push(self, target: Target, fault: dict[str, Any] | None, build: str, tag: str | None = None) -> str:
-        """Push one build of the service, broken as `fault` says; its digest."""
+    def push(self, target: Target, kind: str, build: str, tag: str | None = None) -> str:
+        """Push one build of the service, of one of the kinds that its driver has; its digest."""
+        driver = self.driver
         with tempfile.TemporaryDirectory(dir=self.folder) as folder:
             root = Path(folder) / "root"
-            push_image.assemble(root, self.program, f"{target.name}-{build}", fault)
-            return str(push(str(root), target.name, tag or f"v-{build}", (push_image.ENTRYPOINT,), client=aws("ecr")))
+            driver.assemble(root, f"{target.name}-{build}", driver.images[kind])
+            return str(push(str(root), target.name, tag or f"v-{build}", (driver.entrypoint,), client=aws("ecr")))
 
     def guard(self, target: Target, quiet: bool) -> None:
         """Have the guard go into ALARM, or out of it, at its next evaluation: what it measures never happens."""
@@ -187,6 +116,9 @@ class Stage:
             "reconcile": f"{PERCH}-reconcile" in names,
             "orders": " hold " in commands and " stop " in commands,
         }
+        moving = self.driver.moves_itself
+        has |= {"moves-itself": moving, "holds": has["orders"] and not moving, "tests-in-a-hook": "wrong" in self.driver.images}
+        has["takes-over"] = self.driver.name == "ecs"
         return {name for name, there in has.items() if there}
 
     def make_due(self, target: Target) -> None:
@@ -200,27 +132,10 @@ class Stage:
                 ExpressionAttributeValues={":long": {"S": LONG_AGO}},
             )
 
-    def move(self, target: Target) -> str:
-        """Publish a version with other settings and give it all traffic, as another tool would; the version."""
-        functions = aws("lambda")
-        # With the same settings it would be the canary's version: Lambda publishes only what has changed.
-        changed = {"Variables": {"CHANGED": str(time.time())}}
-        functions.update_function_configuration(FunctionName=target.name, Environment=changed)
-        functions.get_waiter("function_updated_v2").wait(FunctionName=target.name, WaiterConfig={"Delay": 1})
-        version = str(functions.publish_version(FunctionName=target.name)["Version"])
-        whole: dict[str, Any] = {"AdditionalVersionWeights": {}}
-        functions.update_alias(FunctionName=target.name, Name=ALIAS, FunctionVersion=version, RoutingConfig=whole)
-        return version
-
-    def alias(self, target: Target) -> tuple[str, dict[str, float]]:
-        """(version, other versions' weights) of a target's alias."""
-        found = aws("lambda").get_alias(FunctionName=target.name, Name=ALIAS)
-        return found["FunctionVersion"], (found.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
-
     def call(self, targets: list[Target]) -> None:
         """Begin to send requests to every target that has callers."""
         for target in (target for target in targets if target.rate):
-            invoke = alias_invoke(target.name, ALIAS, threads=3)
+            invoke = self.driver.caller(target)
             self.load[target.name] = LoadGenerator(invoke, headlines(), rate=target.rate, threads=3, slow_ms=2000).start()
 
     def hang_up(self) -> dict[str, Snapshot]:
@@ -230,18 +145,25 @@ class Stage:
 
 @contextlib.contextmanager
 def staged(
-    seed: int, say: Callable[[str], None], subject: str = SUBJECT, at_once: int = 0, **settings: str
+    seed: int,
+    say: Callable[[str], None],
+    driver: Driver,
+    subject: str = SUBJECT,
+    at_once: int = 0,
+    **settings: str,
 ) -> Iterator[Stage]:
     """A stack with Perch on it, whose faults have not begun; ended at the end."""
     if not (ROOT / "target" / "release" / "perch").is_file():
         raise ChaosError("no release binaries yet; build them first: make build")
     stack, before = Stack(free_port()), dict(os.environ)
     plan = Plan(seed=seed, functions=FUNCTIONS, subject=subject, at_once=at_once)
-    with faulty_server.running(stack, plan, **{**SWEEPS, **settings}) as control:
+    clock = {} if driver.clock == 1 else {"PERCH_CLOCK": repr(driver.clock), "PERCH_RETRY_SCALE": RETRIES}
+    minute = [] if driver.clock == 1 else [f"MinuteSeconds={60 * driver.clock:g}"]
+    with faulty_server.running(stack, plan, **{**SWEEPS, **clock, **settings}) as control:
         os.environ.update(stack.client_env())
         try:
-            deploy.deploy(stack, say=say)
-            yield Stage(control, stack.folder, seed)
+            deploy.deploy(stack, parameters=minute, say=say)
+            yield Stage(control, stack.folder, driver)
         finally:
             os.environ.clear()
             os.environ.update(before)

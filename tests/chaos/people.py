@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from installation import aws, output
+from account import aws, output
 
 SUBSCRIBER = "chaos-told"
 

@@ -8,9 +8,11 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from installation import LOST, ChaosError, Stage, Target, aws
-from stories import GAVE_UP, IMAGES, NONE, End, Story
+from account import ChaosError, aws
+from installation import LOST, Stage
+from stories import GAVE_UP, NO_DATA, NONE, End, Story
 from table import Item, Watcher
+from targets import Target
 
 # A release of these plans takes 20 to 40 s where nothing fails; retries wait up to 20 s each.
 RELEASE_WITHIN = 240.0
@@ -37,6 +39,8 @@ class Played:
     moved_to: str = ""
     # From the push to the end.
     seconds: float = 0.0
+    # Its target's driver has a schedule of its own.
+    moves_itself: bool = False
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -48,6 +52,11 @@ class Played:
     def gave_up(self) -> bool:
         """It went back because a step could not be done at all."""
         return not self.problem and not self.as_told and self.end == GAVE_UP
+
+    @property
+    def late(self) -> bool:
+        """It went back because faults kept the judge too long for a driver that does not wait."""
+        return self.moves_itself and not self.problem and not self.as_told and self.end == NO_DATA
 
 
 def end_of(record: Item) -> End:
@@ -122,8 +131,9 @@ class Player:
     def push(self, story: Story, number: int, image: int) -> Played:
         """Push one of the story's images."""
         build = f"{number}-{image}-{story.images[image]}" + (LOST if story.lost else "")
-        digest = self.stage.push(self.target, IMAGES[story.images[image]], build)
-        return Played(story, self.target.name, digest, story.ends_for(self.target.policy)[image])
+        digest = self.stage.push(self.target, story.images[image], build)
+        end = story.ends_for(self.target.policy, self.target.tested)[image]
+        return Played(story, self.target.name, digest, end, moves_itself=self.target.moves_itself)
 
     def started(self, played: Played, within: float = ANNOUNCED_WITHIN) -> None:
         """Wait for the release of a push; of one that was lost, until the sweep has found it."""
@@ -162,7 +172,13 @@ class Player:
         elif story.act == "push":
             return [self.push(story, number, 1)]
         elif story.act == "move":
-            first.moved_to = self.stage.move(self.target)
+            first.moved_to = self.stage.driver.move(self.target)
+        elif story.act == "stop-shift":
+            self.stage.driver.stop_shift(self.target)
+        elif story.act == "stop-line":
+            self.stop_line(first)
+        elif story.act == "orders":
+            self.refused(first)
         elif story.act == "announce":
             self.announce(first.digest, f"v-{number}-0-{story.images[0]}")
         else:
@@ -176,6 +192,23 @@ class Player:
             found = self.watcher.until(key, lambda item: item.get("release"), STAYS, "a release")["release"]
             played.problem = f"{found} started though the line was stopped"
         self.stage.perch("resume", self.target.name, *WHO)
+
+    def stop_line(self, played: Played) -> None:
+        """Stop the line, which nothing that moves by itself can wait for, and end the stop when the release is over."""
+        self.stage.perch("stop", self.target.name, *WHO)
+        self.record(played, lambda item: item["endedAt"], RELEASE_WITHIN)
+        self.stage.perch("resume", self.target.name, *WHO)
+
+    def refused(self, played: Played) -> None:
+        """See that nobody can hold or hurry the release."""
+        for order in ("hold", "continue", "promote"):
+            try:
+                self.stage.perch(order, self.target.name, *WHO)
+            except ChaosError as refused:
+                if "schedule of its own" not in str(refused):
+                    played.problem = f"{order} is refused with: {refused}"
+            else:
+                played.problem = f"{order} was not refused"
 
     def hold(self, played: Played) -> None:
         """Keep the release at its weight for longer than its bake takes, then have it go on."""

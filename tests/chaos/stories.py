@@ -7,11 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-FAILING = {"kind": "errors", "rate": 0.8}
-SLOW = {"kind": "latency", "addMs": 900, "rate": 1}
-IMAGES: dict[str, dict[str, Any] | None] = {"healthy": None, "failing": FAILING, "slow": SLOW}
-
-
 @dataclass(frozen=True)
 class End:
     """How one release has to end: its phase, and for a rollback the kind of its cause."""
@@ -25,7 +20,7 @@ class End:
 
 PROMOTED, SUPERSEDED = End("Promoted"), End("Superseded")
 JUDGED, ALARMED, ABORTED = (End("RolledBack", cause) for cause in ("judge", "alarm", "abort"))
-NO_DATA = End("RolledBack", "noData")
+NO_DATA, SMOKED = End("RolledBack", "noData"), End("RolledBack", "smoke")
 # A step that every try failed for: going back is what a release has to do then. Counted apart.
 GAVE_UP = End("RolledBack", "error")
 # No release at all.
@@ -47,27 +42,29 @@ class Story:
     when: str = ""
     act: str = ""
     policies: dict[str, Ends] = field(default_factory=dict)
+    # The ends at targets whose canaries have smoke tests before any traffic, where they differ.
+    tested: Ends | None = None
     needs: str = ""
     # The push that no event announces.
     lost: bool = False
     quiet_target: bool = False
     share: int = 1
 
-    def ends_for(self, policy: str | None) -> Ends:
-        """How the releases have to end at a target with this policy."""
-        return self.policies.get(policy or "", self.ends)
+    def ends_for(self, policy: str | None, tested: bool = False) -> Ends:
+        """How the releases have to end at a target with this policy, with smoke tests or without."""
+        return self.tested if tested and self.tested else self.policies.get(policy or "", self.ends)
 
 
 HEALTHY, TWO = ("healthy",), ("healthy", "healthy")
 STORIES = (
     Story("healthy", HEALTHY, (PROMOTED,), share=5),
-    Story("failing", ("failing",), (JUDGED,), share=3),
+    Story("failing", ("failing",), (JUDGED,), tested=(SMOKED,), share=3),
     Story("slow", ("slow",), (JUDGED,), share=2),
     Story("alarm while baking", HEALTHY, (ALARMED,), "Baking", "alarm"),
     Story("alarm after promotion", HEALTHY, (ALARMED,), "Watching", "alarm", share=2),
     Story("abort", HEALTHY, (ABORTED,), "Baking", "abort"),
     Story("rollback after promotion", HEALTHY, (ABORTED,), "Watching", "rollback"),
-    Story("promoted by a person", HEALTHY, (PROMOTED,), "Baking", "promote"),
+    Story("promoted by a person", HEALTHY, (PROMOTED,), "Baking", "promote", needs="holds"),
     Story(
         "second push while one bakes",
         TWO,
@@ -79,11 +76,17 @@ STORIES = (
     ),
     Story("second push in the watch", TWO, (PROMOTED, PROMOTED), "Watching", "push", policies={"reject": (PROMOTED, NONE)}),
     Story("the same push announced again", HEALTHY, (PROMOTED,), "Baking", "announce"),
-    Story("held, then continued", HEALTHY, (PROMOTED,), "Baking", "hold", needs="orders"),
+    Story("held, then continued", HEALTHY, (PROMOTED,), "Baking", "hold", needs="holds"),
     Story("pushed while the line is stopped", HEALTHY, (PROMOTED,), act="stop", needs="orders"),
-    Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="policies"),
+    Story("alias moved by someone else", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="holds"),
     Story("push that no event announced", HEALTHY, (PROMOTED,), lost=True, needs="reconcile", share=2),
     Story("no callers", HEALTHY, (NO_DATA,), quiet_target=True),
+    Story("wrong answers", ("wrong",), (PROMOTED,), tested=(SMOKED,), needs="tests-in-a-hook", share=2),
+    Story("alarm before the shift", HEALTHY, (ALARMED,), "Shifting", "alarm", needs="moves-itself"),
+    Story("orders that are refused", HEALTHY, (PROMOTED,), "Baking", "orders", needs="moves-itself"),
+    Story("line stopped while one bakes", HEALTHY, (ABORTED,), "Baking", "stop-line", needs="moves-itself"),
+    Story("deployment stopped by someone else", HEALTHY, (GAVE_UP,), "Baking", "stop-shift", needs="moves-itself", share=2),
+    Story("something else deployed meanwhile", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="takes-over", share=2),
 )
 
 

@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from checks import Broken, Evidence, error_of, lost
-from installation import Snapshot
+from checks import error_of, lost
+from evidence import Broken, Evidence
+from play import Played
+from perch_stage.load import Snapshot
+
+
+COLUMNS = ("releases", "as told", "step gave up", "too late", "otherwise")
 
 
 @dataclass
@@ -25,6 +30,8 @@ class Run:
     # (target, version) of the versions that are meant to fail or to be slow.
     bad_versions: set[tuple[str, str]]
     redriven: int
+    # Seconds between two looks at the traffic, at most; 0 where Perch moves it and its calls show it.
+    gap: float
     command: str
 
 
@@ -47,17 +54,22 @@ def stories_table(run: Run) -> Table:
     shown = Table(title=f"Releases under faults, seed {run.seed}", title_justify="left")
     shown.add_column("story")
     shown.add_column("has to end", overflow="fold")
-    for name in ("releases", "as told", "step gave up", "otherwise"):
+    for name in COLUMNS:
         shown.add_column(name, justify="right")
     rows: dict[tuple[str, str], Counter[str]] = {}
     for played in run.evidence.played:
         row = rows.setdefault((played.story.name, str(played.expected or "no release")), Counter())
         row["releases"] += 1
-        row["as told" if played.as_told else "step gave up" if played.gave_up else "otherwise"] += 1
+        row[column(played)] += 1
     total = sum(rows.values(), Counter())
     for (story, end), row in [*sorted(rows.items()), (("all", ""), total)]:
-        shown.add_row(story, end, *(str(row[name]) for name in ("releases", "as told", "step gave up", "otherwise")))
+        shown.add_row(story, end, *(str(row[name]) for name in COLUMNS))
     return shown
+
+
+def column(played: Played) -> str:
+    """How a release ended, against its story."""
+    return "as told" if played.as_told else "step gave up" if played.gave_up else "too late" if played.late else "otherwise"
 
 
 def gave_up(run: Run) -> Counter[str]:
@@ -105,6 +117,7 @@ def figures(run: Run) -> dict[str, str]:
         "callers' requests": f"{seen['requests']}, {100 * errors / max(1, seen['requests']):.2f} % failed: "
         f"{seen['errors of bad canaries']} by canaries made to fail, {seen['errors of good versions']} by good versions, "
         f"{seen['no answer']} without an answer",
+        **({"looks at the traffic": f"at most {run.gap:.1f} s apart"} if run.gap else {}),
         "slowest releases": "; ".join(
             f"{played.seconds:.0f} s {played.release} ({played.story.name})"
             for played in sorted(run.evidence.played, key=lambda played: -played.seconds)[:3]

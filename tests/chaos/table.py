@@ -6,16 +6,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from installation import PERCH, ChaosError, aws
+from account import PERCH, ChaosError, aws
 
 Item = dict[str, Any]
 Key = tuple[str, str]
 LOOK = 0.3
 KEYS_PER_CALL = 100
+
+
+def stamp(at: float) -> str:
+    """A Unix time as Perch writes it."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
 
 
 def plain(item: dict[str, Any]) -> Item:

@@ -5,11 +5,12 @@ from collections import Counter
 
 import pytest
 
-from checks import Evidence, broken
-from installation import Target
+from checks import broken
+from evidence import Evidence
 from play import Played
 from stories import GAVE_UP, PROMOTED, End, Story
 from table import State
+from targets import Target
 
 TARGET = Target("chaos-00")
 READINGS = {"canary": {"requests": 9}}
@@ -51,7 +52,7 @@ def kept():
     played = [Played(STORY, TARGET.name, "sha256:1", PROMOTED, "1", PROMOTED), Played(STORY, TARGET.name, "sha256:2", GAVE_UP, "2", GAVE_UP)]
     calls = [write("1", v2=0.5), write("2"), write("2", v3=0.5), write("2")]
     state = State(records, {"1": good, "2": back}, {TARGET.name: {"fence": 9}})
-    return Evidence([TARGET], played, state, {TARGET.name: ("2", {})}, {TARGET.name: 3}, calls, [{"release": "2"}], told)
+    return Evidence([TARGET], played, state, {TARGET.name: {"2": 100}}, {TARGET.name: 3}, calls, [{"release": "2"}], told)
 
 
 def test_a_run_that_kept_its_promises_has_nothing_broken():
@@ -83,7 +84,7 @@ def wrong_way_back(run):
 
 
 def split_at_rest(run):
-    run.aliases[TARGET.name] = ("2", {"3": 0.5})
+    run.serving[TARGET.name] = {"2": 50, "3": 50}
 
 
 def not_ended(run):
