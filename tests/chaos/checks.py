@@ -194,7 +194,7 @@ def lost(evidence: Evidence) -> list[str]:
 def causes(evidence: Evidence) -> Iterator[Broken]:
     """No release goes back for a failed step: another try mends every fault of a run."""
     for played in evidence.played:
-        if played.gave_up and not (played.moves_itself and any(is_end_of_hook(fault) for fault in met(evidence, played))):
+        if played.gave_up and not lost_its_hook(evidence, played):
             yield Broken("P4", played.release, f"went back because of {error_of(evidence.state.releases[played.release])}")
         if played.late and not any(met(evidence, played)):
             yield Broken("P9", played.release, "had no verdict in time, though no fault delayed it")
@@ -206,6 +206,13 @@ def met(evidence: Evidence, played: Played) -> Iterator[dict[str, Any]]:
     for fault in evidence.faults:
         if began <= stamp(fault["at"]) <= ended and (fault["release"] == played.release or fault["subject"] in (played.target, "")):
             yield fault
+
+
+def lost_its_hook(evidence: Evidence, played: Played) -> bool:
+    """Whether its deployment failed because a hook of it was ended. CodeDeploy names that reason, ECS only what the function said."""
+    error = str(evidence.state.releases[played.release]["phase"].get("cause", {}).get("error", ""))
+    by_hook = "HOOK_EXECUTION_FAILURE" in error or not error.startswith("CodeDeploy ")
+    return played.moves_itself and by_hook and any(is_end_of_hook(fault) for fault in met(evidence, played))
 
 
 def is_end_of_hook(fault: dict[str, Any]) -> bool:

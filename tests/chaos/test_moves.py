@@ -151,8 +151,14 @@ def test_faults_may_make_a_verdict_too_late_for_a_driver_that_does_not_wait():
 def test_a_hook_that_was_killed_may_end_a_deployment():
     run = kept()
     stopped_for_nothing(run)
-    run.faults.append({"function": "CodeDeployHook_perch-answer-hook", "release": "", "subject": "", "kind": "kill-after", "at": 235.0})
+    failed = {"kind": "error", "error": "CodeDeploy deployment d-2 failed: HOOK_EXECUTION_FAILURE: it timed out"}
+    run.state.releases["2"]["phase"]["cause"] = failed
+    assert "P4" in {found.promise for found in broken(run)}
+    hook = {"function": "CodeDeployHook_perch-answer-hook", "release": "", "subject": ""}
+    run.faults.append({**hook, "kind": "kill-after", "at": 235.0})
     assert broken(run) == []
+    failed["error"] = "CodeDeploy deployment d-2 was stopped: MANUAL_STOP"
+    assert "P4" in {found.promise for found in broken(run)}
 
 
 def test_ecs_may_bring_a_baseline_back_under_the_name_of_the_release_that_it_came_with():
