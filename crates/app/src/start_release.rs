@@ -205,6 +205,7 @@ fn planned(
         phase: Phase::Pending,
         fence,
         seq: 1,
+        kept: 0,
         code: None,
         ledger: None,
         canary: None,

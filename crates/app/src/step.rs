@@ -148,6 +148,7 @@ pub(crate) async fn keep(
 ) -> Result<StepOutput, StepError> {
     let wait = Duration::from_secs(next.wait_seconds());
     release.due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    release.kept += 1;
     let (expected_seq, fence) = (release.seq, release.fence);
     let transition = Transition { expected_seq, fence, entries: Vec::new(), release };
     write(store, input, &transition, next).await

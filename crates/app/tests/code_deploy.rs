@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use perch_app::deployment::follow;
 use perch_app::order::{self, OrderError};
-use perch_app::ports::{Deploying, Progress};
+use perch_app::ports::{CommitRelease, Deploying, PortError, Progress, Transition};
 use perch_app::step::StepInput;
 use perch_core::deployment::{Purpose, Schedule};
 use perch_core::head::{AliasSnapshot, Snapshot};
@@ -472,5 +472,28 @@ async fn a_deployment_that_ends_while_it_is_looked_at_is_not_someone_elses() {
             machines.run(&world).await;
             assert_eq!(only(&world).phase.name(), "Promoted", "{kind:?} after {calls} calls");
         }
+    }
+}
+
+#[tokio::test]
+async fn who_read_the_release_before_its_intent_does_not_write_over_it() {
+    for kind in KINDS {
+        let world = world(&by(kind, WhenBusy::Wait).build());
+        let mut machines = Machines::new(at(0));
+        push(&world, &machines).await;
+        machines.run_until(&world, phase_is("Shifting")).await;
+        let before = only(&world);
+        assert!(before.deployment.is_none());
+        machines.run_until(&world, |world| only(world).deployment.is_some()).await;
+        assert_eq!(only(&world).seq, before.seq, "the intent is no entry of the journal");
+        let stale = Transition {
+            expected_seq: before.seq,
+            fence: before.fence,
+            entries: Vec::new(),
+            release: before,
+        };
+        let refused = world.store.commit(&stale).await.unwrap_err();
+        assert!(matches!(refused, PortError::Conflict { .. }), "{refused}");
+        assert!(only(&world).deployment.is_some(), "{kind:?}");
     }
 }

@@ -40,6 +40,9 @@ pub struct Release {
     pub fence: Fence,
     /// The number of its last journal entry: each transition adds at least one.
     pub seq: u64,
+    /// How often it was kept without a journal entry: who read it before that writes over nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub kept: u64,
     /// The snapshot of what served before, once taken.
     #[serde(default)]
     pub ledger: Option<Ledger>,
@@ -86,6 +89,11 @@ pub struct Release {
     /// Guards that were in ALARM at the start and do not count until they were seen OK.
     #[serde(default)]
     pub ignored_guards: Vec<AlarmName>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A person's decision that the next look carries out.

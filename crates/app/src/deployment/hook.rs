@@ -17,7 +17,8 @@ use crate::ports::{
 use crate::smoke;
 use crate::step::{StepError, StepInput};
 
-/// How often the tests are done anew because someone else changed the release meanwhile.
+/// How often all is done anew because someone else changed the release meanwhile, or something was not
+/// there: CodeDeploy asks once, and each call has waited between tries of its own.
 const ATTEMPTS: usize = 5;
 
 /// A hook that waits for its answer.
@@ -50,6 +51,24 @@ pub async fn run(
     hook: &Hook,
     clock: impl Fn() -> Timestamp,
 ) -> Result<Answer, StepError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match once(store, deployments, asks, hook, &clock).await {
+            Err(StepError::Port(PortError::Conflict { .. } | PortError::Unavailable { .. }))
+                if attempts < ATTEMPTS => {}
+            done => return done,
+        }
+    }
+}
+
+async fn once(
+    store: &(impl LoadRelease + LoadHead + CommitRelease),
+    deployments: &(impl ReadDeployments + AnswerHook),
+    asks: (&impl InvokeVersion, &impl RequestUrl),
+    hook: &Hook,
+    clock: &impl Fn() -> Timestamp,
+) -> Result<Answer, StepError> {
     let release = deployments.deployment(&hook.deployment).await?.release;
     let answer = match &release {
         None => Answer::Succeeded,
@@ -63,23 +82,17 @@ async fn tested(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
     asks: (&impl InvokeVersion, &impl RequestUrl),
     id: &ReleaseId,
-    clock: impl Fn() -> Timestamp,
+    clock: &impl Fn() -> Timestamp,
 ) -> Result<Answer, StepError> {
-    let mut attempts = 0;
-    loop {
-        let release = store.release(id).await?;
-        let Some(release) = release else { return Ok(Answer::Succeeded) };
-        if let Some(answer) = known(&release) {
-            return Ok(answer);
-        }
-        let step = StepInput { release_id: id.clone(), fence: release.fence };
-        attempts += 1;
-        match smoke::run(store, asks, &step, &clock).await {
-            Ok(_) => {}
-            Err(StepError::Port(PortError::Conflict { .. })) if attempts < ATTEMPTS => {}
-            Err(error) => return Err(error),
-        }
+    let Some(release) = store.release(id).await? else { return Ok(Answer::Succeeded) };
+    if let Some(answer) = known(&release) {
+        return Ok(answer);
     }
+    let step = StepInput { release_id: id.clone(), fence: release.fence };
+    smoke::run(store, asks, &step, clock).await?;
+    let tested = store.release(id).await?;
+    // It went on to what has no place for tests: what it is now says whether the canary may have traffic.
+    Ok(tested.as_ref().and_then(known).unwrap_or(Answer::Failed))
 }
 
 /// What follows from the release as it stands, unless it has tests to do.

@@ -1,5 +1,7 @@
 //! Registers task definitions.
 
+use aws_sdk_ecs::Config;
+use aws_sdk_ecs::config::retry::RetryConfig;
 use aws_sdk_ecs::types::TaskDefinitionField;
 use perch_app::ports::{PortError, RegisterTask, Registering};
 use perch_core::names::Version;
@@ -31,7 +33,9 @@ impl RegisterTask for Services {
         let body = clone_with(&kept.take(), container.as_str(), &image, tag)
             .map_err(|error| invalid(error.to_string()))?;
         let request = self.ecs.register_task_definition();
-        let made = sending!(request, body).send().await;
+        // It has no client token: who tries again looks for the release's tag first.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let made = sending!(request, body).config_override(once).send().await;
         let made = made.map_err(|e| ecs_error(&what, e))?;
         let number = made.task_definition().map(|made| made.revision().to_string());
         number.unwrap_or_default().parse().map_err(|_| invalid("it has no number".into()))

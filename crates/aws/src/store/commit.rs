@@ -33,8 +33,11 @@ impl Table {
         let release = &transition.release;
         let put = self.put(write_item(&keys::record(&release.id), release)?);
         putting(
-            put.condition_expression("seq = :seq")
-                .expression_attribute_values(":seq", number(transition.expected_seq)),
+            put.condition_expression(
+                "seq = :seq AND (attribute_not_exists(kept) OR kept <= :kept)",
+            )
+            .expression_attribute_values(":seq", number(transition.expected_seq))
+            .expression_attribute_values(":kept", number(release.kept)),
         )
     }
 

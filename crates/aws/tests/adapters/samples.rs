@@ -119,6 +119,7 @@ pub(crate) fn release_in(phase: Phase) -> Release {
         plan: perch_core::release::Plan::of(&target, perch_core::artifact::Lane::Code).unwrap(),
         fence: 7,
         seq: 5,
+        kept: 0,
         ledger: Some(ledger()),
         code: Some("c2hh".into()),
         canary: Some("5".parse().unwrap()),

@@ -55,9 +55,10 @@ pub(super) fn stopped(release: &Release, id: &DeploymentId) -> Decision {
     }
 }
 
-/// When to look again at a deployment that is not where the release waits for it. On Lambda its end is
-/// that, and comes as an event, if best effort. On ECS it goes on after all traffic has moved, for as long
-/// as the baseline's tasks are kept, and no event tells of the shift.
+/// When to look again at a deployment that is not where the release waits for it.
+///
+/// On Lambda its end is that, and comes as an event, if best effort. On ECS it goes on after all traffic has
+/// moved, for as long as the baseline's tasks are kept, and no event tells of the shift.
 pub fn look_again(release: &Release) -> Next {
     match (&release.phase, &release.plan.driver) {
         (Phase::Promoting { .. }, Driver::Alias(_)) => Next::Await,

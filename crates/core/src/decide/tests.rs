@@ -67,6 +67,7 @@ fn release(phase: Phase) -> Release {
         },
         fence: 1,
         seq: 1,
+        kept: 0,
         ledger: Some(ledger()),
         code: Some("c".into()),
         canary: Some("8".parse().unwrap()),

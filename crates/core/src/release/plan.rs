@@ -8,7 +8,7 @@ use super::Driver;
 use crate::artifact::Lane;
 use crate::names::AlarmName;
 use crate::span::Span;
-use crate::target::{AlarmAtStart, Cache, JudgeRule, SmokeTests, Step, Target};
+use crate::target::{AlarmAtStart, Cache, JudgeRule, Rule, SmokeTests, Step, Target};
 use crate::weight::Weight;
 
 /// Buckets that the bakes of a plan may have. They are in the release's item, and an item of `DynamoDB`
@@ -146,9 +146,10 @@ impl Plan {
     /// How long readings take to come where the target file does not say.
     fn usual_settle(&self) -> Duration {
         let bucket = Duration::from_secs(u64::from(self.bucket_seconds()));
-        match self.driver {
-            Driver::Service(_) => LONGEST_REQUEST + bucket / 2,
-            Driver::Alias(_) | Driver::Servers(_) => bucket,
+        match (self.judge.rule, &self.driver) {
+            (Rule::Thresholds, _) => bucket / 2,
+            (Rule::Sequential, Driver::Service(_)) => LONGEST_REQUEST + bucket / 2,
+            (Rule::Sequential, Driver::Alias(_) | Driver::Servers(_)) => bucket,
         }
     }
 

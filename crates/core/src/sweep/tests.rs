@@ -57,6 +57,7 @@ fn release(phase: Phase) -> Release {
         plan: Plan::of(&target, Lane::Code).unwrap(),
         fence: 4,
         seq: 5,
+        kept: 0,
         ledger: Some(ledger),
         code: None,
         canary: Some("8".parse().unwrap()),

@@ -30,6 +30,7 @@ fn release_to(target: &Target) -> ReleaseBuilder {
         plan: Plan::of(target, Lane::Code).unwrap(),
         fence: 1,
         seq: 1,
+        kept: 0,
         ledger: None,
         code: None,
         canary: None,

@@ -62,6 +62,10 @@ impl Items {
         if seq != Some(transition.expected_seq) {
             return refused(format!("entry {}", transition.expected_seq), format!("{seq:?}"));
         }
+        let kept = self.releases.get(&release.id).map_or(0, |stored| stored.kept);
+        if kept > release.kept {
+            return refused(format!("kept {} times", release.kept), format!("{kept} times"));
+        }
         let written = |seq: &u64| self.journal.contains_key(&(release.id.clone(), *seq));
         match transition.entries.iter().map(|entry| entry.seq).find(written) {
             Some(seq) => refused(format!("no entry {seq}"), format!("entry {seq}")),
