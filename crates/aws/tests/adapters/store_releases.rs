@@ -67,7 +67,11 @@ async fn a_transition_is_written_as_a_whole() {
         json!({ "Put": put })
     };
     let expected = [
-        put(item(&record, "RECORD", &release), "seq = :seq", json!({ ":seq": { "N": "3" } })),
+        put(
+            item(&record, "RECORD", &release),
+            "seq = :seq AND (attribute_not_exists(kept) OR kept <= :kept)",
+            json!({ ":seq": { "N": "3" }, ":kept": { "N": "0" } }),
+        ),
         head(SERVING, true, way_back()),
         put(
             item(&record, "JOURNAL#0000000004", &entry(4, What::BakeJudged)),
