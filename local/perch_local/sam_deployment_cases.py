@@ -86,6 +86,8 @@ class FollowDeployment:
             expect(config == CONFIG, f"the configuration is {config}")
             return f"deployment {known} of {CONFIG}; alias {shown(world.alias())}; journal {world.journal()['DeploymentStarted']['cause']}"
         finally:
+            # First: the end of its deployment would roll the release back, while the next case begins.
+            world.forget()
             for one in running(codedeploy):
                 end(codedeploy, one)
 
@@ -215,6 +217,8 @@ class AnswerHook:
             expect(hook["status"] == "Succeeded", f"the hook is {hook}")
             return f"hook BeforeAllowTraffic of {deployment} Succeeded; journal {entry['cause']}"
         finally:
+            # First: the end of its deployment would roll the release back, while the next case begins.
+            world.forget()
             for one in running(codedeploy):
                 end(codedeploy, one)
 
