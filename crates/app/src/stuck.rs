@@ -35,7 +35,7 @@ impl Commands {
 
 /// A running deployment has to end first: it is stopped with rollback, or the baseline is deployed anew.
 fn service_back(release: &Release, service: &EcsService, ledger: &Ledger) -> String {
-    let id = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
+    let id = release.deployment_id();
     let family = ledger.service().map_or("", |of| of.family.as_str());
     match (&service.code_deploy, id) {
         (Some(_), Some(id)) => {

@@ -5,7 +5,7 @@ mod driver;
 mod plan;
 
 pub use cause::Cause;
-pub use driver::{Capabilities, Driver, Mover};
+pub use driver::{Driver, Mover};
 pub use plan::{LONGEST_REQUEST, Plan, placed, share};
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::decide::Event;
 use crate::deployment::Deployment;
 use crate::head::{Fence, Ledger, Serving};
 use crate::judge::{Judging, SentRequests, Verdict};
-use crate::names::{AlarmName, ReleaseId, TargetName, Version};
+use crate::names::{AlarmName, DeploymentId, ReleaseId, TargetName, Version};
 use crate::phase::Phase;
 use crate::reload::Reload;
 use crate::smoke::SmokeResult;
@@ -211,6 +211,11 @@ impl Release {
         let Some(replicas) = replicas else { return Vec::new() };
         let count = placed(weight, replicas.len());
         replicas.iter().take(count).map(|replica| replica.name.clone()).collect()
+    }
+
+    /// The id of the deployment that moves its traffic, once that is known.
+    pub fn deployment_id(&self) -> Option<&DeploymentId> {
+        self.deployment.as_ref()?.id.as_ref()
     }
 
     /// The share of traffic on the canary, as last read back.

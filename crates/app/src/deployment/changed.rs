@@ -99,7 +99,7 @@ async fn followed(
     let Some(release) = release else { return Ok(None) };
     let found = store.release(release).await?;
     Ok(found.filter(|release| {
-        let known = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
+        let known = release.deployment_id();
         let goes_up = matches!(
             release.phase,
             Phase::Shifting { .. }

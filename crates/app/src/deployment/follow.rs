@@ -84,7 +84,7 @@ pub async fn run(
         _ => return Ok(input.then(resume(&release, now))),
     };
     // How far it is before where the traffic goes: it may end between the two, and then all of it moved.
-    let progress = match release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref()) {
+    let progress = match release.deployment_id() {
         Some(id) => Some(deployments.deployment(id).await?.progress),
         None => None,
     };

@@ -106,7 +106,7 @@ pub(crate) async fn unexpected(
             Some(Event::WeightFound { weight })
         }
         Some(weight) if weight < expected => {
-            let id = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
+            let id = release.deployment_id();
             let id = id.map_or("it".to_owned(), ToString::to_string);
             let error = format!("the deployment took traffic back to {weight}; see why in {id}");
             Some(Event::RollbackRequested(RollbackCause::Error { error }))

@@ -86,7 +86,7 @@ pub async fn run(
 }
 
 fn is_own(release: &Release, stage: &Stage) -> bool {
-    let known = release.deployment.as_ref().and_then(|deployment| deployment.id.as_ref());
+    let known = release.deployment_id();
     known.is_none_or(|known| *known == stage.deployment)
 }
 

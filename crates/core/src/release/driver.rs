@@ -26,19 +26,6 @@ pub enum Mover<'a> {
     Ecs(&'a EcsService),
 }
 
-/// What a driver can do. A target that asks for more is refused at `apply`, with the reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Any weight, for any time: Perch sets each one when its turn has come.
-    pub any_weight: bool,
-    /// It can stay at a weight until a person or the judge says so.
-    pub holds: bool,
-    /// It goes on as soon as there is evidence, without waiting for the end of a bake.
-    pub hurries: bool,
-    /// Smoke tests reach the canary before it has any traffic, without a hook.
-    pub canary_has_an_address: bool,
-}
-
 impl Driver {
     /// What moves artifacts of this lane in a target: a model goes to the model servers where there are
     /// any, and all else to the function or the ECS service.
@@ -52,17 +39,11 @@ impl Driver {
         }
     }
 
-    /// What it can do.
-    pub fn capabilities(&self) -> Capabilities {
-        let by_perch = self.mover().is_none();
-        Capabilities {
-            any_weight: by_perch,
-            holds: by_perch,
-            hurries: by_perch,
-            canary_has_an_address: match self {
-                Driver::Alias(_) => true,
-                Driver::Service(_) | Driver::Servers(_) => false,
-            },
+    /// Whether smoke tests reach the canary before it has any traffic, without a hook of a deployment.
+    pub fn canary_has_an_address(&self) -> bool {
+        match self {
+            Driver::Alias(_) => true,
+            Driver::Service(_) | Driver::Servers(_) => false,
         }
     }
 

@@ -85,7 +85,7 @@ impl Plan {
     /// Whether the smoke tests come between the canary's publication and its first shift. A driver that
     /// moves the weights itself has a moment of its own for them.
     pub fn smokes_before_the_shift(&self) -> bool {
-        self.smoke.is_some() && self.driver.capabilities().canary_has_an_address
+        self.smoke.is_some() && self.driver.canary_has_an_address()
     }
 
     /// The steps that so many replicas can carry: each weight becomes the share of the replicas that is
