@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use perch_app::deployment::follow;
+use perch_app::deployment::{follow, group};
 use perch_app::order::{self, OrderError};
-use perch_app::ports::{CommitRelease, Deploying, PortError, Progress, Transition};
+use perch_app::ports::{CommitRelease, Deploying, Platform, PortError, Progress, Transition};
 use perch_app::step::StepInput;
 use perch_core::deployment::{Purpose, Schedule};
 use perch_core::head::{AliasSnapshot, Snapshot};
@@ -371,6 +371,36 @@ async fn a_busy_group_is_waited_for_replaced_or_refused() {
             assert!(why.contains("deployment d-1 runs in app/live"), "{why}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_group_that_is_not_there_or_deploys_something_else_is_said() {
+    let target = deployed(WhenBusy::Wait);
+    let world = world(&target);
+    let unfit = async || {
+        let unfit = group::unfit(&world.deployments, &target).await.unwrap();
+        unfit.map(|unfit| unfit.to_string())
+    };
+    assert_eq!(unfit().await, None);
+    world.deployments.change(|service| service.groups = Some(Platform::Ecs));
+    assert_eq!(
+        unfit().await.unwrap(),
+        "CodeDeploy's app/live deploys ECS services, not functions: name one of an application for \
+         Lambda under `service.lambda.codeDeploy`; no release gets traffic until then"
+    );
+    world.deployments.change(|service| service.groups = None);
+    assert_eq!(
+        unfit().await.unwrap(),
+        "CodeDeploy's app/live does not exist yet; no release gets traffic until it does"
+    );
+    let mut machines = Machines::new(at(0));
+    push(&world, &machines).await;
+    machines.run(&world).await;
+    assert!(phase_is("RolledBack")(&world), "{:?}", only(&world).phase);
+    assert_eq!(
+        causes(&world, What::RollbackDecided),
+        ["a step failed: CodeDeploy's app/live does not exist"]
+    );
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
+    AnswerHook, Deploy, Deploying, DeploymentState, Platform, PortError, Progress, ReadDeployments,
     StopDeployment,
 };
 use perch_core::deployment::Schedule;
@@ -40,11 +40,19 @@ pub struct MemoryDeployments {
 }
 
 /// What CodeDeploy knows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// Every deployment so far, oldest first.
     pub made: Vec<Made>,
+    /// What its groups deploy to; nothing where they were deleted.
+    pub groups: Option<Platform>,
     now: Timestamp,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self { made: Vec::new(), groups: Some(Platform::Lambda), now: Timestamp::default() }
+    }
 }
 
 impl MemoryDeployments {
@@ -104,6 +112,9 @@ impl MemoryDeployments {
 
 impl Service {
     fn create(&mut self, of: Deploying<'_>) -> Result<DeploymentId, PortError> {
+        if self.groups.is_none() {
+            return Err(PortError::NotFound { what: of.mover.to_string() });
+        }
         if let Some(busy) = self.under_way(of.mover) {
             return Err(PortError::Conflict {
                 what: of.mover.to_string(),
@@ -207,12 +218,22 @@ impl ReadDeployments for MemoryDeployments {
                 && made.purpose == deploying.purpose
                 && made.release.as_ref() == Some(deploying.release)
         };
-        let look = || Ok(self.read(|service| service.made.iter().find(of).map(Made::state)));
+        let gone = || PortError::NotFound { what: name.clone() };
+        let look = || {
+            self.read(|service| {
+                service.groups.map(|_| service.made.iter().find(of).map(Made::state))
+            })
+            .ok_or_else(gone)
+        };
         self.calls.port("find_deployment", look).await
     }
 
     async fn under_way(&self, mover: Mover<'_>) -> Result<Option<DeploymentState>, PortError> {
-        let look = || Ok(self.read(|service| service.under_way(mover).map(Made::state)));
+        let look = || {
+            let gone = || PortError::NotFound { what: mover.to_string() };
+            self.read(|service| service.groups.map(|_| service.under_way(mover).map(Made::state)))
+                .ok_or_else(gone)
+        };
         self.calls.port("deployment_under_way", look).await
     }
 }

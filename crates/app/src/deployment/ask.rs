@@ -40,10 +40,12 @@ pub(super) async fn ask(
         Ok(deploying) => deploying,
         Err(error) => return Ok(Asked::Refused(error.to_string())),
     };
-    if let Some(found) = deployments.find(&deploying, asked_at).await? {
-        return Ok(started(found.id, &deploying));
-    }
-    match deployments.create(deploying).await {
+    let found = match deployments.find(&deploying, asked_at).await {
+        Ok(Some(found)) => Ok(found.id),
+        Ok(None) => deployments.create(deploying).await,
+        Err(error) => Err(error),
+    };
+    match found {
         Ok(id) => Ok(started(id, &deploying)),
         Err(PortError::Conflict { .. }) => {
             Ok(match pass(deployments, deploying.mover, Some(&release.id)).await? {
@@ -70,7 +72,11 @@ pub(super) async fn known(
 ) -> Result<Option<DeploymentState>, StepError> {
     let errand = Errand::of(release, purpose)?;
     let deploying = errand.going(Schedule::AllAtOnce);
-    Ok(deployments.find(&deploying, asked_at).await?)
+    match deployments.find(&deploying, asked_at).await {
+        // A group that is not there has none.
+        Err(PortError::NotFound { .. }) => Ok(None),
+        found => Ok(found?),
+    }
 }
 
 fn started(id: DeploymentId, deploying: &Deploying<'_>) -> Asked {

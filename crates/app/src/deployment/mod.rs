@@ -6,6 +6,7 @@ mod begin;
 pub mod changed;
 pub mod follow;
 mod gate;
+pub mod group;
 pub mod hook;
 mod seen;
 pub mod stage;

@@ -7,7 +7,7 @@ use perch_core::deployment::{Purpose, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
-use perch_core::target::EcsService;
+use perch_core::target::{CodeDeploy, EcsService};
 
 use super::PortError;
 use crate::deployment::hook::{Answer, Hook};
@@ -105,6 +105,29 @@ pub trait NewestDeployment: Sync {
         &self,
         service: &EcsService,
     ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
+}
+
+/// What a deployment group deploys to (CodeDeploy API Reference, `ComputePlatform`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// Aliases of Lambda functions.
+    Lambda,
+    /// ECS services.
+    Ecs,
+    /// Instances.
+    Server,
+}
+
+/// Reads deployment groups.
+pub trait ReadGroups: Sync {
+    /// What the group deploys to.
+    ///
+    /// # Errors
+    /// [`PortError::NotFound`] where the application or the group does not exist.
+    fn platform(
+        &self,
+        group: &CodeDeploy,
+    ) -> impl Future<Output = Result<Platform, PortError>> + Send;
 }
 
 /// Stops deployments.

@@ -13,12 +13,14 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, PortError, ReadDeployments,
-    StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, Platform, PortError,
+    ReadDeployments, ReadGroups, StopDeployment,
 };
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
-use perch_core::target::EcsService;
+use perch_core::target::{CodeDeploy, EcsService};
+
+pub(crate) use read::group_info;
 
 use crate::error::port_error;
 use crate::services::deployments as native;
@@ -116,6 +118,12 @@ impl StopDeployment for Deployments {
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(()),
             Err(error) => Err(port_error(format!("deployment {id}"), error)),
         }
+    }
+}
+
+impl ReadGroups for Deployments {
+    async fn platform(&self, group: &CodeDeploy) -> Result<Platform, PortError> {
+        read::platform(&self.code_deploy, group).await
     }
 }
 

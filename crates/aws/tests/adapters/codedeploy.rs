@@ -2,8 +2,8 @@
 
 use perch_app::deployment::hook::{Answer as HookAnswer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
-    StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, Platform, PortError, Progress, ReadDeployments,
+    ReadGroups, StopDeployment,
 };
 use perch_aws::codedeploy::{Deployments, minute};
 use perch_core::deployment::{Purpose, Schedule};
@@ -293,6 +293,21 @@ async fn errors_of_codedeploy_say_what_a_caller_can_do() {
         let error = create(Schedule::AllAtOnce, None, vec![answer]).await.0.unwrap_err();
         assert!(format!("{error:?}").starts_with(expected), "{code}: {error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_group_says_what_it_deploys_to() {
+    for (name, platform) in
+        [("Lambda", Platform::Lambda), ("ECS", Platform::Ecs), ("Server", Platform::Server)]
+    {
+        let info = json!({ "deploymentGroupInfo": { "computePlatform": name } });
+        let (deployments, sent) = deployments([Answer::json(&info)]);
+        assert_eq!(deployments.platform(&group()).await.unwrap(), platform);
+        assert_eq!(sent.only(), ("GetDeploymentGroup".to_owned(), named()));
+    }
+    let gone = Answer::error(400, "DeploymentGroupDoesNotExistException", "no");
+    let error = deployments([gone]).0.platform(&group()).await.unwrap_err();
+    assert!(matches!(error, PortError::NotFound { .. }), "{error:?}");
 }
 
 fn info(status: &str, more: Value) -> Value {
