@@ -26,7 +26,7 @@ def outputs():
     stage = Stage(Stack(free_port()), Console(file=io.StringIO()), demo.TARGET)
     with stage.up():
         make_hook()
-        yield deployed(stage, demo.HERE, demo.push("healthy"), **demo.SETTINGS, AnswerHook=HOOK)
+        yield deployed(stage.stack, demo.HERE, demo.push("healthy"), **demo.SETTINGS, AnswerHook=HOOK)
 
 
 def make_hook():
