@@ -13,6 +13,7 @@ import yaml
 from perch_local.checkout import ROOT, Stack
 from rich.console import Console
 
+from perch_stage.apart import apart
 from perch_stage.images import PushedImage
 from perch_stage.load import Invoke, LoadGenerator
 from perch_stage.parts import Part, play_side_by_side
@@ -91,7 +92,7 @@ class Plays:
         stage.console.rule(f"[bold]{number}. {act.title}", align="left")
         stage.quiet(guards(self.sample))
         begin = time.time()
-        image = self.sample.push(act.variant)
+        image = apart(self.sample.push, act.variant)
         stage.say(begin, begin, f"pushed {image.repository}:{image.tag}")
         release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
         missed = wrongly_answered(stage, act, image, begin)
