@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from perch_stage.apart import apart
 from perch_stage.results import Result
 from perch_stage.stage import Stage
 
@@ -39,7 +38,7 @@ def play(stage: Stage, number: int, act: Act) -> Result:
     stage.console.rule(f"[bold]{number}. {act.title}", align="left")
     stage.quiet([GUARD])
     begin = time.time()
-    image = apart(push_image.push_variant, act.variant, after_seconds=act.after_seconds)
+    image = push_image.push_variant(act.variant, after_seconds=act.after_seconds)
     stage.say(begin, begin, f"pushed {image.repository}:{image.tag}")
     release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
     counts = stage.counts(begin, time.time())

@@ -5,7 +5,6 @@ load     sends requests at a steady rate
 callers  asks a service over HTTP
 command  the `perch` command, and waiting for what it says
 images   packs files as an image and pushes it, without Docker
-apart    work in another process, beside the callers
 stage    one stack: Perch, the target, the callers, and a release followed to its end
 results  how an act ended, and the table of all
 parts    plays several stacks side by side, and shows one after the other

@@ -13,7 +13,6 @@ import yaml
 from perch_local.checkout import ROOT, Stack
 from rich.console import Console
 
-from perch_stage.apart import apart
 from perch_stage.images import PushedImage
 from perch_stage.load import Invoke, LoadGenerator
 from perch_stage.parts import Part, play_side_by_side
@@ -92,7 +91,7 @@ class Plays:
         stage.console.rule(f"[bold]{number}. {act.title}", align="left")
         stage.quiet(guards(self.sample))
         begin = time.time()
-        image = apart(self.sample.push, act.variant)
+        image = self.sample.push(act.variant)
         stage.say(begin, begin, f"pushed {image.repository}:{image.tag}")
         release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
         missed = wrongly_answered(stage, act, image, begin)
@@ -105,12 +104,17 @@ class Plays:
 
 
 def wrongly_answered(stage: Stage, act: Act, image: PushedImage, begin: float) -> list[str]:
-    """What is wrong with who answers: the image alone once it is promoted, not at all when it was taken back."""
+    """What is wrong with who answers: the image alone once it is promoted, not at all when it was taken back.
+
+    A release that is promoted costs no caller an answer; whether one came late depends on the machine, too.
+    """
     builds = [answer and answer.version for answer in (stage.load.ask_once() for _ in range(READ_BACK))]
     wrong = []
     if act.phase == "Promoted":
         others = [build for build in builds if build != image.build]
         wrong += [f"{len(others)} of {READ_BACK} answers come from another image"] if others else []
+        failed = stage.counts(begin, time.time() + 1).failed
+        wrong += [f"{failed} requests failed"] if failed else []
     elif image.build in builds:
         wrong.append("the image still answers callers")
     if act.phase == "Rejected" and (seen := stage.counts(begin, time.time() + 1, image.build).requests):
