@@ -43,6 +43,14 @@ def install(stack=None):
             if not _service(cluster, name):
                 image = push_service.push_variant(example, "healthy", name, tag="sam-local-first")
                 deployed.deployed(stack or Stack(), ROOT / "examples" / example, image, **parameters)
+                _check_often(cluster)
+
+
+def _check_often(cluster):
+    """A task that was not up yet at its first health check waits for the second: 5 s are the least."""
+    balancing = boto3.client("elbv2")
+    for group in balancing.describe_target_groups(Names=[f"{cluster}-blue", f"{cluster}-green"])["TargetGroups"]:
+        balancing.modify_target_group(TargetGroupArn=group["TargetGroupArn"], HealthCheckIntervalSeconds=5)
 
 
 def _service(cluster, name):
