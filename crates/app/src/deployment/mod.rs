@@ -9,6 +9,7 @@ mod gate;
 pub mod hook;
 mod seen;
 pub mod stage;
+mod taken;
 pub mod unwind;
 
 pub(crate) use seen::unexpected;
