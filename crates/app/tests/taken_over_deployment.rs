@@ -162,8 +162,14 @@ async fn tell(kind: Kind, moment: Moment, fault: Option<Fault>) -> (World, bool)
     if let Some(fault) = fault {
         world.calls.inject(fault);
     }
+    // Its id is lost.
+    if moment == Moment::Asked {
+        world.calls.inject(Fault::of("create_deployment").after());
+    }
     announce(&world, &announcement().build(), &machines).await;
     until(moment, &world, &mut machines).await;
+    // CodeDeploy shifts first and asks nobody: what it does right now would hide the move.
+    world.deployments.pass((&world.lambda, &world.services), machines.now());
     move_by_hand(&world, &target);
     match moment {
         Moment::BakingAndAlarm => alarm(&world, machines.now()).await,
@@ -223,12 +229,12 @@ async fn the_journal_says_what_was_stopped_and_why() {
         ),
         (
             Kind::Ecs,
-            "d-1 is told to stop and to leave the traffic as it is: someone else deployed to main/news: \
+            "d-1 is told to stop and to leave the traffic as it is: someone else deployed to service main/news: \
              it has news:2 at 100%",
         ),
         (
             Kind::Native,
-            "d-1 is told to stop and to put the baseline back: someone else deployed to main/news: it \
+            "d-1 is told to stop and to put the baseline back: someone else deployed to service main/news: it \
              has news:2 at 100%",
         ),
     ] {
