@@ -114,7 +114,7 @@ pub async fn run(
             settle(store, input, release, &Event::RollbackRequested(cause), None, now).await
         }
         Step::Intend => {
-            // An intent that is there already stands: one is found that came of it.
+            // An intent that is there already stands: what came of it has to be found.
             let intent = release.deployment.unwrap_or_else(|| Deployment::asked_at(now));
             let deployment = Some(Deployment { settles_at: None, ..intent });
             let release = Release { deployment, ..release };
@@ -167,7 +167,7 @@ async fn start(
     // What moved the traffic may be the deployment that an earlier try asked for; and a stop or a hold
     // may have come since the intent.
     let held = is_held(release, standing);
-    // Someone else had moved it, and put it back: what no step may ask for while that settles.
+    // Someone else had moved the traffic, and put it back: no step asks while that settles.
     let settles = release.deployment.as_ref().is_some_and(|of| of.settles_at.is_some());
     if (held || settles || !found.is_baseline())
         && known(deployments, release, Purpose::Canary, asked.0).await?.is_none()

@@ -75,7 +75,7 @@ pub(super) async fn let_go(
             Ok(output)
         }
         Own::Ends => keep(store, input, release, wait, now).await,
-        Own::Unknown { asked_at } => match settling(&release, asked_at, now) {
+        Own::Unknown => match settling(&release, now) {
             Some(settling) => keep(store, input, settling, wait, now).await,
             None => {
                 let event = Event::TakenOver { found: found.text };
@@ -94,17 +94,14 @@ enum Own {
     /// One runs that may only be waited for.
     Ends,
     /// One that was asked for, and is not there so far.
-    Unknown {
-        /// When it was asked for.
-        asked_at: Timestamp,
-    },
+    Unknown,
 }
 
 async fn own(deployments: &impl ReadDeployments, release: &Release) -> Result<Own, StepError> {
     let Some(deployment) = &release.deployment else { return Ok(Own::Ended) };
     let canary = match state(deployments, release).await? {
         Some(state) => running(deployments, release, state, Purpose::Canary).await?,
-        None => Own::Unknown { asked_at: deployment.asked_at },
+        None => Own::Unknown,
     };
     let Some(way_back) = &deployment.way_back else { return Ok(canary) };
     if matches!(canary, Own::Runs(_) | Own::Ends) {
@@ -116,7 +113,7 @@ async fn own(deployments: &impl ReadDeployments, release: &Release) -> Result<Ow
     };
     Ok(match state {
         Some(state) => running(deployments, release, state, Purpose::WayBack).await?,
-        None => Own::Unknown { asked_at: way_back.asked_at },
+        None => Own::Unknown,
     })
 }
 
@@ -154,12 +151,11 @@ pub(super) async fn state(
     }
 }
 
-/// The release with the time at which no step of it can be under way any more that asks for what was intended
-/// at `asked_at`, until that has come.
-pub(super) fn settling(release: &Release, asked_at: Timestamp, now: Timestamp) -> Option<Release> {
+/// The release with the time at which no step of it can be under way any more, until that has come.
+pub(super) fn settling(release: &Release, now: Timestamp) -> Option<Release> {
     let deployment = release.deployment.clone()?;
     let end = now.saturating_add(STEP).unwrap_or(now);
-    let settles_at = deployment.settles_at.filter(|at| *at > asked_at).unwrap_or(end);
+    let settles_at = deployment.settles_at.unwrap_or(end);
     let deployment = Some(Deployment { settles_at: Some(settles_at), ..deployment });
     (now < settles_at).then(|| Release { deployment, ..release.clone() })
 }
@@ -169,7 +165,7 @@ pub(super) fn settling(release: &Release, asked_at: Timestamp, now: Timestamp) -
 fn is_foreign(release: &Release, found: &Seen, own: &Own) -> bool {
     match (&release.phase, own) {
         (Phase::RollingBack { .. }, _) => !found.is_within,
-        (_, Own::Unknown { .. }) => !found.is_baseline(),
+        (_, Own::Unknown) => !found.is_baseline(),
         _ => found.weight.is_none(),
     }
 }

@@ -66,14 +66,15 @@ pub async fn run(
             return Ok(again());
         }
         Some(_) => {}
-        // One may still be asked for by a step that was under way.
-        None => {
-            let asked_at = release.deployment.as_ref().map(|of| of.asked_at);
-            if let Some(settling) = asked_at.and_then(|at| settling(&release, at, now)) {
+        // One may still be asked for by a step that was under way; where the way back was asked for, that
+        // is over.
+        None if release.deployment.as_ref().is_some_and(|of| of.way_back.is_none()) => {
+            if let Some(settling) = settling(&release, now) {
                 let next = Next::Unwind { after_seconds: LOOK };
                 return keep(store, input, settling, next, now).await;
             }
         }
+        None => {}
     }
     let back = match &release.ledger {
         Some(Ledger { snapshot: Snapshot::Service(_), .. }) => {
@@ -158,12 +159,13 @@ async fn bring_back(
     }
     let deployment = release.deployment.get_or_insert_with(|| Deployment::asked_at(now));
     match way_back {
-        None => deployment.way_back = Some(WayBack { asked_at: now, id: None }),
-        // Someone else had moved the traffic, and put it back: no step may ask while that settles.
-        Some(WayBack { asked_at, id: None })
-            if deployment.settles_at.is_some_and(|settles_at| settles_at > asked_at) =>
-        {
-            deployment.settles_at = Some(asked_at);
+        None => {
+            deployment.settles_at = None;
+            deployment.way_back = Some(WayBack { asked_at: now, id: None });
+        }
+        // Someone else had moved the traffic, and put it back: no step asks while that settles.
+        Some(WayBack { id: None, .. }) if deployment.settles_at.is_some() => {
+            deployment.settles_at = None;
         }
         Some(WayBack { asked_at, id: None }) => {
             let asked = (asked_at, Duration::from_secs(60));
