@@ -81,6 +81,8 @@ pub async fn run(
             }
             events.extend(is_safe.then_some(Event::TrafficRestored));
         }
+        // A deployment could overwrite it: that is stopped first.
+        Ok(Some(Restored::Foreign(_))) if deployed => {}
         Ok(Some(Restored::Foreign(route))) => {
             events.push(Event::TakenOver { found: route.to_string() });
         }
@@ -96,7 +98,7 @@ pub async fn run(
     let next = match restored {
         _ if of_servers => Next::Restore { after_seconds: 0 },
         _ if of_service => Next::Unwind { after_seconds: 0 },
-        Some(Restored::Back(_)) if deployed => Next::Unwind { after_seconds: 0 },
+        Some(_) if deployed => Next::Unwind { after_seconds: 0 },
         Some(_) | None => next,
     };
     Ok(StepInput { release_id: id.clone(), fence }.then(next))

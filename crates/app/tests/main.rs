@@ -41,4 +41,5 @@ mod smoke;
 mod stage;
 mod synthetic;
 mod taken_over;
+mod taken_over_deployment;
 mod whole_release;

@@ -176,10 +176,16 @@ impl Release {
                     deployment.id = Some(id.clone());
                 }
             }
-            Event::DeploymentStopped { id } => {
+            Event::DeploymentStopped { id, found: None, .. } => {
                 if let Some(deployment) = &mut self.deployment {
                     deployment.id = Some(id.clone());
                     deployment.is_stopped = true;
+                }
+            }
+            // It may be the one that takes the release's own back.
+            Event::DeploymentStopped { id, found: Some(_), .. } => {
+                if let Some(deployment) = &mut self.deployment {
+                    deployment.gave_way = Some(id.clone());
                 }
             }
             // What was begun was begun towards the canary.

@@ -18,7 +18,7 @@ use perch_app::ports::{
     AnswerHook, Deploy, Deploying, DeploymentState, Platform, PortError, Progress, ReadDeployments,
     StopDeployment,
 };
-use perch_core::deployment::Schedule;
+use perch_core::deployment::{Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
@@ -159,6 +159,18 @@ impl Service {
         self.made.iter().filter(asked)
     }
 
+    fn is_native(&self, id: &DeploymentId) -> bool {
+        self.made.iter().any(|made| made.id == *id && made.native().is_some())
+    }
+
+    /// Ends a deployment, and leaves the traffic where it is.
+    pub fn end(&mut self, id: &DeploymentId, why: &str) {
+        let running = |made: &&mut Made| made.id == *id && made.progress == Progress::Running;
+        if let Some(made) = self.made.iter_mut().find(running) {
+            made.progress = Progress::Over { why: why.to_owned() };
+        }
+    }
+
     /// Ends a deployment; another one takes it back.
     pub fn stop(&mut self, id: &DeploymentId, why: &str) {
         let next: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
@@ -262,10 +274,23 @@ impl AnswerHook for MemoryDeployments {
 }
 
 impl StopDeployment for MemoryDeployments {
-    async fn stop(&self, id: &DeploymentId) -> Result<(), PortError> {
+    async fn stop(&self, id: &DeploymentId, rollback: Rollback) -> Result<(), PortError> {
+        let why = format!("deployment {id} was stopped");
         let stop = || {
-            self.change(|service| service.stop(id, &format!("deployment {id} was stopped")));
-            Ok(())
+            self.change(|service| match rollback {
+                Rollback::ToBaseline => {
+                    service.stop(id, &why);
+                    Ok(())
+                }
+                Rollback::LeaveAsFound if service.is_native(id) => {
+                    let message = "ECS stops its deployments with rollback alone".to_owned();
+                    Err(PortError::Invalid { what: format!("deployment {id}"), message })
+                }
+                Rollback::LeaveAsFound => {
+                    service.end(id, &why);
+                    Ok(())
+                }
+            })
         };
         self.calls.port("stop_deployment", stop).await
     }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::ask::{Asked, ask, known, tests_in_a_hook};
 use super::begin;
 use super::seen::{Seen, seen};
+use super::taken::let_go;
 use crate::move_alias::is_held;
 use crate::ports::{
     CommitRelease, Deploy, FindImage, LoadHead, LoadRelease, LoadStanding, Progress, ReadAlarms,
@@ -81,6 +82,10 @@ pub async fn run(
         }
         Phase::Shifting { weight, .. } => (*weight, Event::WeightShifted),
         Phase::Promoting { .. } => (Weight::FULL, Event::AliasPromoted),
+        // The judge found something there that is not the release's.
+        Phase::Baking { .. } | Phase::Watching { .. } => {
+            return let_go(store, (lambda, services), deployments, input, release, now).await;
+        }
         _ => return Ok(input.then(resume(&release, now))),
     };
     // How far it is before where the traffic goes: it may end between the two, and then all of it moved.
@@ -103,12 +108,15 @@ pub async fn run(
     };
     match step {
         Step::Event(event) => settle(store, input, release, &event, None, now).await,
+        Step::LetGo => let_go(store, (lambda, services), deployments, input, release, now).await,
         Step::Wait(_) if now >= release.deadline => {
             let cause = RollbackCause::Deadline { deadline: release.deadline };
             settle(store, input, release, &Event::RollbackRequested(cause), None, now).await
         }
         Step::Intend => {
-            let deployment = Some(Deployment::asked_at(now));
+            // An intent that is there already stands: what came of it has to be found.
+            let intent = release.deployment.unwrap_or_else(|| Deployment::asked_at(now));
+            let deployment = Some(Deployment { settles_at: None, ..intent });
             let release = Release { deployment, ..release };
             keep(store, input, release, Next::Follow { after_seconds: 0 }, now).await
         }
@@ -118,6 +126,8 @@ pub async fn run(
 
 enum Step {
     Event(Box<Event>),
+    /// Someone else moved the traffic, and a deployment of the release may be there.
+    LetGo,
     Intend,
     Wait(Next),
 }
@@ -157,11 +167,16 @@ async fn start(
     // What moved the traffic may be the deployment that an earlier try asked for; and a stop or a hold
     // may have come since the intent.
     let held = is_held(release, standing);
-    if (held || !found.is_baseline())
+    // Someone else had moved the traffic, and put it back: no step asks while that settles.
+    let settles = release.deployment.as_ref().is_some_and(|of| of.settles_at.is_some());
+    if (held || settles || !found.is_baseline())
         && known(deployments, release, Purpose::Canary, asked.0).await?.is_none()
     {
         if !found.is_baseline() {
-            return Ok(Step::taken_over(found));
+            return Ok(Step::LetGo);
+        }
+        if settles {
+            return Ok(Step::Intend);
         }
         return Ok(Step::Wait(Next::Follow { after_seconds: HELD }));
     }
@@ -179,10 +194,10 @@ fn look(
     (weight, there): (Weight, Event),
     progress: &Progress,
 ) -> Step {
+    let Some(at) = found.weight else { return Step::LetGo };
     if let Progress::Over { why } = progress {
         return Step::failed(why.clone());
     }
-    let Some(at) = found.weight else { return Step::taken_over(found) };
     if at > Weight::ZERO && tests_in_a_hook(release) && !all_passed(&release.smoke) {
         return Step::failed(format!(
             "{at} of traffic came before the smoke tests: no hook of the deployment did them"

@@ -10,6 +10,7 @@ pub mod group;
 pub mod hook;
 mod seen;
 pub mod stage;
+mod taken;
 pub mod unwind;
 
 pub(crate) use seen::unexpected;

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
@@ -132,8 +132,16 @@ pub trait ReadGroups: Sync {
 
 /// Stops deployments.
 pub trait StopDeployment: Sync {
-    /// Stops a deployment and has it put the baseline back. One that has ended counts as stopped.
-    fn stop(&self, id: &DeploymentId) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Stops a deployment. One that has ended counts as stopped.
+    ///
+    /// # Errors
+    /// [`PortError::Invalid`] where ECS is to leave the traffic as it is: its own deployments know a stop
+    /// with rollback alone.
+    fn stop(
+        &self,
+        id: &DeploymentId,
+        rollback: Rollback,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Answers hooks of deployments.

@@ -16,6 +16,7 @@ use perch_app::ports::{
     AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, Platform, PortError,
     ReadDeployments, ReadGroups, StopDeployment,
 };
+use perch_core::deployment::Rollback;
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
 use perch_core::target::{CodeDeploy, EcsService};
@@ -102,15 +103,15 @@ impl ReadDeployments for Deployments {
 }
 
 impl StopDeployment for Deployments {
-    async fn stop(&self, id: &DeploymentId) -> Result<(), PortError> {
+    async fn stop(&self, id: &DeploymentId, rollback: Rollback) -> Result<(), PortError> {
         if native::is_own(id) {
-            return native::stop(&self.ecs, id).await;
+            return native::stop(&self.ecs, id, rollback).await;
         }
         let stopped = self
             .code_deploy
             .stop_deployment()
             .deployment_id(id.as_str())
-            .auto_rollback_enabled(true)
+            .auto_rollback_enabled(rollback == Rollback::ToBaseline)
             .send()
             .await;
         match stopped {

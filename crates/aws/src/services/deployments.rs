@@ -7,7 +7,7 @@ use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::types::StopServiceDeploymentStopType;
 use jiff::Timestamp;
 use perch_app::ports::{Deploying, DeploymentState, PortError};
-use perch_core::deployment::Purpose;
+use perch_core::deployment::{Purpose, Rollback};
 use perch_core::head::Snapshot;
 use perch_core::names::DeploymentId;
 use perch_core::target::EcsService;
@@ -113,7 +113,18 @@ pub(crate) async fn newest_of(
 }
 
 /// Stops a deployment and has it put the baseline back. One that is on its way back, or over, is stopped.
-pub(crate) async fn stop(client: &Client, id: &DeploymentId) -> Result<(), PortError> {
+/// ECS knows no other stop (API Reference, `StopServiceDeployment`, `stopType`).
+pub(crate) async fn stop(
+    client: &Client,
+    id: &DeploymentId,
+    rollback: Rollback,
+) -> Result<(), PortError> {
+    if rollback == Rollback::LeaveAsFound {
+        return Err(PortError::Invalid {
+            what: format!("service deployment {id}"),
+            message: "ECS stops its deployments with rollback alone".into(),
+        });
+    }
     let stopped = client
         .stop_service_deployment()
         .service_deployment_arn(id.as_str())

@@ -4,7 +4,7 @@ use perch_app::ports::{
     Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, StopDeployment,
 };
 use perch_aws::codedeploy::Deployments;
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
@@ -415,12 +415,14 @@ async fn a_stop_rolls_back_and_one_that_came_late_is_fine() {
     let over = Answer::error(400, "ConflictException", "It is ROLLBACK_IN_PROGRESS.");
     for answer in [Answer::json(&json!({ "serviceDeploymentArn": id("new").as_str() })), over] {
         let (deployments, sent) = deployments([answer]);
-        deployments.stop(&id("new")).await.unwrap();
+        deployments.stop(&id("new"), Rollback::ToBaseline).await.unwrap();
         let body = json!({ "serviceDeploymentArn": id("new").as_str(), "stopType": "ROLLBACK" });
         assert_eq!(sent.only(), ("StopServiceDeployment".to_owned(), body));
     }
     let missing = Answer::error(400, "ServiceDeploymentNotFoundException", "no");
     let (deployments, _) = deployments([missing]);
-    let error = deployments.stop(&id("new")).await.unwrap_err();
+    let error = deployments.stop(&id("new"), Rollback::LeaveAsFound).await.unwrap_err();
+    assert!(matches!(error, PortError::Invalid { .. }), "ECS has nothing like it: {error:?}");
+    let error = deployments.stop(&id("new"), Rollback::ToBaseline).await.unwrap_err();
     assert!(matches!(error, PortError::NotFound { .. }), "{error:?}");
 }

@@ -112,6 +112,11 @@ impl Made {
         self.progress != Progress::Running
     }
 
+    /// Whether what it brings up has all traffic.
+    pub fn has_all_traffic(&self) -> bool {
+        self.full_at.is_some()
+    }
+
     /// Whether it takes another one back.
     pub fn is_rollback(&self) -> bool {
         !self.delay.is_zero()
