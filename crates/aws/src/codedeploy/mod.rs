@@ -13,8 +13,8 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, PortError, ReadDeployments,
-    StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, NewestDeployment, Pause,
+    PortError, ReadDeployments, StopDeployment,
 };
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
@@ -116,6 +116,16 @@ impl StopDeployment for Deployments {
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(()),
             Err(error) => Err(port_error(format!("deployment {id}"), error)),
         }
+    }
+}
+
+impl ContinueDeployment for Deployments {
+    async fn go_on(&self, id: &DeploymentId, pause: &Pause) -> Result<(), PortError> {
+        // CodeDeploy has no pauses.
+        if !native::is_own(id) {
+            return Ok(());
+        }
+        native::go_on(&self.ecs, id, pause).await
     }
 }
 

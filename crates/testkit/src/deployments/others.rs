@@ -43,6 +43,7 @@ impl Service {
             rollback: None,
             purpose: Purpose::Canary,
             hook: Hooked::Not,
+            pausing: None,
             mover: mover.to_string(),
             moves,
             from: from.clone(),
