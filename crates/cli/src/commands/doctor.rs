@@ -44,6 +44,7 @@ where
         let head = facts.standing.as_ref().ok().and_then(|standing| standing.head.as_ref());
         if let Some(service) = doctor::service(services, target).await {
             found.push(doctor::check_service(target, head, &service));
+            found.extend(doctor::check_hooks(target, &service));
         }
         if let Some(models) = doctor::models(buckets, functions, ports.stack, target).await {
             found.extend(doctor::check_models(target, head, &models));

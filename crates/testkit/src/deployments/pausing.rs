@@ -29,6 +29,11 @@ impl Pausing {
         self.waits.iter().cloned().collect()
     }
 
+    /// It waits at a stage of somebody else's.
+    pub fn wait_in(&mut self, pause: Pause) {
+        self.waits = Some(pause);
+    }
+
     /// Somebody continues it.
     pub(super) fn go_on(&mut self, pause: &Pause) {
         if self.waits.as_ref() == Some(pause) {
