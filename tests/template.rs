@@ -298,6 +298,7 @@ fn only_those_who_need_a_right_have_it() {
         (
             "dynamodb:BatchGetItem",
             vec![
+                "answer-hook",
                 "follow-deployment",
                 "judge-canary",
                 "promote-canary",
