@@ -49,6 +49,8 @@ pub struct Service {
     pub made: Vec<Made>,
     /// The ECS services with hooks that pause, by name.
     pub pausing: BTreeSet<String>,
+    /// Whether the last call to continue one has ended a pause.
+    pub continued: bool,
     now: Timestamp,
 }
 
@@ -258,9 +260,8 @@ impl ContinueDeployment for MemoryDeployments {
             self.change(|service| {
                 let made = service.made.iter_mut().find(|made| made.id == *id);
                 let running = made.filter(|made| made.progress == Progress::Running);
-                if let Some(pausing) = running.and_then(|made| made.pausing.as_mut()) {
-                    pausing.go_on(pause);
-                }
+                let pausing = running.and_then(|made| made.pausing.as_mut());
+                service.continued = pausing.is_some_and(|pausing| pausing.go_on(pause));
             });
             Ok(())
         };

@@ -66,6 +66,13 @@ impl Service {
         }
     }
 
+    /// A hook fails its deployment, unless it was answered before.
+    pub fn fail_hook(&mut self, id: &DeploymentId) {
+        if self.asked().any(|made| made.id == *id) {
+            self.stop(id, &format!("a hook of deployment {id} failed"));
+        }
+    }
+
     /// What its clock shows.
     pub fn now(&self) -> Timestamp {
         self.now

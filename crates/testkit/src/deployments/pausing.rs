@@ -34,12 +34,14 @@ impl Pausing {
         self.waits = Some(pause);
     }
 
-    /// Somebody continues it.
-    pub(super) fn go_on(&mut self, pause: &Pause) {
-        if self.waits.as_ref() == Some(pause) {
+    /// Somebody continues it; whether that ended the pause.
+    pub(super) fn go_on(&mut self, pause: &Pause) -> bool {
+        let ends = self.waits.as_ref() == Some(pause);
+        if ends {
             self.waits = None;
             self.passed += 1;
         }
+        ends
     }
 
     /// Goes as far as it can, and says the weight.

@@ -43,6 +43,9 @@ pub(super) fn continued(flight: &Flight, world: &World, broken: &mut Vec<String>
     let id = flight.release.as_ref().filter(|_| flight.is_step);
     let release = world.store.read(|items| id.and_then(|id| items.releases.get(id).cloned()));
     let Some(release) = release else { return };
+    if !world.deployments.read(|known| known.continued) {
+        return;
+    }
     if matches!(release.phase, Phase::Pending | Phase::Preparing | Phase::Baking { .. }) {
         let (name, phase) = (&flight.name, release.phase.name());
         broken.push(format!("P9: {name} had a deployment go on in phase {phase}"));
@@ -115,6 +118,9 @@ impl Ghosts {
         if release.phase.is_over() && release.phase != Phase::Promoted {
             let phase = release.phase.name();
             broken.push(format!("P2: {text}, when {} was {phase}", release.id));
+        }
+        if release.can_wait() && matches!(release.phase, Phase::Baking { .. }) {
+            broken.push(format!("P9: {text}, while the judge had not decided"));
         }
         if let Some(why) = untested(world, release) {
             broken.push(format!("P9: {text}: {why}"));
