@@ -63,7 +63,8 @@ pub async fn run(
     let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
     // Nobody but a deployment moves the traffic of an ECS service.
     let of_service = release.phase.is_exposed() && release.plan.driver.service().is_some();
-    let deployed = release.phase.is_exposed() && release.deployment.is_some();
+    let stops = release.plan.driver.capabilities().stop_with_rollback;
+    let deployed = release.phase.is_exposed() && stops && release.deployment.is_some();
     let moving = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
     if let Some(reload) = release.reload.as_mut().filter(|_| of_servers && moving) {
         reload.racing = true;

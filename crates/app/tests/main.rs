@@ -27,6 +27,7 @@ mod notices;
 mod notify;
 mod on_alarm;
 mod order;
+mod pause;
 mod prepare_canary;
 mod promote_canary;
 mod publish_events;

@@ -6,25 +6,28 @@
 
 mod made;
 mod others;
+mod pausing;
 
 pub use made::{Hooked, Made};
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, Platform, PortError, Progress, ReadDeployments,
-    StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, Pause, Platform, PortError,
+    Progress, ReadDeployments, StopDeployment,
 };
-use perch_core::deployment::{Rollback, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
 use perch_core::weight::Weight;
 
 use self::made::Moves;
+use self::pausing::Pausing;
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
 use crate::services::MemoryServices;
@@ -46,12 +49,22 @@ pub struct Service {
     pub made: Vec<Made>,
     /// What its groups deploy to; nothing where they were deleted.
     pub groups: Option<Platform>,
+    /// The ECS services with hooks that pause, by name.
+    pub pausing: BTreeSet<String>,
+    /// Whether the last call to continue one has ended a pause.
+    pub continued: bool,
     now: Timestamp,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { made: Vec::new(), groups: Some(Platform::Lambda), now: Timestamp::default() }
+        Self {
+            made: Vec::new(),
+            groups: Some(Platform::Lambda),
+            pausing: BTreeSet::new(),
+            continued: false,
+            now: Timestamp::default(),
+        }
     }
 }
 
@@ -123,13 +136,19 @@ impl Service {
             });
         }
         let id: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
+        let pauses = match of.mover {
+            Mover::Ecs(service) => self.pausing.contains(service.service.as_str()),
+            Mover::CodeDeploy(_) => false,
+        };
+        let pauses = pauses && of.purpose == Purpose::Canary;
         self.made.push(Made {
             id: id.clone(),
             release: Some(of.release.clone()),
             progress: Progress::Running,
             rollback: None,
             purpose: of.purpose,
-            hook: if of.is_tested { Hooked::Asked } else { Hooked::Not },
+            hook: if of.is_tested && !pauses { Hooked::Asked } else { Hooked::Not },
+            pausing: pauses.then(|| Pausing::from(self.now)),
             mover: of.mover.to_string(),
             moves: match of.snapshot {
                 Snapshot::Alias(alias) => Moves::Alias(alias.lambda.clone()),
@@ -188,6 +207,7 @@ impl Service {
             progress: Progress::Running,
             rollback: None,
             hook: Hooked::Not,
+            pausing: None,
             schedule: Schedule::AllAtOnce,
             started: now,
             delay: Duration::from_secs(ROLLBACK_SECONDS),
@@ -270,6 +290,21 @@ impl AnswerHook for MemoryDeployments {
             Ok(())
         };
         self.calls.port("answer_hook", put).await
+    }
+}
+
+impl ContinueDeployment for MemoryDeployments {
+    async fn go_on(&self, id: &DeploymentId, pause: &Pause) -> Result<(), PortError> {
+        let go_on = || {
+            self.change(|service| {
+                let made = service.made.iter_mut().find(|made| made.id == *id);
+                let running = made.filter(|made| made.progress == Progress::Running);
+                let pausing = running.and_then(|made| made.pausing.as_mut());
+                service.continued = pausing.is_some_and(|pausing| pausing.go_on(pause));
+            });
+            Ok(())
+        };
+        self.calls.port("continue_deployment", go_on).await
     }
 }
 

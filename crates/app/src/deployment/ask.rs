@@ -131,7 +131,8 @@ impl<'a> Errand<'a> {
 
 /// The smoke tests of a canary that has no address of its own are done by a hook of its deployment.
 pub(super) fn tests_in_a_hook(release: &Release) -> bool {
-    release.plan.smoke.is_some() && !release.plan.smokes_before_the_shift()
+    let can = release.plan.driver.capabilities();
+    release.plan.smoke.is_some() && can.hooks && !can.address
 }
 
 /// The alarms that count, where the deployment's own are not the right ones: on the way up without those

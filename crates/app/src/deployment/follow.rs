@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, look_again, resume};
-use perch_core::deployment::{Deployment, Purpose};
+use perch_core::deployment::{Deployment, GATES, Passage, Purpose, passage};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Driver, Release};
 use perch_core::smoke::all_passed;
+use perch_core::stop::Stop;
 use perch_core::weight::Weight;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +20,10 @@ use super::ask::{Asked, ask, known, tests_in_a_hook};
 use super::begin;
 use super::seen::{Seen, seen};
 use super::taken::let_go;
-use crate::move_alias::is_held;
 use crate::ports::{
-    CommitRelease, Deploy, FindImage, LoadHead, LoadRelease, LoadStanding, Progress, ReadAlarms,
-    ReadAlias, ReadDeployments, ReadEvidence, ReadServices, RegisterTask, Standing, StopDeployment,
+    CommitRelease, ContinueDeployment, Deploy, DeploymentState, FindImage, LoadHead, LoadRelease,
+    LoadStanding, PortError, Progress, ReadAlarms, ReadAlias, ReadDeployments, ReadEvidence,
+    ReadServices, RegisterTask, Standing, StopDeployment,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, settle};
 
@@ -55,7 +56,7 @@ impl From<StepInput> for FollowInput {
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     (lambda, services): (&impl ReadAlias, &(impl ReadServices + RegisterTask)),
-    deployments: &(impl Deploy + ReadDeployments + StopDeployment),
+    deployments: &(impl Deploy + ReadDeployments + StopDeployment + ContinueDeployment),
     looks: (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
     input: &FollowInput,
     (minute, now): (Duration, Timestamp),
@@ -89,8 +90,8 @@ pub async fn run(
         _ => return Ok(input.then(resume(&release, now))),
     };
     // How far it is before where the traffic goes: it may end between the two, and then all of it moved.
-    let progress = match release.deployment_id() {
-        Some(id) => Some(deployments.deployment(id).await?.progress),
+    let state = match release.deployment_id() {
+        Some(id) => Some(deployments.deployment(id).await?),
         None => None,
     };
     // What serves before the fence: who takes the fence later moves it later, too.
@@ -99,8 +100,19 @@ pub async fn run(
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
     }
-    let step = match (&release.deployment, progress) {
-        (_, Some(progress)) => look(&release, found, (weight, there), &progress),
+    let step = match (&release.deployment, &state) {
+        (_, Some(state)) => {
+            let at = found.weight;
+            match look(&release, found, (weight, there), &state.progress) {
+                Step::Wait(next) if now < release.deadline => {
+                    let stop = standing.stop.as_ref();
+                    Step::Wait(
+                        at_gate(deployments, &release, state, (at, stop)).await?.unwrap_or(next),
+                    )
+                }
+                step => step,
+            }
+        }
         (None, None) => intend(&release, found, &standing),
         (Some(Deployment { asked_at, .. }), None) => {
             start(deployments, &release, (found, &standing), (*asked_at, minute)).await?
@@ -151,7 +163,7 @@ fn intend(release: &Release, found: Seen, standing: &Standing) -> Step {
     if !found.is_baseline() {
         return Step::taken_over(found);
     }
-    if is_held(release, standing) {
+    if release.is_kept_from_traffic(standing.stop.as_ref()) {
         return Step::Wait(Next::Follow { after_seconds: HELD });
     }
     Step::Intend
@@ -166,7 +178,7 @@ async fn start(
 ) -> Result<Step, StepError> {
     // What moved the traffic may be the deployment that an earlier try asked for; and a stop or a hold
     // may have come since the intent.
-    let held = is_held(release, standing);
+    let held = release.is_kept_from_traffic(standing.stop.as_ref());
     // Someone else had moved the traffic, and put it back: no step asks while that settles.
     let settles = release.deployment.as_ref().is_some_and(|of| of.settles_at.is_some());
     if (held || settles || !found.is_baseline())
@@ -185,6 +197,29 @@ async fn start(
         Asked::Again(after_seconds) => Step::Wait(Next::Follow { after_seconds }),
         Asked::Refused(why) => Step::failed(why),
     })
+}
+
+/// Has a deployment go on that pauses at a gate, where the release is as far; what comes before that. A call
+/// that is lost needs nobody to repeat it: the next look finds the deployment paused still.
+async fn at_gate(
+    deployments: &impl ContinueDeployment,
+    release: &Release,
+    state: &DeploymentState,
+    (at, stop): (Option<Weight>, Option<&Stop>),
+) -> Result<Option<Next>, PortError> {
+    let gates = || state.pauses.iter().filter(|pause| GATES.contains(&pause.stage.as_str()));
+    if gates().next().is_none() {
+        return Ok(None);
+    }
+    match passage(release, &state.id, at, stop) {
+        Passage::Tests => return Ok(Some(Next::Smoke)),
+        Passage::Shut | Passage::Back => return Ok(None),
+        Passage::Open => {}
+    }
+    for pause in gates() {
+        deployments.go_on(&state.id, pause).await?;
+    }
+    Ok(None)
 }
 
 /// How far the deployment is, by where the traffic goes.

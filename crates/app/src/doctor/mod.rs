@@ -14,7 +14,7 @@ pub use gather::{Ports, Store, installation, serving_at_risk, target};
 pub use group::check_group;
 pub use images::{InUse, Risk, Role, at_risk};
 pub use models::{ModelFacts, check_models, models, turn_on_events};
-pub use service::{check_service, service};
+pub use service::{check_hooks, check_service, service};
 
 use std::fmt;
 

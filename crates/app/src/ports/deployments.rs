@@ -62,6 +62,17 @@ pub struct DeploymentState {
     pub is_rollback: bool,
     /// The deployment that takes it back: a rollback has an id of its own.
     pub rollback: Option<DeploymentId>,
+    /// The pauses that it waits in.
+    pub pauses: Vec<Pause>,
+}
+
+/// A deployment waits until somebody continues it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The id of the hook, anew for each pause.
+    pub hook: String,
+    /// The name of the stage, as ECS gives it.
+    pub stage: String,
 }
 
 /// Makes deployments.
@@ -141,6 +152,17 @@ pub trait StopDeployment: Sync {
         &self,
         id: &DeploymentId,
         rollback: Rollback,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Continues deployments that pause.
+pub trait ContinueDeployment: Sync {
+    /// Ends a pause. One that has ended counts as ended, and so does that of a deployment which goes back
+    /// or is over.
+    fn go_on(
+        &self,
+        id: &DeploymentId,
+        pause: &Pause,
     ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 

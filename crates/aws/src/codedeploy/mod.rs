@@ -13,8 +13,8 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, Platform, PortError,
-    ReadDeployments, ReadGroups, StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, NewestDeployment, Pause,
+    Platform, PortError, ReadDeployments, ReadGroups, StopDeployment,
 };
 use perch_core::deployment::Rollback;
 use perch_core::names::DeploymentId;
@@ -125,6 +125,16 @@ impl StopDeployment for Deployments {
 impl ReadGroups for Deployments {
     async fn platform(&self, group: &CodeDeploy) -> Result<Platform, PortError> {
         read::platform(&self.code_deploy, group).await
+    }
+}
+
+impl ContinueDeployment for Deployments {
+    async fn go_on(&self, id: &DeploymentId, pause: &Pause) -> Result<(), PortError> {
+        // CodeDeploy has no pauses.
+        if !native::is_own(id) {
+            return Ok(());
+        }
+        native::go_on(&self.ecs, id, pause).await
     }
 }
 

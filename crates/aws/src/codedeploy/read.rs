@@ -140,6 +140,7 @@ fn state(info: &DeploymentInfo) -> Option<DeploymentState> {
         progress,
         is_rollback: of_rollback.is_some_and(|of| of.rollback_triggering_deployment_id.is_some()),
         rollback: rollback.and_then(|id| id.parse().ok()),
+        pauses: Vec::new(),
     })
 }
 

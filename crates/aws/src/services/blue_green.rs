@@ -41,7 +41,7 @@ pub(super) async fn front(
     });
     let behind = behind.collect();
     let rules = rules::of_listener(&services.balancers, &splitter).await?;
-    Ok(Front { splitter, rules, pair, behind, door })
+    Ok(Front { splitter, rules, pair, behind, door, hooks: Vec::new() })
 }
 
 /// A set that drains may be in the group of a newer one.

@@ -45,6 +45,7 @@ where
         let head = facts.standing.as_ref().ok().and_then(|standing| standing.head.as_ref());
         if let Some(service) = doctor::service(services, target).await {
             found.push(doctor::check_service(target, head, &service));
+            found.extend(doctor::check_hooks(target, &service));
         }
         found.extend(doctor::check_group(groups, target).await);
         if let Some(models) = doctor::models(buckets, functions, ports.stack, target).await {

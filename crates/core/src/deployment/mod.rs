@@ -1,8 +1,12 @@
 //! What is known of a deployment that moves a release's traffic by a schedule of its own.
 
+mod passage;
 mod schedule;
+mod stage_hook;
 
+pub use passage::{BEFORE_EACH_SHIFT, GATES, Passage, passage};
 pub use schedule::{Schedule, Unfit};
+pub use stage_hook::{HookKind, StageHook, are_gated, hook_problems};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -45,6 +45,7 @@ impl Service {
             rollback: None,
             purpose: Purpose::Canary,
             hook: Hooked::Not,
+            pausing: None,
             mover: mover.to_string(),
             moves,
             from: from.clone(),
@@ -64,6 +65,13 @@ impl Service {
         let made = self.made.iter_mut().find(|made| made.id == *id);
         if let Some(made) = made.filter(|made| made.hook == Hooked::Asked) {
             made.hook = Hooked::Passed(now);
+        }
+    }
+
+    /// A hook fails its deployment, unless it was answered before.
+    pub fn fail_hook(&mut self, id: &DeploymentId) {
+        if self.asked().any(|made| made.id == *id) {
+            self.stop(id, &format!("a hook of deployment {id} failed"));
         }
     }
 
