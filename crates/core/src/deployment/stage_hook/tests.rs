@@ -10,12 +10,12 @@ fn pause(minutes: u32, goes_on: bool) -> HookKind {
     HookKind::Pauses { minutes, goes_on }
 }
 
-fn plan(steps: &serde_json::Value) -> Plan {
+fn plan(rollout: &serde_json::Value) -> Plan {
     let target: Target = serde_json::from_value(serde_json::json!({
         "apiVersion": "perch/v1", "kind": "Target", "name": "news",
         "service": { "ecs": { "cluster": "news", "service": "news" } },
         "sources": { "image": { "repository": "news", "tags": ["v*"] } },
-        "rollout": { "steps": steps },
+        "rollout": rollout,
     }))
     .unwrap();
     Plan::of(&target, Lane::Code).unwrap()
@@ -37,14 +37,14 @@ fn a_service_is_gated_by_what_waits_before_every_shift() {
 
 #[test]
 fn what_goes_past_the_judge_is_said() {
-    let plan = plan(&serde_json::json!([{ "weight": "10%", "bake": "15m" }]));
+    let plan = plan(&serde_json::json!({ "steps": [{ "weight": "10%", "bake": "15m" }] }));
     let asks = || hook(HookKind::Asks, &GATES);
     for (hooks, words) in [
         (vec![asks()], None),
         (vec![hook(pause(1440, false), &GATES)], None),
         (vec![hook(pause(15, false), &GATES[1..])], None),
         (vec![hook(pause(14, false), &GATES[1..])], Some("gives up after 14m")),
-        (vec![hook(pause(1440, true), &GATES[1..])], Some("goes on by itself after 1d")),
+        (vec![hook(pause(1440, true), &GATES[1..])], Some("goes on by itself after 24h")),
         (vec![asks(), hook(pause(60, false), &["PRE_SCALE_UP"])], Some("continued by nobody")),
         (vec![hook(pause(60, false), &GATES[..1])], Some("no hook waits")),
         (vec![], Some("no hook waits")),
@@ -62,6 +62,6 @@ fn what_goes_past_the_judge_is_said() {
 
 #[test]
 fn one_shift_needs_no_hook() {
-    let plan = plan(&serde_json::json!([]));
+    let plan = plan(&serde_json::json!({ "preset": "LambdaAllAtOnce" }));
     assert!(hook_problems(&[], &plan).is_empty());
 }
