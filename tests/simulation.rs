@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use perch_testkit::sim::{Breach, Dice, Report, Sim};
+use perch_testkit::sim::{Breach, Dice, Report, Sim, Woken};
 
 /// The numbers that follow from a seed.
 struct Seeded(fastrand::Rng);
@@ -97,6 +97,9 @@ fn every_seed_keeps_every_promise() {
         println!(
             "PERCH_SEED={seed} cargo test -p perch-tests --test simulation   # {violations:?}"
         );
+    }
+    for woken in [Woken::ByEvent, Woken::ByTimeLimit] {
+        assert!(seeds < 500 || sum.waits.contains_key(&woken), "no wait ended {woken:?}");
     }
     assert!(failed.is_empty(), "{} of {seeds} seeds broke a promise", failed.len());
 }

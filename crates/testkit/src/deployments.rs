@@ -6,9 +6,11 @@
 
 mod made;
 mod others;
+mod untimed;
 
 pub use made::{Hooked, Made};
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use perch_core::weight::Weight;
 use self::made::Moves;
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
+use crate::mutation::Mutation;
 use crate::services::MemoryServices;
 
 /// Seconds that a rollback takes.
@@ -42,8 +45,12 @@ pub struct MemoryDeployments {
 /// What CodeDeploy knows.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
+    /// What it leaves out, to see it found.
+    pub mutation: Option<Mutation>,
     /// Every deployment so far, oldest first.
     pub made: Vec<Made>,
+    /// Those that were told to stop and did not.
+    forgotten: BTreeSet<DeploymentId>,
     now: Timestamp,
 }
 
@@ -55,6 +62,10 @@ impl MemoryDeployments {
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
         Self { calls: calls.clone(), service: Mutex::new(self.service.lock().unwrap().clone()) }
+    }
+
+    pub(crate) fn share(&self) -> Arc<Service> {
+        self.service.lock().unwrap().clone()
     }
 
     /// Looks at the service; not a port call.
@@ -112,13 +123,14 @@ impl Service {
             });
         }
         let id: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
+        let asks = of.is_tested && self.mutation != Some(Mutation::HookSkipped);
         self.made.push(Made {
             id: id.clone(),
             release: Some(of.release.clone()),
             progress: Progress::Running,
             rollback: None,
             purpose: of.purpose,
-            hook: if of.is_tested { Hooked::Asked } else { Hooked::Not },
+            hook: if asks { Hooked::Asked } else { Hooked::Not },
             mover: of.mover.to_string(),
             moves: match of.snapshot {
                 Snapshot::Alias(alias) => Moves::Alias(alias.lambda.clone()),
@@ -152,6 +164,10 @@ impl Service {
     pub fn stop(&mut self, id: &DeploymentId, why: &str) {
         let next: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
         let now = self.now;
+        if self.mutation == Some(Mutation::StopForgotten) {
+            self.forgotten.insert(id.clone());
+            return;
+        }
         let Some(made) = self.made.iter_mut().find(|made| made.id == *id) else { return };
         if made.progress != Progress::Running {
             return;
@@ -189,7 +205,11 @@ impl ReadDeployments for MemoryDeployments {
     async fn deployment(&self, id: &DeploymentId) -> Result<DeploymentState, PortError> {
         let look = || {
             let found = |service: &Service| {
-                service.made.iter().find(|made| made.id == *id).map(Made::state)
+                let made = service.made.iter().find(|made| made.id == *id)?;
+                let why = format!("deployment {id} was stopped");
+                let over = service.forgotten.contains(id).then_some(Progress::Over { why });
+                let state = made.state();
+                Some(DeploymentState { progress: over.unwrap_or(state.progress), ..state })
             };
             self.read(found).ok_or_else(|| PortError::NotFound { what: format!("deployment {id}") })
         };
@@ -207,7 +227,12 @@ impl ReadDeployments for MemoryDeployments {
                 && made.purpose == deploying.purpose
                 && made.release.as_ref() == Some(deploying.release)
         };
-        let look = || Ok(self.read(|service| service.made.iter().find(of).map(Made::state)));
+        let look = || {
+            Ok(self.read(|service| {
+                let is_hidden = service.mutation == Some(Mutation::DeploymentsHidden);
+                service.made.iter().find(of).filter(|_| !is_hidden).map(Made::state)
+            }))
+        };
         self.calls.port("find_deployment", look).await
     }
 
