@@ -47,7 +47,9 @@ impl Made {
 impl MemoryDeployments {
     /// Where the traffic is once this deployment was taken back.
     pub(crate) fn returns_to(&self, id: &DeploymentId) -> Option<Route> {
-        self.read(|known| known.made.iter().find(|made| made.id == *id).map(|made| &made.from).map(Route::all_on))
+        self.read(|known| {
+            known.made.iter().find(|made| made.id == *id).map(|made| &made.from).map(Route::all_on)
+        })
     }
 
     /// The deployment at this place makes its next move, or gives up waiting for its hook.

@@ -286,11 +286,9 @@ impl Execution {
                 close_release::run(store, executions, input, now).await?;
                 Answer::Closed
             }
-            State::Waits(_)
-            | State::Ended
-            | State::Stuck
-            | State::Stopped
-            | State::Failed(_) => Answer::Closed,
+            State::Waits(_) | State::Ended | State::Stuck | State::Stopped | State::Failed(_) => {
+                Answer::Closed
+            }
         })
     }
 }

@@ -63,9 +63,7 @@ impl State {
 
     /// Whether its hook was asked, and nobody is left to answer.
     fn waits_in_vain(&self, place: usize, made: &Made) -> bool {
-        let answers = |task: &Arc<Task>| {
-            matches!(task.work, Work::Event { place: of, .. } if of == HOOKS + place)
-        };
+        let answers = |task: &Arc<Task>| matches!(task.work, Work::Event { place: of, .. } if of == HOOKS + place);
         made.hook == Hooked::Asked && !made.has_ended() && !self.tasks.iter().any(answers)
     }
 
@@ -95,11 +93,12 @@ impl State {
 
     /// A rollback that found its deployment under way looks again once one has moved: before that it would
     /// find the same. One that waits for steps under way goes on.
-    pub(super) fn waits_for_moves(&self, task: &mut Task) {
+    pub(super) fn waits_for_moves(&self, task: &mut Task, then: Timestamp) {
         let Work::Execution(execution) = &task.work else { return };
         let release = execution.release().map(|id| self.world.release(&id));
         let deployment = release.and_then(|release| release.deployment);
-        let settles = deployment.is_none_or(|it| it.id.is_none() && it.settles_at.is_some());
+        let settles = deployment
+            .is_some_and(|it| it.id.is_none() && it.settles_at.is_some_and(|end| then < end));
         if !settles && !execution.tries_again() {
             task.found = Some(self.prints.driven());
         }
@@ -125,7 +124,8 @@ impl State {
             && task.answers.is_empty()
             && !self.world.deployments.share().made.is_empty()
         {
-            let is_try = |other: &Task| matches!(&other.work, Work::Execution(it) if it.name == of.name);
+            let is_try =
+                |other: &Task| matches!(&other.work, Work::Execution(it) if it.name == of.name);
             self.time_out(|other| other.orphan && is_try(other));
         }
         let place = self.tasks.iter().position(|other| Arc::ptr_eq(other, &task)).unwrap_or(place);
@@ -222,7 +222,8 @@ pub(super) fn left_moving(world: &World) -> Vec<(ReleaseId, DeploymentId)> {
         return Vec::new();
     }
     let stuck = |release: &Release| matches!(release.phase, Phase::Stuck { .. });
-    let owners = moving.iter().filter_map(|made| Some((driven::owner(&service.made, made)?, *made)));
+    let owners =
+        moving.iter().filter_map(|made| Some((driven::owner(&service.made, made)?, *made)));
     let items = world.store.share();
     let is_over = |id: &ReleaseId| {
         let release = items.releases.get(id);

@@ -111,8 +111,13 @@ pub(super) fn created(before: &World, after: &World) -> Vec<(&'static str, Strin
 
 /// P4: a release that ended leaves no deployment of its own moving traffic.
 pub(super) fn broken_always(state: &State) -> Vec<Broken> {
+    // A promoted release whose deployment someone else stops goes back by their will.
+    let by_others = |id: &ReleaseId| {
+        state.ghost.foreign.is_some() && state.world.release(id).phase == Phase::Promoted
+    };
     left_moving(&state.world)
         .into_iter()
+        .filter(|(release, _)| !by_others(release))
         .map(|(release, deployment)| {
             let phase = state.world.release(&release).phase.name();
             let what = format!("{release} is {phase}, and its {deployment} still moves traffic");

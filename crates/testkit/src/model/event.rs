@@ -173,12 +173,10 @@ impl Event {
                     .map(drop)
                     .map_err(|error| error.to_string())
             }
-            Event::Changed(changed) => {
-                changed::run(store, &world.deployments, executions, changed)
-                    .await
-                    .map(drop)
-                    .map_err(|error| error.to_string())
-            }
+            Event::Changed(changed) => changed::run(store, &world.deployments, executions, changed)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string()),
             Event::Hook(hook) => {
                 let asks = (lambda, &world.web);
                 hook::run(store, &world.deployments, asks, hook, || now)

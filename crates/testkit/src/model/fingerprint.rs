@@ -57,7 +57,8 @@ impl Prints {
         let (items_before, items_after) = (before.store.share(), after.store.share());
         let (made_before, made_after) = (before.deployments.share(), after.deployments.share());
         let (tasks_before, tasks_after) = (before.services.share(), after.services.share());
-        let same = Arc::ptr_eq(&made_before, &made_after) && Arc::ptr_eq(&tasks_before, &tasks_after);
+        let same =
+            Arc::ptr_eq(&made_before, &made_after) && Arc::ptr_eq(&tasks_before, &tasks_after);
         let (account_before, account_after) = (before.lambda.share(), after.lambda.share());
         Self {
             store: if Arc::ptr_eq(&items_before, &items_after) {

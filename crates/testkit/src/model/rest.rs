@@ -64,9 +64,7 @@ fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, St
         if route.split.is_some() && state.ghost.foreign.as_ref() != Some(&route) {
             found.push(("P4", format!("{route} is left")));
         }
-        let of = |release: &&Release| {
-            release.target == target.name && release.ledger.is_some()
-        };
+        let of = |release: &&Release| release.target == target.name && release.ledger.is_some();
         let Some(newest) = releases.iter().filter(of).max_by_key(|release| release.fence) else {
             continue;
         };

@@ -278,10 +278,10 @@ impl State {
         let known = self.world.deployments.share().made.len();
         self.world = Arc::new(world);
         let now = task.now;
-        let unwinds = task.unwinds();
+        let (unwinds, then) = (task.unwinds(), task.now);
         let after = if dies { task.dies() } else { task.settle(outcome) };
         if unwinds && task.unwinds() && task.answers.is_empty() {
-            self.waits_for_moves(&mut task);
+            self.waits_for_moves(&mut task, then);
         }
         self.go_on(place, task, after);
         for started in started {

@@ -114,7 +114,18 @@ impl Task {
             Work::Execution(execution) => fence(&execution.state),
             Work::Event { .. } => None,
         };
-        Self { work, now, orphan: false, answers: Vec::new(), fence, read: None, found: None, ran_at: None, waited: false, print: 0 }
+        Self {
+            work,
+            now,
+            orphan: false,
+            answers: Vec::new(),
+            fence,
+            read: None,
+            found: None,
+            ran_at: None,
+            waited: false,
+            print: 0,
+        }
     }
 
     pub(super) fn started(started: &Started, now: Timestamp) -> Self {
