@@ -8,8 +8,12 @@
 
 #[path = "model_check/checked.rs"]
 mod checked;
+#[path = "model_check/driven.rs"]
+mod driven;
 #[path = "model_check/mutations.rs"]
 mod mutations;
+#[path = "model_check/mutations_driven.rs"]
+mod mutations_driven;
 #[path = "model_check/promises.rs"]
 mod promises;
 #[path = "model_check/scenarios.rs"]

@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use perch_testkit::sim::{Breach, Dice, Report, Sim};
+use perch_testkit::sim::{Breach, Dice, Report, Sim, Woken};
 
 /// Seeds that broke a promise once.
 const BROKE_ONCE: [u64; 6] = [10_015, 11_917, 16_639, 20_617, 26_200, 27_791];
@@ -100,6 +100,9 @@ fn every_seed_keeps_every_promise() {
         println!(
             "PERCH_SEED={seed} cargo test -p perch-tests --test simulation   # {violations:?}"
         );
+    }
+    for woken in [Woken::ByEvent, Woken::ByTimeLimit] {
+        assert!(seeds < 500 || sum.waits.contains_key(&woken), "no wait ended {woken:?}");
     }
     assert!(failed.is_empty(), "{} of {seeds} seeds broke a promise", failed.len());
 }

@@ -108,6 +108,33 @@ impl std::fmt::Display for Found {
     }
 }
 
+/// The sum of walks.
+#[derive(Default)]
+pub(crate) struct Seen {
+    walks: usize,
+    states: usize,
+    ways: usize,
+    took: Duration,
+}
+
+impl Seen {
+    /// One more.
+    pub(crate) fn add(&mut self, found: &Found) {
+        self.walks += 1;
+        self.states += found.states;
+        self.ways += found.ways;
+        self.took += found.took;
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { walks, states, ways, .. } = self;
+        let seconds = self.took.as_secs_f64();
+        write!(f, "{walks} scenarios, {states} states, {ways} ways between them, {seconds:.1} s")
+    }
+}
+
 /// Walks through all states that can be reached from `start`.
 pub(crate) fn walk(start: State) -> Found {
     let began = Instant::now();

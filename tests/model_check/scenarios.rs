@@ -24,7 +24,7 @@ fn usual() -> Target {
     target
 }
 
-fn world(target: &Target) -> World {
+pub(crate) fn world(target: &Target) -> World {
     let world = World::with(target);
     for version in ["1", "2", "3"] {
         world.metrics.set(version, healthy());

@@ -62,6 +62,9 @@ pub(crate) fn table(seeds: u64, sum: &Report, took: Duration) -> String {
     for (mishap, count) in &sum.mishaps {
         row(&format!("  {}", mishap.text()), *count);
     }
+    for (woken, count) in &sum.waits {
+        row(&format!("waits for a deployment, {woken:?}"), *count);
+    }
     row("deeds", sum.deeds.values().sum());
     for (deed, count) in &sum.deeds {
         row(&format!("  {deed}"), *count);

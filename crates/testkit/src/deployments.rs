@@ -7,6 +7,7 @@
 mod made;
 mod others;
 mod pausing;
+mod untimed;
 
 pub use made::{Hooked, Made};
 
@@ -30,6 +31,7 @@ use self::made::Moves;
 use self::pausing::Pausing;
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
+use crate::mutation::Mutation;
 use crate::services::MemoryServices;
 
 /// Seconds that a rollback takes.
@@ -45,6 +47,8 @@ pub struct MemoryDeployments {
 /// What CodeDeploy knows.
 #[derive(Debug, Clone)]
 pub struct Service {
+    /// What it leaves out, to see it found.
+    pub mutation: Option<Mutation>,
     /// Every deployment so far, oldest first.
     pub made: Vec<Made>,
     /// What its groups deploy to; nothing where they were deleted.
@@ -53,16 +57,20 @@ pub struct Service {
     pub pausing: BTreeSet<String>,
     /// Whether the last call to continue one has ended a pause.
     pub continued: bool,
+    /// Those that were told to stop and did not.
+    forgotten: BTreeSet<DeploymentId>,
     now: Timestamp,
 }
 
 impl Default for Service {
     fn default() -> Self {
         Self {
+            mutation: None,
             made: Vec::new(),
             groups: Some(Platform::Lambda),
             pausing: BTreeSet::new(),
             continued: false,
+            forgotten: BTreeSet::new(),
             now: Timestamp::default(),
         }
     }
@@ -76,6 +84,10 @@ impl MemoryDeployments {
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
         Self { calls: calls.clone(), service: Mutex::new(self.service.lock().unwrap().clone()) }
+    }
+
+    pub(crate) fn share(&self) -> Arc<Service> {
+        self.service.lock().unwrap().clone()
     }
 
     /// Looks at the service; not a port call.
@@ -141,13 +153,14 @@ impl Service {
             Mover::CodeDeploy(_) => false,
         };
         let pauses = pauses && of.purpose == Purpose::Canary;
+        let asks = of.is_tested && self.mutation != Some(Mutation::HookSkipped);
         self.made.push(Made {
             id: id.clone(),
             release: Some(of.release.clone()),
             progress: Progress::Running,
             rollback: None,
             purpose: of.purpose,
-            hook: if of.is_tested && !pauses { Hooked::Asked } else { Hooked::Not },
+            hook: if asks && !pauses { Hooked::Asked } else { Hooked::Not },
             pausing: pauses.then(|| Pausing::from(self.now)),
             mover: of.mover.to_string(),
             moves: match of.snapshot {
@@ -194,6 +207,10 @@ impl Service {
     pub fn stop(&mut self, id: &DeploymentId, why: &str) {
         let next: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
         let now = self.now;
+        if self.mutation == Some(Mutation::StopForgotten) {
+            self.forgotten.insert(id.clone());
+            return;
+        }
         let Some(made) = self.made.iter_mut().find(|made| made.id == *id) else { return };
         if made.progress != Progress::Running {
             return;
@@ -232,7 +249,11 @@ impl ReadDeployments for MemoryDeployments {
     async fn deployment(&self, id: &DeploymentId) -> Result<DeploymentState, PortError> {
         let look = || {
             let found = |service: &Service| {
-                service.made.iter().find(|made| made.id == *id).map(Made::state)
+                let made = service.made.iter().find(|made| made.id == *id)?;
+                let why = format!("deployment {id} was stopped");
+                let over = service.forgotten.contains(id).then_some(Progress::Over { why });
+                let state = made.state();
+                Some(DeploymentState { progress: over.unwrap_or(state.progress), ..state })
             };
             self.read(found).ok_or_else(|| PortError::NotFound { what: format!("deployment {id}") })
         };
@@ -253,7 +274,9 @@ impl ReadDeployments for MemoryDeployments {
         let gone = || PortError::NotFound { what: name.clone() };
         let look = || {
             self.read(|service| {
-                service.groups.map(|_| service.made.iter().find(of).map(Made::state))
+                let is_hidden = service.mutation == Some(Mutation::DeploymentsHidden);
+                let found = || service.made.iter().find(of).filter(|_| !is_hidden);
+                service.groups.map(|_| found().map(Made::state))
             })
             .ok_or_else(gone)
         };

@@ -24,16 +24,18 @@ pub struct Started {
 pub struct MemoryExecutions {
     calls: Arc<Calls>,
     started: Mutex<Arc<Vec<Started>>>,
+    ended: Mutex<Arc<Vec<String>>>,
 }
 
 impl MemoryExecutions {
     /// Nothing was started.
     pub fn new(calls: &Arc<Calls>) -> Self {
-        Self { calls: calls.clone(), started: Mutex::default() }
+        Self { calls: calls.clone(), started: Mutex::default(), ended: Mutex::default() }
     }
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
-        Self { calls: calls.clone(), started: Mutex::new(self.share()) }
+        let ended = self.ended.lock().unwrap().clone();
+        Self { calls: calls.clone(), started: Mutex::new(self.share()), ended: Mutex::new(ended) }
     }
 
     pub(crate) fn share(&self) -> Arc<Vec<Started>> {
@@ -43,6 +45,16 @@ impl MemoryExecutions {
     /// What was started, oldest first.
     pub fn started(&self) -> Vec<Started> {
         self.share().to_vec()
+    }
+
+    /// Whether the wait under this token was ended.
+    pub fn is_ended(&self, token: &str) -> bool {
+        self.ended.lock().unwrap().iter().any(|known| known == token)
+    }
+
+    /// The tokens of the waits that were ended, after the first `count`, oldest first.
+    pub fn ended_after(&self, count: usize) -> Vec<String> {
+        self.ended.lock().unwrap().get(count..).unwrap_or_default().to_vec()
     }
 
     /// How many were started.
@@ -80,8 +92,12 @@ impl StartExecution for MemoryExecutions {
 }
 
 impl EndWait for MemoryExecutions {
-    /// The machines here end such a wait by its time limit alone.
-    async fn end_wait(&self, _token: &str) -> Result<(), PortError> {
-        self.calls.port("end_wait", || Ok(())).await
+    /// A token of a wait that is over is no error, as in `perch-aws`.
+    async fn end_wait(&self, token: &str) -> Result<(), PortError> {
+        let end = || {
+            Arc::make_mut(&mut self.ended.lock().unwrap()).push(token.to_owned());
+            Ok(())
+        };
+        self.calls.port("end_wait", end).await
     }
 }

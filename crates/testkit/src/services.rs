@@ -60,7 +60,7 @@ impl Running {
     }
 
     /// The tasks of a new revision come behind the group that is free: the two change places each time.
-    fn groups(&self) -> TargetGroups {
+    pub(crate) fn groups(&self) -> TargetGroups {
         let mut alone: Vec<&Version> =
             self.splits.iter().filter(|split| split.len() == 1).map(|split| &split[0].0).collect();
         alone.dedup();
@@ -86,6 +86,10 @@ impl MemoryServices {
 
     pub(crate) fn fork(&self, calls: &Arc<Calls>) -> Self {
         Self { calls: calls.clone(), cluster: Mutex::new(self.cluster.lock().unwrap().clone()) }
+    }
+
+    pub(crate) fn share(&self) -> Arc<Cluster> {
+        self.cluster.lock().unwrap().clone()
     }
 
     /// Looks at the cluster; not a port call.

@@ -85,13 +85,7 @@ impl Made {
         };
         let moves_on = weight > self.reached;
         if moves_on {
-            self.reached = weight;
-            match &self.moves {
-                Moves::Alias(alias) => lambda.move_alias(alias, &self.route(weight)),
-                Moves::Service(service) => {
-                    services.change(service, |running| running.send(&self.from, &self.to, weight));
-                }
-            }
+            self.send((lambda, services), weight);
         }
         if weight == Weight::FULL {
             let full_at = *self.full_at.get_or_insert(now);
@@ -100,6 +94,20 @@ impl Made {
             }
         }
         moves_on
+    }
+
+    pub(super) fn send(
+        &mut self,
+        (lambda, services): (&MemoryLambda, &MemoryServices),
+        weight: Weight,
+    ) {
+        self.reached = weight;
+        match &self.moves {
+            Moves::Alias(alias) => lambda.move_alias(alias, &self.route(weight)),
+            Moves::Service(service) => {
+                services.change(service, |running| running.send(&self.from, &self.to, weight));
+            }
+        }
     }
 
     /// The version that it brings up.
@@ -154,7 +162,7 @@ impl Made {
         }
     }
 
-    fn kept_seconds(&self) -> i64 {
+    pub(super) fn kept_seconds(&self) -> i64 {
         match (&self.moves, self.purpose) {
             (Moves::Service(_), Purpose::Canary) if self.delay.is_zero() => KEPT_SECONDS,
             _ => 0,

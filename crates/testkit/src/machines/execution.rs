@@ -2,7 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perch_app::close_release::{self, CloseInput};
-use perch_app::deployment::{follow, unwind};
+use perch_app::deployment::follow::{self, FollowInput};
+use perch_app::deployment::unwind;
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
 use perch_app::step::{StepError, StepInput, StepOutput};
@@ -16,6 +17,9 @@ use crate::world::World;
 /// A minute of CodeDeploy.
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// `TimeoutSeconds` of `AwaitDeployment`.
+pub(crate) const WAIT_SECONDS: i64 = 60;
+
 /// An execution of one of the machines.
 #[derive(Debug, Clone)]
 pub struct Execution {
@@ -27,6 +31,8 @@ pub struct Execution {
     pub due: Timestamp,
     machine: Machine,
     attempts: u32,
+    /// How often it waited under a task token.
+    waits: u32,
 }
 
 /// A state of a machine, with its input.
@@ -44,6 +50,10 @@ pub enum State {
     Promote(StepInput),
     /// canary-deploy: `FollowDeployment`
     Follow(StepInput),
+    /// canary-deploy: `AwaitDeployment`, whose function keeps the task token
+    Await(FollowInput),
+    /// The same, until the token ends the wait or its time limit does
+    Waits(FollowInput),
     /// canary-deploy: `RollBack`
     StartRollback(RollbackInput),
     /// rollback: `RestoreTraffic`
@@ -78,6 +88,7 @@ impl State {
             State::Judge(_) => "JudgeCanary",
             State::Promote(_) => "PromoteCanary",
             State::Follow(_) => "FollowDeployment",
+            State::Await(_) | State::Waits(_) => "AwaitDeployment",
             State::StartRollback(_) => "RollBack",
             State::Restore(_) => "RestoreTraffic",
             State::StopCanaryDeploy(_) => "StopCanaryDeploy",
@@ -102,6 +113,8 @@ impl State {
 pub(crate) enum Answer {
     Step(StepOutput),
     Started,
+    /// The task token is kept.
+    Kept,
     Stop(CloseInput),
     Closed,
 }
@@ -116,7 +129,7 @@ impl Execution {
             Machine::Rollback => State::Restore(serde_json::from_value(input).unwrap()),
         };
         let (name, machine) = (started.name.clone(), started.machine);
-        Self { name, machine, state, due: now, attempts: 0 }
+        Self { name, machine, state, due: now, attempts: 0, waits: 0 }
     }
 
     /// Whether it is one of canary-deploy.
@@ -135,6 +148,7 @@ impl Execution {
             | State::Follow(input)
             | State::StopDeployment(input)
             | State::RestoreReplicas(input) => Some(input.release_id.clone()),
+            State::Await(input) | State::Waits(input) => Some(input.step.release_id.clone()),
             State::StartRollback(input) | State::Restore(input) => Some(input.release_id.clone()),
             State::StopCanaryDeploy(input) | State::Close(input) | State::RecordStuck(input) => {
                 Some(input.release_id.clone())
@@ -150,6 +164,10 @@ impl Execution {
         now: Timestamp,
         twice: bool,
     ) -> Option<ReleaseId> {
+        if let State::Waits(_) = self.state {
+            self.wake(now);
+            return None;
+        }
         if twice {
             drop(self.invoke(world, now).await);
         }
@@ -174,9 +192,30 @@ impl Execution {
             }
             Err(error) => self.failed(&error),
         };
+        let begun = if let State::Waits(_) = next { self.due } else { now };
         self.state = next;
-        self.due = now.saturating_add(SignedDuration::from_secs(wait)).unwrap();
+        self.due = begun.saturating_add(SignedDuration::from_secs(wait)).unwrap();
+        if let State::Await(input) = &mut self.state {
+            self.waits += 1;
+            input.token = Some(format!("{}/{}", self.name, self.waits));
+        }
         stopped
+    }
+
+    /// The token under which it waits.
+    pub(crate) fn token(&self) -> Option<&str> {
+        match &self.state {
+            State::Await(input) | State::Waits(input) => input.token.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Its wait is over, by its token or by its time limit.
+    pub(crate) fn wake(&mut self, now: Timestamp) {
+        if let State::Await(input) | State::Waits(input) = &self.state {
+            self.state = State::Follow(input.step.clone());
+            (self.due, self.attempts) = (now, 0);
+        }
     }
 
     /// Whether the state that it enters next failed before and is tried again.
@@ -222,9 +261,12 @@ impl Execution {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)
             }
             State::Follow(input) => {
-                let (times, looks) = ((MINUTE, now), (lambda, alarms, metrics));
-                let input = input.clone().into();
-                Answer::Step(follow::run(store, traffic, deployments, looks, &input, times).await?)
+                let input = FollowInput::from(input.clone());
+                Answer::Step(follow(world, &input, now).await?)
+            }
+            State::Await(input) => {
+                follow(world, input, now).await?;
+                Answer::Kept
             }
             State::StopDeployment(input) => {
                 Answer::Step(unwind::run(store, traffic, deployments, input, now).await?)
@@ -244,7 +286,19 @@ impl Execution {
                 close_release::run(store, executions, input, now).await?;
                 Answer::Closed
             }
-            State::Ended | State::Stuck | State::Stopped | State::Failed(_) => Answer::Closed,
+            State::Waits(_) | State::Ended | State::Stuck | State::Stopped | State::Failed(_) => {
+                Answer::Closed
+            }
         })
     }
+}
+
+async fn follow(
+    world: &World,
+    input: &FollowInput,
+    now: Timestamp,
+) -> Result<StepOutput, StepError> {
+    let World { store, lambda, services, deployments, alarms, metrics, .. } = world;
+    let (traffic, looks) = ((lambda, services), (lambda, alarms, metrics));
+    follow::run(store, traffic, deployments, looks, input, (MINUTE, now)).await
 }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use perch_app::deployment::hook::{self, Hook};
 use perch_core::names::ReleaseId;
 
-pub(crate) use execution::Answer;
+pub(crate) use execution::{Answer, WAIT_SECONDS};
 pub use execution::{Execution, State};
 
 use crate::deployments::Made;
@@ -64,6 +64,12 @@ impl Machines {
     /// whether there was one.
     pub async fn step(&mut self, world: &World) -> bool {
         self.adopt(world);
+        for execution in &mut self.executions {
+            let ended = |token: &str| world.executions.is_ended(token);
+            if execution.token().is_some_and(ended) {
+                execution.wake(self.now);
+            }
+        }
         let running = self.executions.iter().enumerate().filter(|(_, e)| !e.state.is_end());
         let Some((place, due)) = running.map(|(i, e)| (i, e.due)).min_by_key(|(i, due)| (*due, *i))
         else {

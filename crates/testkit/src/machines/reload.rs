@@ -63,6 +63,8 @@ impl Execution {
             State::Smoke(_)
             | State::Restore(_)
             | State::Follow(_)
+            | State::Await(_)
+            | State::Waits(_)
             | State::StopDeployment(_)
             | State::StopCanaryDeploy(_)
             | State::Ended

@@ -8,7 +8,7 @@ use perch_core::decide::Next;
 use perch_core::names::ReleaseId;
 use perch_core::phase::RollbackCause;
 
-use super::execution::{Answer, State};
+use super::execution::{Answer, State, WAIT_SECONDS};
 
 /// How often and how patiently a state is tried again.
 pub(super) struct Retry {
@@ -64,7 +64,9 @@ pub(super) fn retry(state: &State, error: &str) -> Retry {
         },
         State::StartRollback(_) | State::Close(_) => retry(8, 1.0, 2.0, 30.0),
         State::RecordStuck(_) => retry(10, 2.0, 2.0, 60.0),
-        State::StopCanaryDeploy(_)
+        State::Await(_)
+        | State::Waits(_)
+        | State::StopCanaryDeploy(_)
         | State::Ended
         | State::Stuck
         | State::Stopped
@@ -94,6 +96,7 @@ pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> Stat
             State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
         }
         State::StopCanaryDeploy(input) => State::Close(input.clone()),
+        State::Await(input) | State::Waits(input) => State::Follow(input.step.clone()),
         State::StartRollback(_) | State::Close(_) | State::RecordStuck(_) => State::Failed(text),
         State::Ended | State::Stuck | State::Stopped | State::Failed(_) => state.clone(),
     }
@@ -104,6 +107,11 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
     let output = match answer {
         Answer::Step(output) => output,
         Answer::Stop(input) => return (State::Close(input), 0),
+        // What the function answers counts for nothing: the token does.
+        Answer::Kept => {
+            let State::Await(input) = state else { return (State::Ended, 0) };
+            return (State::Waits(input.clone()), WAIT_SECONDS);
+        }
         Answer::Closed if matches!(state, State::RecordStuck(_)) => return (State::Stuck, 0),
         Answer::Started | Answer::Closed => return (State::Ended, 0),
     };
@@ -127,9 +135,8 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
     if matches!(state, State::Restore(_) | State::StopDeployment(_)) {
         return (State::StopCanaryDeploy(CloseInput { release_id, fence, failure: None }), 0);
     }
-    // The machine's time limit for the wait.
     if output.next == "Await" {
-        return (State::Follow(StepInput { release_id, fence }), 60);
+        return (State::Await(StepInput { release_id, fence }.into()), 0);
     }
     (dispatch(&output), i64::try_from(output.wait_seconds).unwrap())
 }

@@ -19,4 +19,6 @@ pub enum Action {
     Kill(usize),
     /// Who waits for a task's function gives up and tries again; the function goes on.
     Abandon(usize),
+    /// A deployment moves on: to its next weight, to its end, or because its hook has no answer.
+    Move(usize),
 }

@@ -2,11 +2,14 @@
 
 use jiff::Timestamp;
 use perch_app::announce::{self, Announcement};
+use perch_app::deployment::changed::{self, Changed};
+use perch_app::deployment::hook::{self, Hook};
+use perch_app::deployment::stage::{self, Stage};
 use perch_app::on_alarm::{self, Alarm};
-use perch_app::ports::Route;
+use perch_app::ports::{AnswerHook, Route};
 use perch_app::{order, reconcile};
 use perch_core::judge::Arm;
-use perch_core::names::TargetName;
+use perch_core::names::{DeploymentId, TargetName};
 use perch_core::target::Lambda;
 
 use crate::world::World;
@@ -40,6 +43,14 @@ pub enum Event {
     LateSweep,
     /// Someone else moves the alias.
     Moved(Lambda, Route),
+    /// A deployment changed, or so its event says.
+    Changed(Changed),
+    /// Someone else stops this deployment.
+    Stopped(DeploymentId),
+    /// CodeDeploy asks a hook.
+    Hook(Hook),
+    /// ECS asks at a stage.
+    Stage(Stage),
     /// A guard is in ALARM from now on, or OK again.
     Guard(&'static str, bool),
 }
@@ -60,6 +71,10 @@ impl Event {
             Event::Sweep => "sweep".to_owned(),
             Event::LateSweep => "late sweep".to_owned(),
             Event::Moved(_, route) => format!("someone moves the alias to {route}"),
+            Event::Changed(changed) => format!("event of {changed}"),
+            Event::Stopped(id) => format!("someone stops {id}"),
+            Event::Hook(hook) => format!("hook of {}", hook.deployment),
+            Event::Stage(stage) => format!("stage of {}", stage.deployment),
             Event::Answers(version, arm) => {
                 format!("version {version} has {} errors of {}", arm.errors, arm.requests)
             }
@@ -71,7 +86,10 @@ impl Event {
 
     /// Whether a function hears of it.
     pub(super) fn has_function(&self) -> bool {
-        !matches!(self, Event::Answers(..) | Event::Guard(..) | Event::Moved(..))
+        let changes = |event: &Self| {
+            matches!(event, Event::Answers(..) | Event::Guard(..) | Event::Moved(..))
+        };
+        !changes(self) && !matches!(self, Event::Stopped(_))
     }
 
     /// Whether it never comes.
@@ -98,6 +116,10 @@ impl Event {
             Event::Answers(version, arm) => world.metrics.set(version, *arm),
             Event::Guard(guard, in_alarm) => world.alarms.set(guard, *in_alarm),
             Event::Moved(lambda, route) => world.lambda.move_alias(lambda, route),
+            Event::Stopped(id) => {
+                let why = format!("deployment {id} was stopped by kim");
+                world.deployments.change(|known| known.stop(id, &why));
+            }
             _ => return false,
         }
         true
@@ -109,7 +131,7 @@ impl Event {
             Event::Push(push) => push.pushed_at,
             Event::Alarm(alarm) => alarm.at,
             // Nothing is overdue yet, nothing is past its deadline.
-            Event::Sweep => crate::at(300),
+            Event::Sweep | Event::Hook(_) | Event::Stage(_) | Event::Changed(_) => crate::at(300),
             Event::LateSweep => crate::at(3000),
             _ => crate::at(2000),
         }
@@ -151,11 +173,39 @@ impl Event {
                     .map(drop)
                     .map_err(|error| error.to_string())
             }
-            Event::Unannounced(_) | Event::Answers(..) | Event::Guard(..) | Event::Moved(..) => {
-                Ok(())
+            Event::Changed(changed) => changed::run(store, &world.deployments, executions, changed)
+                .await
+                .map(drop)
+                .map_err(|error| error.to_string()),
+            Event::Hook(hook) => {
+                let asks = (lambda, &world.web);
+                hook::run(store, &world.deployments, asks, hook, || now)
+                    .await
+                    .map(drop)
+                    .map_err(|error| error.to_string())
             }
+            Event::Stage(stage) => at_stage(world, stage, now).await,
+            Event::Unannounced(_)
+            | Event::Answers(..)
+            | Event::Guard(..)
+            | Event::Moved(..)
+            | Event::Stopped(_) => Ok(()),
         }
     }
+}
+
+/// What ECS does with the answer is a part of it. It asks again where it was told to wait.
+async fn at_stage(world: &World, stage: &Stage, now: Timestamp) -> Result<(), String> {
+    let World { store, lambda, services, deployments, web, .. } = world;
+    let answer = stage::run(store, deployments, (lambda, services), web, stage, || now).await;
+    let hook = Hook { deployment: stage.deployment.clone(), execution: String::new() };
+    let answer = match answer {
+        Ok(stage::Answer::Succeeded) => hook::Answer::Succeeded,
+        Ok(stage::Answer::Failed) => hook::Answer::Failed,
+        Ok(stage::Answer::InProgress) => return Err("asked again".to_owned()),
+        Err(error) => return Err(error.to_string()),
+    };
+    deployments.answer(&hook, answer).await.map_err(|error| error.to_string())
 }
 
 /// What a person is told is an answer too; only a port's failure is tried again.

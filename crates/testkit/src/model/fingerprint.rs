@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::state::State;
 use super::task::{Task, Work};
+use crate::deployments::{Hooked, Service};
 use crate::lambda::Account;
+use crate::services::Cluster;
 use crate::store::Items;
 use crate::world::World;
 
@@ -16,6 +18,7 @@ use crate::world::World;
 pub(super) struct Prints {
     store: u64,
     lambda: u64,
+    driven: u64,
     rest: u64,
 }
 
@@ -24,6 +27,7 @@ impl Prints {
         Self {
             store: items(&world.store.share()),
             lambda: account(&world.lambda.share()),
+            driven: driven(&world.deployments.share(), &world.services.share()),
             rest: rest(world),
         }
     }
@@ -33,9 +37,28 @@ impl Prints {
         self.store == other.store
     }
 
+    /// Where deployments and services are.
+    pub(super) fn driven(&self) -> u64 {
+        self.driven
+    }
+
+    /// Whether deployments and services are there.
+    pub(super) fn is_driven(&self, driven: u64) -> bool {
+        self.driven == driven
+    }
+
+    /// Whether deployments and services are the same.
+    pub(super) fn same_driven(&self, other: &Self) -> bool {
+        self.driven == other.driven
+    }
+
     /// The numbers of the world that follows from another.
     pub(super) fn next(&self, before: &World, after: &World) -> Self {
         let (items_before, items_after) = (before.store.share(), after.store.share());
+        let (made_before, made_after) = (before.deployments.share(), after.deployments.share());
+        let (tasks_before, tasks_after) = (before.services.share(), after.services.share());
+        let same =
+            Arc::ptr_eq(&made_before, &made_after) && Arc::ptr_eq(&tasks_before, &tasks_after);
         let (account_before, account_after) = (before.lambda.share(), after.lambda.share());
         Self {
             store: if Arc::ptr_eq(&items_before, &items_after) {
@@ -48,6 +71,7 @@ impl Prints {
             } else {
                 account(&account_after)
             },
+            driven: if same { self.driven } else { driven(&made_after, &tasks_after) },
             rest: if Arc::ptr_eq(&before.executions.share(), &after.executions.share()) {
                 self.rest
             } else {
@@ -60,12 +84,13 @@ impl Prints {
 /// The number of a state.
 pub(super) fn of(state: &State, prints: &Prints) -> u64 {
     let mut text = Text::default();
-    (prints.store, prints.lambda, prints.rest, state.bounds).hash(&mut text.0);
+    (prints.store, prints.lambda, prints.driven, prints.rest, state.bounds).hash(&mut text.0);
     // The order in which tasks came makes no difference.
     state.tasks.iter().map(|task| task.print).fold(0, u64::wrapping_add).hash(&mut text.0);
     for (_, came) in &state.events {
         came.hash(&mut text.0);
     }
+    state.moves_differ.hash(&mut text.0);
     text.add(&state.ghost);
     state.broken.len().hash(&mut text.0);
     text.0.finish()
@@ -75,6 +100,7 @@ pub(super) fn task(task: &Task) -> u64 {
     let mut text = Text::default();
     task.now.hash(&mut text.0);
     task.orphan.hash(&mut text.0);
+    (task.found, task.ran_at, task.waited).hash(&mut text.0);
     match &task.work {
         Work::Execution(execution) => text.add(execution),
         Work::Event { place, left, .. } => (place, left).hash(&mut text.0),
@@ -104,6 +130,20 @@ fn account(account: &Account) -> u64 {
         for alias in function.aliases.values() {
             text.add(&(alias.revision, alias.routes.last()));
         }
+    }
+    text.0.finish()
+}
+
+/// Where deployments are, whatever time it is: each has its own.
+fn driven(deployments: &Service, cluster: &Cluster) -> u64 {
+    let mut text = Text::default();
+    for made in &deployments.made {
+        let is_asked = made.hook == Hooked::Asked;
+        text.add(&(&made.id, &made.release, &made.progress, &made.rollback, made.purpose));
+        text.add(&(is_asked, made.reached(), made.to()));
+    }
+    for running in cluster.services.values() {
+        text.add(&(&running.revisions, running.splits.last(), running.groups()));
     }
     text.0.finish()
 }

@@ -5,10 +5,13 @@
 //! cases themselves; the executions route, retry and catch as the state machines do.
 //!
 //! Time stands where a task's own waits put it: each execution has its own clock, so that every
-//! delay of one against another is covered. [`State::broken`] names the promises of the design that
+//! delay of one against another is covered. So has a deployment that moves traffic by itself: its moves
+//! are actions like the calls are. [`State::broken`] names the promises of the design that
 //! a state breaks.
 
 mod action;
+mod deployments;
+mod driven;
 mod event;
 mod fingerprint;
 mod rest;

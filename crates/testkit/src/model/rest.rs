@@ -3,9 +3,9 @@
 use perch_app::ports::Route;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
-use perch_core::target::WhileReleasing;
+use perch_core::target::{Target, WhileReleasing};
 
-use super::rules::{Broken, heads, lambdas, releases};
+use super::rules::{Broken, heads, releases};
 use super::state::State;
 use crate::invariants;
 use crate::store::Items;
@@ -58,14 +58,13 @@ fn ends(releases: &[Release], found: &mut Vec<(&'static str, String)>) {
 /// P3, P5, P7: the alias serves what the newest release says, never a split, never a canary that
 /// was condemned.
 fn serves(state: &State, releases: &[Release], found: &mut Vec<(&'static str, String)>) {
-    for lambda in lambdas(&state.world) {
-        let route = state.world.route(&lambda);
+    let targets = |items: &Items| items.targets.values().cloned().collect::<Vec<Target>>();
+    for target in state.world.store.read(targets) {
+        let Some(route) = state.world.serves(&target) else { continue };
         if route.split.is_some() && state.ghost.foreign.as_ref() != Some(&route) {
             found.push(("P4", format!("{route} is left")));
         }
-        let of = |release: &&Release| {
-            release.plan.driver.alias() == Some(&lambda) && release.ledger.is_some()
-        };
+        let of = |release: &&Release| release.target == target.name && release.ledger.is_some();
         let Some(newest) = releases.iter().filter(of).max_by_key(|release| release.fence) else {
             continue;
         };

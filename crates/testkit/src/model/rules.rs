@@ -11,6 +11,7 @@ use perch_core::release::Release;
 use perch_core::target::Lambda;
 use perch_core::weight::Weight;
 
+use super::driven;
 use super::state::State;
 use super::task::{Task, Work};
 use crate::invariants::untested;
@@ -50,10 +51,11 @@ pub(super) fn observe(state: &mut State, after: &World, task: &mut Task, name: &
     let before = state.world.clone();
     let rules = Rules { before: &before, after };
     let found = match name {
-        "alias" => {
-            task.read = task.answers.last().is_some().then(|| rules.route()).flatten();
+        "alias" | "service" => {
+            task.read = task.answers.last().is_some().then(|| driven::serves(after)).flatten();
             Vec::new()
         }
+        "create_deployment" => driven::created(&before, after),
         "shift" => rules.alias_written(&mut state.ghost, task),
         "take_fence" => rules.fence_taken(&mut state.ghost, task),
         "commit" => rules.committed(&mut state.ghost, task),
@@ -113,10 +115,18 @@ impl Rules<'_> {
         found
     }
 
+    /// A rollback of more than one step ends where another task takes its fence that does not go on with it:
+    /// an order that started it, or a try that nobody waits for. That is for the sweep to find.
     fn fence_taken(&self, ghost: &mut Ghost, task: &mut Task) -> Found {
         for head in heads(self.after) {
             if self.head_before(&head).is_some_and(|before| before.fence != head.fence) {
                 task.fence = Some(head.fence);
+                let active = head.active.as_ref().map(|id| self.after.release(id));
+                let is_under_way = active.is_some_and(|release| {
+                    let goes_back = matches!(release.phase, Phase::RollingBack { .. });
+                    goes_back && release.plan.driver.moves_itself()
+                });
+                ghost.lost += u8::from(is_under_way && (task.orphan || task.is_an_order()));
                 ghost.condemned.extend(head.active);
             }
         }
@@ -247,11 +257,6 @@ impl Rules<'_> {
         self.before.store.read(|items| items.heads.get(&head.target).cloned())
     }
 
-    /// The alias of the only target, as it is now.
-    fn route(&self) -> Option<Route> {
-        lambdas(self.after).first().map(|lambda| self.after.route(lambda))
-    }
-
     /// The alias that was written, with its route before and after.
     fn moved(&self) -> Option<(Lambda, Route, Route)> {
         lambdas(self.after).into_iter().find_map(|lambda| {
@@ -263,7 +268,7 @@ impl Rules<'_> {
 
 /// Whether the release may move the alias so: up one step, or from the last one to the canary. An
 /// order skips steps.
-fn fits(release: &Release, before: &Route, after: &Route) -> bool {
+pub(super) fn fits(release: &Release, before: &Route, after: &Route) -> bool {
     let (Some(ledger), Some(canary)) = (&release.ledger, &release.canary) else {
         return false;
     };
@@ -295,6 +300,6 @@ pub(super) fn heads(world: &World) -> Vec<Head> {
 }
 
 pub(super) fn lambdas(world: &World) -> Vec<Lambda> {
-    let of = |target: &perch_core::target::Target| target.service.lambda.clone().unwrap();
-    world.store.read(|items| items.targets.values().map(of).collect())
+    let of = |target: &perch_core::target::Target| target.service.lambda.clone();
+    world.store.read(|items| items.targets.values().filter_map(of).collect())
 }

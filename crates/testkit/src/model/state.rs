@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::action::Action;
+use super::deployments;
+use super::driven;
 use super::event::Event;
 use super::fingerprint::{self, Prints};
 use super::rest;
@@ -38,9 +40,11 @@ pub struct State {
     pub(super) bounds: Bounds,
     pub(super) ghost: Ghost,
     pub(super) broken: Vec<Broken>,
+    /// Whether a deployment's move here differs from one before the last action.
+    pub(super) moves_differ: bool,
     /// Calls that are made in passing.
     free: &'static [&'static str],
-    prints: Prints,
+    pub(super) prints: Prints,
     print: u64,
 }
 
@@ -61,6 +65,7 @@ impl State {
             bounds,
             ghost: Ghost::default(),
             broken: Vec::new(),
+            moves_differ: true,
             print: 0,
         };
         for release in rules::releases(&state.world) {
@@ -72,6 +77,15 @@ impl State {
         }
         state.print = fingerprint::of(&state, &state.prints);
         state
+    }
+
+    /// The same state, from which these events may come and other things may go wrong.
+    pub fn with(mut self, events: Vec<Event>, bounds: Bounds) -> Self {
+        self.free = task::free_beside(&events);
+        self.events.extend(events.into_iter().map(|event| (Arc::new(event), false)));
+        self.bounds = bounds;
+        self.print = fingerprint::of(&self, &self.prints);
+        self
     }
 
     /// The world as it is.
@@ -89,9 +103,9 @@ impl State {
         &self.broken
     }
 
-    /// Whether nothing is under way. An orphan may be dead, so nobody waits for it.
+    /// Whether nothing is under way, no deployment either. An orphan may be dead, so nobody waits for it.
     pub fn is_at_rest(&self) -> bool {
-        self.tasks.iter().all(|task| task.orphan)
+        self.tasks.iter().all(|task| task.orphan) && self.deployments_are_over()
     }
 
     /// What can happen next; nothing more once a promise is broken or the fence is at its bound.
@@ -110,7 +124,11 @@ impl State {
                 actions.push(Action::DeliverAgain(place));
             }
         }
+        self.moves(actions);
         for (place, task) in self.tasks.iter().enumerate() {
+            if task.is_waiting_for_moves(&self.prints) {
+                continue;
+            }
             actions.push(Action::Call(place));
             if task.orphan {
                 continue;
@@ -139,6 +157,7 @@ impl State {
     }
 
     fn act(&mut self, action: Action) {
+        self.moves_differ = matches!(action, Action::Move(_));
         match action {
             Action::Deliver(place) => self.deliver(place),
             Action::DeliverAgain(place) => {
@@ -158,6 +177,7 @@ impl State {
                 self.bounds.failures -= 1;
                 self.call(place, Some(Fault::call(0).after()), false)
             }
+            Action::Move(place) => self.move_on(place),
             Action::Kill(place) => {
                 self.bounds.kills -= 1;
                 self.ghost.lost += 1;
@@ -179,6 +199,9 @@ impl State {
         if !self.prints.same_items(&before.prints) {
             self.broken.extend(rest::broken_always(self));
         }
+        if !self.prints.same_items(&before.prints) || !self.prints.same_driven(&before.prints) {
+            self.broken.extend(driven::broken_always(self));
+        }
         if self.is_at_rest() {
             self.broken.extend(rest::broken_at_rest(self));
         }
@@ -187,6 +210,9 @@ impl State {
 
     /// An action of this state in words: whose, which call, and its answer.
     pub fn in_words(&self, action: Action) -> String {
+        if let Action::Move(place) = action {
+            return self.move_in_words(place);
+        }
         let (Action::Deliver(place) | Action::DeliverAgain(place)) = action else {
             let (Action::Call(place)
             | Action::Crash(place)
@@ -220,8 +246,11 @@ impl State {
         }
         let world = self.world.fork();
         if event.changes(&world) {
-            if let Event::Moved(lambda, _) = &**event {
-                self.ghost.foreign = Some(world.route(lambda));
+            self.moves_differ = true;
+            match &**event {
+                Event::Moved(lambda, _) => self.ghost.foreign = Some(world.route(lambda)),
+                Event::Stopped(id) => self.ghost.foreign = world.deployments.returns_to(id),
+                _ => {}
             }
             self.prints = Prints::of(&world);
             self.world = Arc::new(world);
@@ -231,31 +260,44 @@ impl State {
     }
 
     fn call(&mut self, place: usize, fault: Option<Fault>, dies: bool) {
+        let place = self.time_out_others(place);
         let world = self.world.fork();
         let mut task = (*self.tasks[place]).clone();
+        let hidden = deployments::not_read_back(&world, &task);
         let (made, outcome) = task.call(&world, self.free, fault);
+        if let Some(hidden) = hidden {
+            world.services.put_back(hidden);
+        }
         if let Some(name) = made {
+            self.moves_differ |= deployments::meets_moves(name);
             rules::observe(self, &world, &mut task, name);
         }
         self.prints = self.prints.next(&self.world, &world);
         let known = self.world.executions.count();
         let started = world.executions.started_after(known);
+        let known = self.world.deployments.share().made.len();
         self.world = Arc::new(world);
         let now = task.now;
+        let (unwinds, then) = (task.unwinds(), task.now);
         let after = if dies { task.dies() } else { task.settle(outcome) };
+        if unwinds && task.unwinds() && task.answers.is_empty() {
+            self.waits_for_moves(&mut task, then);
+        }
         self.go_on(place, task, after);
         for started in started {
             self.tasks.push(Task::started(&started, now).seal());
         }
+        self.ask_hooks(known, now);
     }
 
-    fn go_on(&mut self, place: usize, task: Task, after: After) {
-        self.tasks[place] = task.seal();
+    pub(super) fn go_on(&mut self, place: usize, task: Task, after: After) {
+        self.tasks[place] = task.clone().seal();
         match after {
             After::Goes => {}
             After::Ends => drop(self.tasks.remove(place)),
             After::GivesUp => {
-                self.ghost.lost += 1;
+                // A hook that nobody answers is an answer, too.
+                self.ghost.lost += u8::from(!deployments::is_hook(&task));
                 self.tasks.remove(place);
             }
             After::Stops(name) => self.stop(&name),

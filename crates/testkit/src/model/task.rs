@@ -6,14 +6,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use perch_app::ports::{PortError, Route};
 use perch_app::step::StepError;
 use perch_core::head::Fence;
 use perch_core::names::ReleaseId;
 
 use super::event::Event;
-use super::fingerprint;
+use super::fingerprint::{self, Prints};
 use crate::calls::{Fault, Recorded};
 use crate::executions::Started;
 use crate::machines::{Answer, Execution, State};
@@ -24,7 +24,7 @@ const ASYNC_ATTEMPTS: u8 = 3;
 
 /// Calls that no other task can tell apart from none: what they read never changes here, and what
 /// they write nobody reads.
-const FREE: [&str; 14] = [
+const FREE: [&str; 18] = [
     "by_source",
     "by_guard",
     "target",
@@ -34,18 +34,29 @@ const FREE: [&str; 14] = [
     "version",
     "has_provisioned_concurrency",
     "image",
+    "task_definition",
     "invoke",
     "request",
     "alarms",
     "versions",
     "alias_total",
+    "health",
+    "history",
+    "buckets",
 ];
 
 /// The calls that are free where these events come: readings only while nothing changes them.
 pub(super) fn free_beside(events: &[Event]) -> &'static [&'static str] {
     let changes = events.iter().any(|event| matches!(event, Event::Answers(..) | Event::Guard(..)));
-    if changes { &FREE[..11] } else { &FREE }
+    if changes { &FREE[..12] } else { &FREE }
 }
+
+/// The time-out of a step's function.
+const TIME_OUT: SignedDuration = SignedDuration::from_secs(40);
+
+/// Between two looks at a deployment: a wait may be longer than the machine asks for, and fewer looks
+/// are fewer states. After the first look that finds nothing comes the deadline of a scenario's release.
+const LOOK: SignedDuration = SignedDuration::from_secs(800);
 
 /// What is done.
 #[derive(Debug, Clone)]
@@ -69,6 +80,12 @@ pub(super) struct Task {
     pub(super) fence: Option<Fence>,
     /// The alias as it read it last, since it wrote.
     pub(super) read: Option<Route>,
+    /// The deployments as they were when it found nothing to do; it looks again once they are others.
+    pub(super) found: Option<u64>,
+    /// The deployment whose first move came while its function ran.
+    pub(super) ran_at: Option<usize>,
+    /// It comes after a wait that is longer than any function runs.
+    pub(super) waited: bool,
     /// What tells it from others, once it is sealed.
     pub(super) print: u64,
 }
@@ -97,7 +114,18 @@ impl Task {
             Work::Execution(execution) => fence(&execution.state),
             Work::Event { .. } => None,
         };
-        Self { work, now, orphan: false, answers: Vec::new(), fence, read: None, print: 0 }
+        Self {
+            work,
+            now,
+            orphan: false,
+            answers: Vec::new(),
+            fence,
+            read: None,
+            found: None,
+            ran_at: None,
+            waited: false,
+            print: 0,
+        }
     }
 
     pub(super) fn started(started: &Started, now: Timestamp) -> Self {
@@ -134,6 +162,21 @@ impl Task {
         (made, outcome.unwrap_or(Outcome::Goes))
     }
 
+    /// Whether it stops a deployment.
+    pub(super) fn unwinds(&self) -> bool {
+        matches!(&self.work, Work::Execution(it) if matches!(it.state, State::StopDeployment(_)))
+    }
+
+    /// Whether it carries out a person's order to go back.
+    pub(super) fn is_an_order(&self) -> bool {
+        matches!(&self.work, Work::Event { event, .. } if matches!(**event, Event::RollBack(_)))
+    }
+
+    /// Whether a look now would find what the last one found.
+    pub(super) fn is_waiting_for_moves(&self, prints: &Prints) -> bool {
+        self.answers.is_empty() && self.found.is_some_and(|found| prints.is_driven(found))
+    }
+
     /// Its function died: the caller hears of it, if there is one.
     pub(super) fn dies(&mut self) -> After {
         self.settle(match self.work {
@@ -156,7 +199,15 @@ impl Task {
         match (&mut self.work, outcome) {
             (Work::Execution(execution), Outcome::Machine(answer)) => {
                 let again = answer.is_err();
+                let followed = follows(&execution.state);
                 let stopped = execution.take(answer, self.now);
+                // How long it waits makes no difference to what it finds.
+                if let State::Waits(_) = execution.state {
+                    execution.wake(execution.due);
+                }
+                if followed && follows(&execution.state) && execution.due > self.now {
+                    execution.due = execution.due.max(later(self.now));
+                }
                 // Tried again at once: how long a retry waits makes no difference to what it finds.
                 let now = if again { self.now } else { execution.due };
                 let after = match (stopped, &execution.state) {
@@ -165,7 +216,8 @@ impl Task {
                     (None, state) if state.is_end() => After::Ends,
                     (None, _) => After::Goes,
                 };
-                *self = Self::of(self.work.clone(), now);
+                let waited = now.duration_since(self.now) > TIME_OUT;
+                *self = Self { waited, ..Self::of(self.work.clone(), now) };
                 after
             }
             (Work::Event { left, .. }, Outcome::Event(Err(_))) => {
@@ -189,34 +241,24 @@ impl Task {
         let orphan = if self.orphan { "orphan of " } else { "" };
         match &self.work {
             Work::Execution(execution) => {
-                format!("{orphan}{} of {}", name(&execution.state), execution.name)
+                format!("{orphan}{} of {}", execution.state.name(), execution.name)
             }
             Work::Event { event, .. } => format!("{orphan}{}", event.name()),
         }
     }
 }
 
-/// The state's name in the machine.
-fn name(state: &State) -> &'static str {
-    match state {
-        State::Prepare(_) => "PrepareCanary",
-        State::Smoke(_) => "RunSmokeTests",
-        State::Shift(_) => "ShiftWeight",
-        State::Judge(_) => "JudgeCanary",
-        State::Promote(_) => "PromoteCanary",
-        State::Follow(_) => "FollowDeployment",
-        State::StopDeployment(_) => "StopDeployment",
-        State::StartRollback(_) => "RollBack",
-        State::Restore(_) => "RestoreTraffic",
-        State::RestoreReplicas(_) => "RestoreReplicas",
-        State::StopCanaryDeploy(_) => "StopCanaryDeploy",
-        State::Close(_) => "CloseRelease",
-        State::RecordStuck(_) => "RecordStuck",
-        State::Ended | State::Stuck | State::Stopped | State::Failed(_) => "the end",
-    }
+/// Whether the state looks at a deployment again and again.
+fn follows(state: &State) -> bool {
+    matches!(state, State::Follow(_) | State::Await(_) | State::StopDeployment(_))
 }
 
-/// The fence that a step of canary-deploy works under; the others take theirs.
+/// The next look at a deployment: so late that few come before the deadline of a release.
+fn later(now: Timestamp) -> Timestamp {
+    now.saturating_add(LOOK).unwrap_or(now)
+}
+
+/// The fence that a step works under which was handed one; the others take theirs.
 fn fence(state: &State) -> Option<Fence> {
     match state {
         State::Prepare(step)
@@ -224,7 +266,9 @@ fn fence(state: &State) -> Option<Fence> {
         | State::Shift(step)
         | State::Judge(step)
         | State::Promote(step)
-        | State::Follow(step) => Some(step.fence),
+        | State::Follow(step)
+        | State::StopDeployment(step) => Some(step.fence),
+        State::Await(input) => Some(input.step.fence),
         _ => None,
     }
 }

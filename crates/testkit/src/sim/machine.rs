@@ -5,8 +5,8 @@ use perch_app::step::StepError;
 use perch_core::names::ReleaseId;
 
 use super::flight::Task;
-use super::{Entry, Sim};
-use crate::machines::{Answer, Execution, State};
+use super::{Entry, Sim, Woken};
+use crate::machines::{Answer, Execution, State, WAIT_SECONDS};
 
 impl Sim<'_> {
     /// Takes up executions that were started.
@@ -37,12 +37,48 @@ impl Sim<'_> {
         if execution.tries_again() {
             wait = self.dice.between(0, wait);
         }
-        if !execution.state.is_end() {
-            self.put(wait + 5, Entry::Enter(place));
+        let token = execution.token().map(str::to_owned);
+        match (&execution.state, token) {
+            // It goes on with the token, or with the time limit that began with the wait.
+            (State::Waits(_), _) => {}
+            (state, _) if state.is_end() => {}
+            (State::Await(_), Some(token)) => {
+                self.put(wait + 5, Entry::Enter(place));
+                self.put(1000 * WAIT_SECONDS, Entry::Wake(place, token, Woken::ByTimeLimit));
+            }
+            _ => self.put(wait + 5, Entry::Enter(place)),
         }
         if let Some(name) = stopped {
             self.stop(&name);
         }
+    }
+
+    /// Takes up waits that a token has ended. One that is over already is no concern of anybody.
+    pub(super) fn waits_ended(&mut self) {
+        for token in self.world.executions.ended_after(self.ended) {
+            self.ended += 1;
+            let waits = |execution: &Execution| execution.token() == Some(token.as_str());
+            if let Some(place) = self.executions.iter().position(waits) {
+                let after = self.dice.between(10, 200);
+                self.put(after, Entry::Wake(place, token, Woken::ByEvent));
+            }
+        }
+    }
+
+    /// The wait of an execution under this token ends; a function that keeps the token goes on.
+    pub(super) fn wake_up(&mut self, place: usize, token: &str, by: Woken) {
+        if self.executions[place].token() != Some(token) {
+            return;
+        }
+        let name = self.executions[place].name.clone();
+        self.note(|| format!("{name} waits no longer: {by:?}"));
+        *self.report.waits.entry(by).or_default() += 1;
+        for flight in self.flights.values_mut() {
+            flight.detached |= matches!(flight.task, Task::State(of) if of == place);
+        }
+        let now = self.time();
+        self.executions[place].wake(now);
+        self.put(5, Entry::Enter(place));
     }
 
     /// Stops a canary-deploy; a function that it waits for goes on.

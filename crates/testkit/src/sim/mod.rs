@@ -34,7 +34,7 @@ use perch_core::names::{AlarmName, ReleaseId};
 pub use breach::Breach;
 pub use dice::{Dice, one_of};
 pub use mishap::Mishap;
-pub use report::Report;
+pub use report::{Report, Woken};
 pub use script::{Behaviour, Deed, Foreign, Script, Weather, When, Wish};
 
 use self::flight::{Event, Flight, Task};
@@ -68,6 +68,8 @@ enum Entry {
     Stream(ReleaseId),
     /// CloudWatch evaluates an alarm.
     Evaluate(AlarmName),
+    /// The wait of this execution under this task token ends, by its time limit or by the token.
+    Wake(usize, String, Woken),
     /// Time has passed for deployments that run.
     Deployments,
 }
@@ -97,6 +99,8 @@ pub struct Sim<'a> {
     flights: BTreeMap<u64, Flight>,
     executions: Vec<Execution>,
     adopted: usize,
+    /// Waits that were ended by their tokens.
+    ended: usize,
     announced: usize,
     dead_letters: Vec<Event>,
     /// What was pushed, and when.
@@ -140,6 +144,7 @@ impl<'a> Sim<'a> {
             flights: BTreeMap::new(),
             executions: Vec::new(),
             adopted: 0,
+            ended: 0,
             announced: 0,
             dead_letters: Vec::new(),
             pushes: Vec::new(),
@@ -236,6 +241,7 @@ impl<'a> Sim<'a> {
             Entry::Happen(deed) => self.deed(deed),
             Entry::Stream(release) => self.stream(&release),
             Entry::Evaluate(alarm) => self.evaluate(&alarm),
+            Entry::Wake(place, token, by) => self.wake_up(place, &token, by),
             Entry::Deployments => self.looked_at_deployments(),
         }
     }

@@ -4,6 +4,15 @@ use std::collections::BTreeMap;
 
 use super::mishap::Mishap;
 
+/// What ended the wait for a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Woken {
+    /// The event of its end.
+    ByEvent,
+    /// The time limit.
+    ByTimeLimit,
+}
+
 /// The outcome of one simulation, or of many.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -25,6 +34,8 @@ pub struct Report {
     pub messages: u64,
     /// What went wrong, by kind.
     pub mishaps: BTreeMap<Mishap, u64>,
+    /// Waits for a deployment under a task token, by what ended them.
+    pub waits: BTreeMap<Woken, u64>,
     /// What others did, by name.
     pub deeds: BTreeMap<&'static str, u64>,
     /// Port calls at which more than one function was in flight.
@@ -60,6 +71,9 @@ impl Report {
         }
         for (mishap, count) in other.mishaps {
             *self.mishaps.entry(mishap).or_default() += count;
+        }
+        for (woken, count) in other.waits {
+            *self.waits.entry(woken).or_default() += count;
         }
         for (deed, count) in other.deeds {
             *self.deeds.entry(deed).or_default() += count;

@@ -138,6 +138,7 @@ impl Sim<'_> {
         match call {
             "start" => self.adopt(),
             "announce" => self.adopt_uploads(),
+            "end_wait" => self.waits_ended(),
             _ => {}
         }
         self.wake(|when, calls, _| matches!(when, When::Call(n) if *n <= calls));
