@@ -44,9 +44,11 @@ pub(super) async fn let_go(
     if !is_foreign(&release, &found, &own) {
         return Ok(input.then(going_on(&release, now)));
     }
-    let wait = match &release.phase {
-        Phase::RollingBack { .. } => Next::Unwind { after_seconds: LOOK },
-        _ => Next::Follow { after_seconds: LOOK },
+    let goes_back = matches!(release.phase, Phase::RollingBack { .. });
+    let wait = if goes_back {
+        Next::Unwind { after_seconds: LOOK }
+    } else {
+        Next::Follow { after_seconds: LOOK }
     };
     match own {
         Own::Ended => {
@@ -54,7 +56,7 @@ pub(super) async fn let_go(
             settle(store, input, release, &event, None, now).await
         }
         // The rollback machine goes on with the same, and pages where it takes too long.
-        _ if now >= release.deadline && !matches!(release.phase, Phase::RollingBack { .. }) => {
+        Own::Runs(_) | Own::Ends | Own::Unknown if now >= release.deadline && !goes_back => {
             let cause = RollbackCause::Deadline { deadline: release.deadline };
             settle(store, input, release, &Event::RollbackRequested(cause), None, now).await
         }
@@ -132,10 +134,12 @@ async fn running(
     }
     let Some(rollback) = state.rollback else { return Ok(Own::Ended) };
     let runs = deployments.deployment(&rollback).await?.progress == Progress::Running;
-    Ok(match runs {
-        true if leaves => Own::Runs(rollback),
-        true => Own::Ends,
-        false => Own::Ended,
+    Ok(if !runs {
+        Own::Ended
+    } else if leaves {
+        Own::Runs(rollback)
+    } else {
+        Own::Ends
     })
 }
 
@@ -179,8 +183,8 @@ fn rollback(release: &Release) -> Rollback {
 }
 
 fn going_on(release: &Release, now: Timestamp) -> Next {
-    match &release.phase {
-        Phase::RollingBack { .. } => Next::Unwind { after_seconds: 0 },
-        _ => resume(release, now),
+    if matches!(release.phase, Phase::RollingBack { .. }) {
+        return Next::Unwind { after_seconds: 0 };
     }
+    resume(release, now)
 }

@@ -61,9 +61,10 @@ pub(super) fn stopped(
     let after_seconds = STOPPING;
     Decision {
         phase: release.phase.clone(),
-        next: match release.phase {
-            Phase::RollingBack { .. } => Next::Unwind { after_seconds },
-            _ => Next::Follow { after_seconds },
+        next: if matches!(release.phase, Phase::RollingBack { .. }) {
+            Next::Unwind { after_seconds }
+        } else {
+            Next::Follow { after_seconds }
         },
         entries: vec![(
             What::DeploymentStopped,
