@@ -2,9 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perch_app::ports::Pause;
-use perch_core::deployment::{GATES, Schedule};
+use perch_core::deployment::{GATES, HookKind, Schedule, StageHook};
 use perch_core::names::DeploymentId;
+use perch_core::target::Target;
 use perch_core::weight::Weight;
+
+use crate::world::World;
 
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,5 +76,17 @@ impl Pausing {
         let bake = SignedDuration::from_mins(i64::try_from(bake).unwrap_or(0));
         self.due = now.saturating_add(bake).unwrap_or(now);
         reached(self.shifts)
+    }
+}
+
+impl World {
+    /// From now on deployments of the target's ECS service pause before each shift.
+    pub fn pause(&self, target: &Target) {
+        let service = target.service.ecs.as_ref().expect("it has an ECS service");
+        let kind = HookKind::Pauses { minutes: 1440, goes_on: false };
+        let hook = StageHook { kind, stages: GATES.map(str::to_owned).to_vec() };
+        self.services.change(service, |running| running.hooks = vec![hook]);
+        let name = service.service.to_string();
+        self.deployments.change(|known| known.pausing.insert(name));
     }
 }
