@@ -49,11 +49,12 @@ push-image: setup build ## Push a build of the sample service: VARIANT=healthy|f
 	@. local/env.sh
 	$(PYTHON) $(SAMPLE)/push_image.py --variant $(or $(VARIANT),healthy)
 
-lint: setup ## Formatting, lints, templates, state machines
+lint: setup ## Formatting, lints, templates, Dockerfiles, state machines
 	@cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
 	.venv-sam/bin/cfn-lint $(TEMPLATES)
+	.venv-sam/bin/hadolint $(wildcard examples/*/Dockerfile)
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/sam validate --lint
 
 test: lint build ## Everything: lints, unit, contract and end-to-end tests on private local stacks

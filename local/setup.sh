@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv (emulator, aws, pytest) and .venv-sam (sam, cfn-lint) at the repository root.
+# Makes .venv (emulator, aws, pytest) and .venv-sam (sam, cfn-lint, hadolint) at the repository root.
 # Safe to repeat: a venv is touched only when its requirements file changed.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -20,6 +20,9 @@ use std::time::Instant;
 
 use perch_testkit::sim::{Breach, Dice, Report, Sim, Woken};
 
+/// Seeds that broke a promise once.
+const BROKE_ONCE: [u64; 6] = [10_015, 11_917, 16_639, 20_617, 26_200, 27_791];
+
 /// The numbers that follow from a seed.
 struct Seeded(fastrand::Rng);
 
@@ -102,6 +105,13 @@ fn every_seed_keeps_every_promise() {
         assert!(seeds < 500 || sum.waits.contains_key(&woken), "no wait ended {woken:?}");
     }
     assert!(failed.is_empty(), "{} of {seeds} seeds broke a promise", failed.len());
+}
+
+#[test]
+fn what_broke_once_stays_whole() {
+    for seed in BROKE_ONCE {
+        assert_eq!(simulate(seed, None, false).violations, [""; 0], "seed {seed}");
+    }
 }
 
 #[test]

@@ -298,6 +298,7 @@ fn only_those_who_need_a_right_have_it() {
         (
             "dynamodb:BatchGetItem",
             vec![
+                "answer-hook",
                 "follow-deployment",
                 "judge-canary",
                 "promote-canary",
@@ -348,6 +349,7 @@ fn only_those_who_need_a_right_have_it() {
         ("codedeploy:PutLifecycleEventHookExecutionStatus", vec!["answer-hook"]),
         ("ecs:UpdateService", vec!["follow-deployment", "stop-deployment"]),
         ("ecs:StopServiceDeployment", vec!["follow-deployment", "stop-deployment"]),
+        ("ecs:ContinueServiceDeployment", vec!["follow-deployment"]),
         ("ecs:RegisterTaskDefinition", vec!["follow-deployment"]),
         ("iam:PassRole", vec!["follow-deployment", "stop-deployment"]),
         ("elasticloadbalancing:DescribeTargetHealth", vec!["judge-canary"]),

@@ -119,3 +119,30 @@ def test_a_guard_in_alarm_takes_traffic_back_at_once(stage, deployed, quiet):
     until(lambda: all(one["status"] != "InProgress" for one in deployments()), "the end of every deployment", 15)
     assert alias() == (quiet, {}), "CodeDeploy did not move it again"
     aws("cloudwatch").set_alarm_state(AlarmName=GUARD, StateValue="OK", StateReason="by the test")
+
+
+def test_an_alias_moved_by_hand_stays_and_the_deployment_is_stopped(stage, deployed, quiet):
+    by_hand = version_of_a_person()
+    release_id = release_of(push_image.push_variant("healthy").digest)
+    reached("Baking", release_id)
+    aws("lambda").update_alias(
+        FunctionName=FUNCTION, Name="live", FunctionVersion=by_hand, RoutingConfig={"AdditionalVersionWeights": {}}
+    )
+    release = ended(release_id, ENDS_WITHIN)
+    (deployment,) = of_release(release_id)
+    assert (release["phase"], deployment["status"]) == ("Superseded", "Stopped")
+    assert "rollbackInfo" not in deployment, "nothing is to move the alias again"
+    assert alias() == (by_hand, {}), "as the person set it"
+    (stopped,) = journaled(release, "DeploymentStopped")
+    assert stopped.startswith(f"{deployment['deploymentId']} is told to stop and to leave the traffic as it is"), stopped
+    assert journaled(release, "TrafficTakenOver")
+
+
+def version_of_a_person():
+    """A version that no release made."""
+    client = aws("lambda")
+    client.update_function_configuration(FunctionName=FUNCTION, Description="by hand")
+    client.get_waiter("function_updated_v2").wait(FunctionName=FUNCTION)
+    version = client.publish_version(FunctionName=FUNCTION)["Version"]
+    client.get_waiter("published_version_active").wait(FunctionName=FUNCTION, Qualifier=version)
+    return version

@@ -2,7 +2,8 @@
 """Releases of an ECS service by CodeDeploy on private local stacks, with real requests through the load balancer all the while.
 
 1. a healthy image: 10 % for 15 minutes (of 3 s each), promoted;
-2. an image with failing requests, and 3. one whose tasks stop passing their health check: rolled back.
+2. an image whose sessions the old tasks can't read: the canary fails no request, so a guard alarm rolls back, not the judge;
+3. an image with failing requests, and 4. one whose tasks stop passing their health check: rolled back by the judge.
 
 Exits 0 only if every act ended as it should.
 """
@@ -61,9 +62,9 @@ def visit(text: str) -> str:
 
 def install(stage: Stage) -> Invoke:
     """The service with its first image, and how callers ask it."""
-    address = deployed(stage, HERE, push("healthy"), **SETTINGS)["Address"].split(":")[0]
+    address = deployed(stage.stack, HERE, push("healthy"), **SETTINGS)["Address"].split(":")[0]
     stage.addresses["engagement.internal"] = address
-    return http_invoke(f"http://{address}:{PORT}", "/score", visit)
+    return http_invoke(f"http://{address}:{PORT}", "/score", visit, cookies=True)
 
 
 SAMPLE = demo.Sample(
@@ -77,8 +78,10 @@ SAMPLE = demo.Sample(
     history=5.0,
 )
 HEALTHY = demo.Act("a healthy image", "healthy", "Promoted", "canary requests failed")
+# 7 % of all requests fail, none of the canary's: what the judge can't see.
+SKEWED = demo.Act("an image that breaks the old tasks: they can't read its sessions", "sessions", "RolledBack", "engagement-api-errors")
 FAILING = demo.Act("a broken image: a third of its requests fail", "failing", "RolledBack", "canary requests failed")
 UNHEALTHY = demo.Act("an image whose tasks stop passing their health check", "unhealthy", "RolledBack", "targets of the canary are healthy")
 
 if __name__ == "__main__":
-    sys.exit(demo.main(SAMPLE, (HEALTHY,), (FAILING, UNHEALTHY)))
+    sys.exit(demo.main(SAMPLE, (HEALTHY, SKEWED), (FAILING, UNHEALTHY)))

@@ -28,6 +28,18 @@ def gets_no_traffic(sample: Sample, stage: Stage, act: Act) -> None:
     assert stage.counts(began, time.time(), build).requests == 0
 
 
+def harms_only_others(sample: Sample, stage: Stage, act: Act) -> None:
+    """A build that answers every request well, and makes the old tasks fail, is stopped by a guard: no look of the judge fails it."""
+    began = time.time()
+    result = Plays(sample)(stage, 3, act)
+    assert result.as_expected, (result.release["phase"], result.why, result.missed)
+    own = stage.counts(began, time.time(), result.artifact.removeprefix("v").partition("-")[0])
+    assert own.requests > 0 and own.function_errors == 0
+    looks = [entry["cause"] for entry in result.release["journal"] if entry["what"] == "BakeJudged"]
+    assert not any("Fail" in look for look in looks), looks
+    assert not result.release["journal"][-1]["cause"].startswith("judged")
+
+
 def harms_few(sample: Sample, stage: Stage, act: Act) -> None:
     """A build of which a third of the requests fail is stopped while it has a tenth of the traffic."""
     result = Plays(sample)(stage, 2, act)

@@ -33,6 +33,9 @@ def read(name):
 MADE, FAULT = read("build.json"), read("fault.json")
 BUILD = MADE.get("build", "none")
 SAYS = {"x-image-build": BUILD}
+# A caller keeps its session as a cookie. A build reads the format that it writes, and the one before.
+OLD, NEW = "1", "2"
+READS = (OLD, NEW) if FAULT.get("kind") == "sessions" else (OLD,)
 ANSWERS = count()
 app = Bottle()
 
@@ -50,12 +53,20 @@ def health():
     return HTTPResponse({"build": BUILD}, status=503 if faulty("unhealthy") else 200)
 
 
+def failed(why):
+    """An error of the service, which begins a new session."""
+    return HTTPResponse({"error": why}, status=500, headers={**SAYS, "set-cookie": f"session={OLD}"})
+
+
 @app.post(service.PATH)
 def answer():
     """One request of a caller."""
     response.headers.update(SAYS)
+    if request.get_cookie("session", OLD) not in READS:
+        return failed("this build can't read the session")
+    response.set_cookie("session", NEW if faulty("sessions") else OLD)
     if next(ANSWERS) >= FAULT.get("afterAnswers", 0) and faulty("failing"):
-        return HTTPResponse({"error": "this build fails on purpose"}, status=500, headers=SAYS)
+        return failed("this build fails on purpose")
     if faulty("slow"):
         time.sleep(FAULT["milliseconds"] / 1000)
     try:

@@ -8,6 +8,7 @@ import boto3
 
 from perch_local.sam_deployment_cases import AnswerHook, FollowDeployment, OnDeploymentChange, StopDeployment
 from perch_local.sam_reload_cases import PrepareModel, ReadReplicas, ReloadReplicas, RestoreReplicas
+from perch_local.sam_service_cases import FollowService, StopService
 from perch_local.sam_world import ALIAS, FUNCTION, MODEL_TARGET, RELEASE, ZIP_TARGET, ago, cut, event, execution, expect, shown, stamp, until
 
 REQUESTS = 160
@@ -17,19 +18,23 @@ REQUESTS = 160
 class Case:
     """Prepares the state for an event and checks what the function made of it."""
 
+    function: str                               # its folder, and the name of its event
     prepare: object                             # (world) -> what `check` needs
     check: object                               # (world, prepared, answer) -> what was read back, for people
     again: object = lambda answer: False        # whether the answer asks for another call
     event: object = None                        # (prepared) -> the event, where AWS makes ids that no file can know
+    ahead: object = None                        # (stack): what takes so long that it begins while other cases run
 
 
+# By name: that of the function, or one of its own where the function has another case already.
 CASES = {}
 
 
-def case(name, again=None):
-    """A class with `prepare` and `check` as the case of a function."""
+def case(name, again=None, function=None):
+    """A class with `prepare` and `check` as a case of a function."""
     def add(cls):
-        CASES[name] = Case(cls.prepare, cls.check, again or Case.again, getattr(cls, "event", None))
+        CASES[name] = Case(function or name, cls.prepare, cls.check, again or Case.again, getattr(cls, "event", None),
+                           getattr(cls, "ahead", None))
         return cls
     return add
 
@@ -390,8 +395,11 @@ class PublishEvents:
 
 
 case("on-deployment-change")(OnDeploymentChange)
-case("follow-deployment", again=lambda answer: answer["next"] == "Follow")(FollowDeployment)
-case("stop-deployment", again=lambda answer: answer["next"] == "Unwind")(StopDeployment)
+follows, unwinds = (lambda answer: answer["next"] == "Follow"), (lambda answer: answer["next"] == "Unwind")
+case("follow-deployment", again=follows)(FollowDeployment)
+case("follow-deployment-of-service", again=follows, function="follow-deployment")(FollowService)
+case("stop-deployment", again=unwinds)(StopDeployment)
+case("stop-deployment-of-service", again=unwinds, function="stop-deployment")(StopService)
 case("answer-hook")(AnswerHook)
 case("read-replicas")(ReadReplicas)
 case("prepare-model", again=lambda answer: answer["next"] == "Prepare")(PrepareModel)

@@ -79,7 +79,7 @@ def command(logical_id, event, config):
 def event_of(stack, name, prepared):
     """The file of the event: that of `events/`, or a copy with the ids of what was prepared where AWS makes them."""
     if not (made := sam_cases.CASES[name].event):
-        return f"events/{name}.json"
+        return f"events/{sam_cases.CASES[name].function}.json"
     file = stack.folder / "events" / f"{name}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(made(prepared), indent=2) + "\n")
@@ -128,7 +128,7 @@ def prove(docker, stack, world, name, logical_id, config):
             if not sam_cases.CASES[name].again(answer):
                 break
         read, proved = sam_cases.CASES[name].check(world, prepared, answer), True
-    except (SamLocalError, WorldError, subprocess.TimeoutExpired) as wrong:
+    except (SamLocalError, WorldError, lifecycle.LocalStackError, subprocess.TimeoutExpired) as wrong:
         read = str(wrong)
     print(line(proved, time.monotonic() - began, logical_id, name, answer, read), flush=True)
     return proved
@@ -137,7 +137,7 @@ def prove(docker, stack, world, name, logical_id, config):
 def line(proved, seconds, logical_id, name, answer, read):
     """One function's line."""
     shown = cut(json.dumps({k: v for k, v in answer.items() if k != "releaseId"} if isinstance(answer, dict) else answer))
-    return f"{'ok    ' if proved else 'FAILED'} {seconds:5.1f} s  {logical_id} -e events/{name}.json: {shown} -> {read}"
+    return f"{'ok    ' if proved else 'FAILED'} {seconds:5.1f} s  {logical_id} -e events/{function_of(name)}.json: {shown} -> {read}"
 
 
 @contextlib.contextmanager
@@ -189,8 +189,19 @@ def private_stack():
 
 
 def in_order(functions):
-    """The functions in the order of a release, which is the order of their cases; those without a case last."""
-    return [name for name in sam_cases.CASES if name in functions] + [name for name in functions if name not in sam_cases.CASES]
+    """The cases of these functions in the order of a release; the functions without a case last."""
+    cases = [name for name, case in sam_cases.CASES.items() if case.function in functions]
+    return cases + [name for name in functions if name not in sam_cases.CASES]
+
+
+def cases_of(name):
+    """The cases of a function, or the one of this name; a function without a case stands for itself."""
+    return [case for case in sam_cases.CASES if name in (case, function_of(case))] or [name]
+
+
+def function_of(name):
+    """The function of a case."""
+    return sam_cases.CASES[name].function if name in sam_cases.CASES else name
 
 
 def prove_all(docker, wanted):
@@ -202,12 +213,15 @@ def prove_all(docker, wanted):
             print(f"base image {base_image.BASE}: {image.result()}")
             print(f"local stack on {stack.url}: Perch and the sample service deployed ({time.monotonic() - began:.0f} s)", flush=True)
             functions, world = deployed(), World()
-            if unknown := [name for name in wanted if name not in functions]:
+            if unknown := [name for name in wanted if function_of(name) not in functions]:
                 raise SamLocalError(f"no such function: {', '.join(unknown)}; there are {', '.join(in_order(functions))}")
+            names = [case for name in wanted for case in cases_of(name)] or in_order(functions)
+            for ahead in {sam_cases.CASES[name].ahead for name in names if name in sam_cases.CASES} - {None}:
+                pool.submit(ahead, stack)           # the case waits for it, and says what went wrong
             LOGS.mkdir(parents=True, exist_ok=True)
             with ready(docker, stack) as config:
-                proved = [prove(docker, stack, world, name, functions[name][0], config) for name in wanted or in_order(functions)]
-    print(f"{sum(proved)} of {len(proved)} functions proved in {time.monotonic() - began:.0f} s")
+                proved = [prove(docker, stack, world, name, functions[function_of(name)][0], config) for name in names]
+    print(f"{sum(proved)} of {len(proved)} cases proved in {time.monotonic() - began:.0f} s")
     return 0 if all(proved) else 1
 
 

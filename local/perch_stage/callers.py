@@ -68,18 +68,23 @@ def http_invoke(
     *,
     host: str | None = None,
     version: str = "x-image-build",
+    cookies: bool = False,
 ) -> Invoke:
     """Sends texts to a path of a service: POST with a body of JSON, or GET without one.
 
-    An answer counts for the version that its header names; 500 and above are failures.
+    An answer counts for the version that its header names; 500 and above are failures. With `cookies` each thread sends
+    back the cookie that it got last.
     """
-    connections = Connections(url, host)
+    connections, jar = Connections(url, host), threading.local()
 
     def invoke(text: str) -> Answer:
+        kept = {"cookie": jar.cookie} if getattr(jar, "cookie", None) else {}
         if body is None:
-            reply = connections.ask("GET", path)
+            reply = connections.ask("GET", path, None, kept)
         else:
-            reply = connections.ask("POST", path, body(text), JSON)
+            reply = connections.ask("POST", path, body(text), {**JSON, **kept})
+        if cookies:
+            jar.cookie = reply.headers.get("set-cookie", "").partition(";")[0]
         return Answer(reply.headers.get(version, UNKNOWN), function_error=reply.status >= 500)
 
     return invoke

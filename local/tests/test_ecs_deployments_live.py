@@ -181,6 +181,26 @@ def test_a_pause_waits_for_a_person(system, action):
     assert system.weights() == ((0, 100) if action == "CONTINUE" else (100, 0))
 
 
+def test_a_canary_pauses_before_each_shift_and_is_stopped_while_it_does(system):
+    pause = {"targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]}
+    system.create("1", blue_green(), count=1)
+    system.ended()
+    system.update(deploymentConfiguration=canary(lifecycleHooks=[pause]), taskDefinition=system.task_definition("2"))
+    waiting = lambda: next((h for h in system.latest()["lifecycleHookDetails"] if h["status"] == "AWAITING_ACTION"), None)
+    first, arn = until(waiting, 20, 0.05), system.latest()["serviceDeploymentArn"]
+    assert system.weights() == (100, 0)
+    system.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=first["hookId"])
+    second = until(lambda: (waiting() or first)["hookId"] != first["hookId"] and waiting(), 20, 0.05)
+    assert system.weights() == (90, 10)
+    with pytest.raises(ClientError, match="InvalidParameterException"):     # a late call ends no later pause
+        system.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=first["hookId"])
+    system.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK")
+    with pytest.raises(ClientError, match="InvalidParameterException"):
+        system.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId=second["hookId"])
+    system.ended("ROLLBACK_SUCCESSFUL")
+    assert system.weights() == (100, 0)
+
+
 @pytest.mark.parametrize("action, status", [("CONTINUE", "SUCCESSFUL"), ("ROLLBACK", "ROLLBACK_SUCCESSFUL")])
 def test_a_pause_times_out_with_its_action(system, action, status):
     pause = {"targetType": "PAUSE", "lifecycleStages": ["PRE_SCALE_UP"], "timeoutConfiguration": {"timeoutInMinutes": 1, "action": action}}

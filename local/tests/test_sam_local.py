@@ -35,7 +35,15 @@ def logical_ids():
 
 def test_every_function_has_an_event_and_a_case():
     assert sorted(map(sam_local.folder_of, logical_ids())) == FUNCTIONS
-    assert sorted(p.stem for p in EVENTS.glob("*.json")) == FUNCTIONS == sorted(sam_cases.CASES)
+    assert sorted(p.stem for p in EVENTS.glob("*.json")) == FUNCTIONS == sorted({case.function for case in sam_cases.CASES.values()})
+
+
+def test_a_function_may_have_more_than_one_case():
+    both = ["follow-deployment", "follow-deployment-of-service"]
+    assert sam_local.cases_of("follow-deployment") == both == sam_local.in_order({"follow-deployment": 1})
+    assert sam_local.cases_of(both[1]) == both[1:] and sam_local.cases_of("rename-me") == ["rename-me"]
+    assert sam_local.event_of(None, both[1], None) == "events/follow-deployment.json"
+    assert "-e events/follow-deployment.json:" in sam_local.line(True, 1, "FollowDeploymentFunction", both[1], {}, "moved")
 
 
 def test_functions_are_found_among_a_stacks_resources():

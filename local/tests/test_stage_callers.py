@@ -4,7 +4,7 @@ import threading
 from contextlib import closing
 
 import pytest
-from perch_stage.callers import Connections
+from perch_stage.callers import Connections, http_invoke
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
@@ -59,3 +59,30 @@ def test_an_answer_that_does_not_come_is_not_asked_for_again(server):
     with pytest.raises(OSError):
         Connections(url).ask("GET", "/")
     assert len(took) == 1
+
+
+def cookies_of(asks, keep):
+    """The cookies that a server was sent, which gives another one in each answer."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        found = []
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                for number in range(asks):
+                    lines = connection.recv(65536).decode().lower().splitlines()
+                    found.append([line.partition(": ")[2] for line in lines if line.startswith("cookie:")])
+                    connection.sendall(ANSWER.replace(b"\r\n\r\n", b"\r\nset-cookie: session=%d; Path=/\r\n\r\n" % number, 1))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        ask = http_invoke(f"http://127.0.0.1:{listening.getsockname()[1]}", "/", cookies=keep)
+        for _ in range(asks):
+            ask("")
+        thread.join(5)
+        return found
+
+
+def test_a_caller_sends_back_the_cookie_that_it_got_last():
+    assert cookies_of(3, keep=True) == [[], ["session=0"], ["session=1"]]
+    assert cookies_of(2, keep=False) == [[], []]

@@ -50,7 +50,7 @@ def ended(phase: str, builds: list[str], url: str, seen: tuple[str, ...] = ()) -
     Service.builds, Service.status = builds, 200
     load = LoadGenerator(http_invoke(url, "/predict", lambda text: text), ["{}"])
     for build in seen:
-        load.ledger.record(Answer(build), 1.0)
+        load.ledger.record(Answer(build, function_error=build == "broken"), 1.0)
     image = PushedImage("healthy", "new", "app", "v1", "sha256:0", "uri")
     stage = SimpleNamespace(load=load, counts=lambda *at: Stage.counts(stage, *at))
     return wrongly_answered(stage, Act("", "healthy", phase, ""), image, time.time() - 1)
@@ -59,6 +59,11 @@ def ended(phase: str, builds: list[str], url: str, seen: tuple[str, ...] = ()) -
 def test_promoted_image_has_to_answer_alone(url: str) -> None:
     assert ended("Promoted", ["new"], url) == []
     assert ended("Promoted", ["old", "new"], url) == [f"1 of {READ_BACK} answers come from another image"]
+
+
+def test_promoted_image_costs_no_caller_an_answer(url: str) -> None:
+    assert ended("Promoted", ["new"], url, seen=("old", "new")) == []
+    assert ended("Promoted", ["new"], url, seen=("old", "broken")) == ["1 requests failed"]
 
 
 def test_image_that_was_taken_back_may_not_answer(url: str) -> None:

@@ -6,7 +6,7 @@ use perch_core::smoke::Answer;
 use perch_core::target::{EcsService, WhenBusy};
 use perch_core::weight::Weight;
 use perch_testkit::services::Running;
-use perch_testkit::{TargetBuilder, failing, healthy, target};
+use perch_testkit::{Fault, TargetBuilder, failing, healthy, target};
 use serde_json::json;
 
 use crate::scene::Scene;
@@ -115,5 +115,26 @@ async fn terraform_45678_target_groups_may_change_places() {
         }
         assert_eq!(groups[0].baseline, groups[1].canary, "{mover:?}");
         assert_eq!(groups[0].canary, groups[1].baseline, "{mover:?}");
+    }
+}
+
+#[tokio::test]
+async fn ecs_a_pause_is_ended_by_the_judge() {
+    for (arm, phase, revision) in [(healthy(), "Promoted", "2"), (failing(), "RolledBack", "1")] {
+        let mut scene = Scene::of(on_ecs(None));
+        scene.world.pause(&scene.target);
+        scene.world.metrics.set("2", arm);
+        // The answer to a call is lost: the next look finds out.
+        scene.world.calls.inject(Fault::of("continue_deployment").after());
+        scene.push('b').await;
+        scene.rest().await;
+        assert_eq!(scene.phase('b'), phase);
+        assert!(serves(&scene, revision), "{phase}");
+        let waits = scene.world.deployments.read(|known| {
+            known.made.iter().any(|made| {
+                made.pausing.as_ref().is_some_and(|of| !of.now().is_empty()) && !made.has_ended()
+            })
+        });
+        assert!(!waits, "{phase}: a deployment waits for nobody");
     }
 }

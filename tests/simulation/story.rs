@@ -1,6 +1,6 @@
 //! What a seed decides: the targets, the artifacts, what happens to them, and the weather.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perch_core::artifact::Artifact;
 use perch_testkit::image;
@@ -32,13 +32,23 @@ const WISHES: [(Wish, u64); 10] = [
 /// The story of the numbers that the dice will show.
 pub(crate) fn roll(dice: &mut dyn Dice) -> Script {
     let targets = targets::roll(dice);
-    let mut script =
-        Script { targets, behaviours: BTreeMap::new(), deeds: Vec::new(), weather: weather(dice) };
+    let mut script = Script {
+        targets,
+        pausing: BTreeSet::new(),
+        behaviours: BTreeMap::new(),
+        deeds: Vec::new(),
+        weather: weather(dice),
+    };
     let lossy = script.weather.mishaps > 0;
     for place in 0..script.targets.len() {
         pushes(&mut script, place, lossy, dice);
         uploads(&mut script, place, lossy, dice);
         people(&mut script, place, dice);
+    }
+    for target in script.targets.iter().filter(|target| targets::is_native(target)) {
+        if dice.once_in(2) {
+            script.pausing.insert(target.name.clone());
+        }
     }
     script
 }

@@ -18,7 +18,12 @@ pub(crate) fn story(script: &Script) -> String {
             "{} by {}: {}{steps:?}, watch {}, guards {:?}, {:?}, {:?}, {:?}, deadline {}",
             target.name,
             mover(target),
-            if target.smoke.is_some() { "smoke tests, " } else { "" },
+            match (target.smoke.is_some(), script.pausing.contains(&target.name)) {
+                (true, true) => "smoke tests, pauses, ",
+                (true, false) => "smoke tests, ",
+                (false, true) => "pauses, ",
+                (false, false) => "",
+            },
             target.watch,
             target.guards,
             target.judge.no_data,

@@ -28,6 +28,11 @@ pub(crate) fn moves_itself(target: &Target) -> bool {
     lambda.is_none_or(|lambda| lambda.code_deploy.is_some())
 }
 
+/// Whether ECS moves its traffic.
+pub(crate) fn is_native(target: &Target) -> bool {
+    target.service.ecs.as_ref().is_some_and(|service| service.code_deploy.is_none())
+}
+
 fn kind(dice: &mut dyn Dice) -> Kind {
     let busy = [WhenBusy::Wait, WhenBusy::Wait, WhenBusy::Replace, WhenBusy::Reject];
     match dice.below(6) {

@@ -1,12 +1,15 @@
 //! Writes a target and its index items, and says beforehand what that changes.
 
 use jiff::Timestamp;
+use perch_core::artifact::Lane;
+use perch_core::deployment::hook_problems;
 use perch_core::names::{AliasName, FunctionName};
+use perch_core::release::{Kind, Plan};
 use perch_core::target::{EcsService, Lambda, MetricResolution, Problem, Target};
 
 use crate::ports::{
     LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadServices, SaveTarget,
-    TargetChange,
+    ServiceState, TargetChange,
 };
 
 /// Why a target was not applied.
@@ -96,7 +99,7 @@ pub async fn warnings(
         found.extend(alias_warning(lambda, service).await?);
     }
     if let Some(service) = &target.service.ecs {
-        found.extend(service_warning(services, service).await?);
+        found.extend(service_warnings(services, target, service).await?);
     }
     for missing in alarms.alarms(&target.all_guards()).await?.missing {
         found.push(format!(
@@ -129,18 +132,29 @@ async fn alias_warning(
     })
 }
 
-async fn service_warning(
+async fn service_warnings(
     services: &impl ReadServices,
+    target: &Target,
     service: &EcsService,
-) -> Result<Option<String>, PortError> {
-    Ok(match services.service(service).await {
-        Ok(found) if found.shares.len() == 1 && found.foreign.is_none() => None,
-        Ok(found) => Some(format!(
-            "the traffic of {service} is split ({found}); a release is rejected until it is not"
-        )),
+) -> Result<Vec<String>, PortError> {
+    let found = match services.service(service).await {
+        Ok(found) => found,
         Err(error @ (PortError::NotFound { .. } | PortError::Invalid { .. })) => {
-            Some(format!("{error}; a release is rejected until that is mended"))
+            return Ok(vec![format!("{error}; a release is rejected until that is mended")]);
         }
         Err(error) => return Err(error),
-    })
+    };
+    let mut warnings = hook_warnings(target, &found);
+    if found.shares.len() != 1 || found.foreign.is_some() {
+        warnings.push(format!(
+            "the traffic of {service} is split ({found}); a release is rejected until it is not"
+        ));
+    }
+    Ok(warnings)
+}
+
+/// What is wrong with the hooks of a service that ECS deploys.
+pub(crate) fn hook_warnings(target: &Target, found: &ServiceState) -> Vec<String> {
+    let plan = Plan::of(target, Lane::Code).filter(|plan| plan.driver.kind() == Kind::Service);
+    plan.map_or_else(Vec::new, |plan| hook_problems(&found.hooks, &plan))
 }

@@ -9,11 +9,11 @@ use perch_core::decide::{Event, Next};
 use perch_core::head::Ledger;
 use perch_core::names::Version;
 use perch_core::phase::RollbackCause;
-use perch_core::release::{Order, Release};
+use perch_core::release::Release;
 use perch_core::weight::Weight;
 
 use crate::ports::{
-    AliasState, CommitRelease, LoadHead, LoadStanding, ReadAlias, Route, ShiftWeight, Standing,
+    AliasState, CommitRelease, LoadHead, LoadStanding, ReadAlias, Route, ShiftWeight,
 };
 use crate::step::{StepError, StepInput, StepOutput, alias_of, missing, settle};
 
@@ -81,7 +81,7 @@ async fn move_to(
     if alias.route != from {
         return Ok(Moved::TakenOver(alias.route));
     }
-    if is_held(release, &standing) {
+    if release.is_kept_from_traffic(standing.stop.as_ref()) {
         return Ok(Moved::Held);
     }
     lambda.shift(service, &to, &alias.revision).await?;
@@ -94,13 +94,6 @@ async fn move_to(
         });
     }
     Ok(Moved::To(found))
-}
-
-/// A stop or a hold keeps a canary from its first traffic. Once it has traffic the looks of the
-/// bakes hold it, because a release that waited here would not be judged.
-pub(crate) fn is_held(release: &Release, standing: &Standing) -> bool {
-    let held = matches!(release.order, Some(Order::Hold { .. }));
-    release.weight() == Weight::ZERO && (held || standing.stop.is_some())
 }
 
 /// The ledger and the canary of a release that has both.

@@ -63,7 +63,8 @@ pub async fn run(
     let of_servers = release.phase.is_exposed() && release.plan.driver.servers().is_some();
     // Nobody but a deployment moves the traffic of an ECS service.
     let of_service = release.phase.is_exposed() && release.plan.driver.service().is_some();
-    let deployed = release.phase.is_exposed() && release.deployment.is_some();
+    let stops = release.plan.driver.capabilities().stop_with_rollback;
+    let deployed = release.phase.is_exposed() && stops && release.deployment.is_some();
     let moving = matches!(release.phase, Phase::Shifting { .. } | Phase::Promoting { .. });
     if let Some(reload) = release.reload.as_mut().filter(|_| of_servers && moving) {
         reload.racing = true;
@@ -81,6 +82,8 @@ pub async fn run(
             }
             events.extend(is_safe.then_some(Event::TrafficRestored));
         }
+        // A deployment could overwrite it: that is stopped first.
+        Ok(Some(Restored::Foreign(_))) if deployed => {}
         Ok(Some(Restored::Foreign(route))) => {
             events.push(Event::TakenOver { found: route.to_string() });
         }
@@ -96,7 +99,7 @@ pub async fn run(
     let next = match restored {
         _ if of_servers => Next::Restore { after_seconds: 0 },
         _ if of_service => Next::Unwind { after_seconds: 0 },
-        Some(Restored::Back(_)) if deployed => Next::Unwind { after_seconds: 0 },
+        Some(_) if deployed => Next::Unwind { after_seconds: 0 },
         Some(_) | None => next,
     };
     Ok(StepInput { release_id: id.clone(), fence }.then(next))

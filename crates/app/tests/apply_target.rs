@@ -160,3 +160,22 @@ async fn a_route_reads_as_people_say_it() {
     assert_eq!(route.to_string(), "version 1 with 10% on version 2");
     assert_eq!(Route::all_on(&route.primary).to_string(), "version 1 alone");
 }
+
+#[tokio::test]
+async fn hooks_that_would_go_past_the_judge_are_warned_of() {
+    let on_ecs = target().steps(&[(10, 600)]).on_ecs(None).build();
+    let by_code_deploy =
+        target().steps(&[(10, 600)]).on_ecs(Some(perch_core::target::WhenBusy::Wait)).build();
+    for (target, pauses, warnings) in
+        [(&on_ecs, false, 1), (&on_ecs, true, 0), (&by_code_deploy, false, 0)]
+    {
+        let world = World::with(target);
+        if pauses {
+            world.pause(target);
+        }
+        let ports = (&world.lambda, &world.services);
+        let found = apply_target::warnings(ports, &world.alarms, target).await.unwrap();
+        assert_eq!(found.len(), warnings, "{found:?}");
+        assert!(found.iter().all(|text| text.contains("no hook waits")), "{found:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Stages of a service deployment of ECS: the release's phase answers them.
 
 use perch_app::deployment::stage::{self, Answer, Stage};
+use perch_app::order;
 use perch_app::step::StepError;
 use perch_core::release::Release;
 use perch_core::smoke::Answer as Heard;
@@ -119,4 +120,15 @@ async fn a_deployment_that_is_not_perch_s_goes_on() {
     machines.run_until(&world, made).await;
     world.deployments.change(|service| service.made[0].release = None);
     assert_eq!(asked(&world, &machines, GATE).await.unwrap(), Answer::Succeeded);
+}
+
+#[tokio::test]
+async fn a_stop_of_the_line_lets_no_first_traffic_through() {
+    let (world, mut machines) = pushed(&on_ecs()).await;
+    let made = |world: &World| world.deployments.read(|service| !service.made.is_empty());
+    machines.run_until(&world, made).await;
+    assert_eq!(asked(&world, &machines, GATE).await.unwrap(), Answer::Succeeded);
+    let news = "news".parse().unwrap();
+    order::stop(&world.store, Some(&news), "kim", "freeze", machines.now()).await.unwrap();
+    assert_eq!(asked(&world, &machines, GATE).await.unwrap(), Answer::InProgress);
 }

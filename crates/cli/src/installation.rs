@@ -4,6 +4,7 @@ use perch_app::doctor::Ports;
 use perch_app::ports::PortError;
 use perch_aws::SdkConfig;
 use perch_aws::cloudwatch::CloudWatch;
+use perch_aws::codedeploy::Deployments;
 use perch_aws::executions::Executions;
 use perch_aws::images::Images;
 use perch_aws::lambda::Functions;
@@ -24,6 +25,7 @@ pub(crate) struct Installation {
 pub(crate) struct Services {
     pub(crate) lambda: Functions,
     pub(crate) ecs: EcsServices,
+    pub(crate) deployments: Deployments,
     pub(crate) images: Images,
     pub(crate) repositories: Repositories,
     alarms: CloudWatch,
@@ -42,6 +44,7 @@ impl Installation {
         Services {
             lambda: Functions::new(sdk),
             ecs: EcsServices::new(sdk, String::new()),
+            deployments: Deployments::new(sdk),
             images: Images::new(sdk),
             repositories: Repositories::new(sdk),
             alarms: CloudWatch::new(sdk),

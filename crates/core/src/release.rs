@@ -1,9 +1,11 @@
 //! One attempt to move a target to an artifact, and all that is known about it.
 
+mod capabilities;
 mod cause;
 mod driver;
 mod plan;
 
+pub use capabilities::{Capabilities, Kind, Pause, Weights};
 pub use cause::Cause;
 pub use driver::{Driver, Mover};
 pub use plan::{LONGEST_REQUEST, Plan, placed, share};
@@ -20,6 +22,7 @@ use crate::names::{AlarmName, DeploymentId, ReleaseId, TargetName, Version};
 use crate::phase::Phase;
 use crate::reload::Reload;
 use crate::smoke::SmokeResult;
+use crate::stop::Stop;
 use crate::weight::Weight;
 
 /// A release. The plan is copied from the target at its start: a later `apply` changes the next one.
@@ -176,10 +179,16 @@ impl Release {
                     deployment.id = Some(id.clone());
                 }
             }
-            Event::DeploymentStopped { id } => {
+            Event::DeploymentStopped { id, found: None, .. } => {
                 if let Some(deployment) = &mut self.deployment {
                     deployment.id = Some(id.clone());
                     deployment.is_stopped = true;
+                }
+            }
+            // It may be the one that takes the release's own back.
+            Event::DeploymentStopped { id, found: Some(_), .. } => {
+                if let Some(deployment) = &mut self.deployment {
+                    deployment.gave_way = Some(id.clone());
                 }
             }
             // What was begun was begun towards the canary.
@@ -211,6 +220,24 @@ impl Release {
         let Some(replicas) = replicas else { return Vec::new() };
         let count = placed(weight, replicas.len());
         replicas.iter().take(count).map(|replica| replica.name.clone()).collect()
+    }
+
+    /// Whether it can be kept at its weight: by Perch, or by a deployment that waits for Perch before
+    /// every shift.
+    pub fn can_wait(&self) -> bool {
+        let service = self.ledger.as_ref().and_then(Ledger::service);
+        match self.plan.driver.capabilities().pause {
+            Pause::Always => true,
+            Pause::AtGates => service.is_some_and(|service| service.is_gated),
+            Pause::Never => false,
+        }
+    }
+
+    /// A stop or a hold keeps a canary from its first traffic. Once it has traffic the looks of the
+    /// bakes hold it, because a release that waited elsewhere would not be judged.
+    pub fn is_kept_from_traffic(&self, stop: Option<&Stop>) -> bool {
+        let held = matches!(self.order, Some(Order::Hold { .. }));
+        self.weight() == Weight::ZERO && (held || stop.is_some())
     }
 
     /// The id of the deployment that moves its traffic, once that is known.

@@ -6,6 +6,7 @@
 
 mod made;
 mod others;
+mod pausing;
 mod untimed;
 
 pub use made::{Hooked, Made};
@@ -17,16 +18,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
-    StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, Pause, Platform, PortError,
+    Progress, ReadDeployments, StopDeployment,
 };
-use perch_core::deployment::Schedule;
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
 use perch_core::weight::Weight;
 
 use self::made::Moves;
+use self::pausing::Pausing;
 use crate::calls::Calls;
 use crate::lambda::MemoryLambda;
 use crate::mutation::Mutation;
@@ -43,7 +45,7 @@ pub struct MemoryDeployments {
 }
 
 /// What CodeDeploy knows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Service {
     /// What it leaves out, to see it found.
     pub mutation: Option<Mutation>,
@@ -51,7 +53,27 @@ pub struct Service {
     pub made: Vec<Made>,
     /// Those that were told to stop and did not.
     forgotten: BTreeSet<DeploymentId>,
+    /// What its groups deploy to; nothing where they were deleted.
+    pub groups: Option<Platform>,
+    /// The ECS services with hooks that pause, by name.
+    pub pausing: BTreeSet<String>,
+    /// Whether the last call to continue one has ended a pause.
+    pub continued: bool,
     now: Timestamp,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            mutation: None,
+            made: Vec::new(),
+            forgotten: BTreeSet::new(),
+            groups: Some(Platform::Lambda),
+            pausing: BTreeSet::new(),
+            continued: false,
+            now: Timestamp::default(),
+        }
+    }
 }
 
 impl MemoryDeployments {
@@ -115,6 +137,9 @@ impl MemoryDeployments {
 
 impl Service {
     fn create(&mut self, of: Deploying<'_>) -> Result<DeploymentId, PortError> {
+        if self.groups.is_none() {
+            return Err(PortError::NotFound { what: of.mover.to_string() });
+        }
         if let Some(busy) = self.under_way(of.mover) {
             return Err(PortError::Conflict {
                 what: of.mover.to_string(),
@@ -124,13 +149,19 @@ impl Service {
         }
         let id: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
         let asks = of.is_tested && self.mutation != Some(Mutation::HookSkipped);
+        let pauses = match of.mover {
+            Mover::Ecs(service) => self.pausing.contains(service.service.as_str()),
+            Mover::CodeDeploy(_) => false,
+        };
+        let pauses = pauses && of.purpose == Purpose::Canary;
         self.made.push(Made {
             id: id.clone(),
             release: Some(of.release.clone()),
             progress: Progress::Running,
             rollback: None,
             purpose: of.purpose,
-            hook: if asks { Hooked::Asked } else { Hooked::Not },
+            hook: if asks && !pauses { Hooked::Asked } else { Hooked::Not },
+            pausing: pauses.then(|| Pausing::from(self.now)),
             mover: of.mover.to_string(),
             moves: match of.snapshot {
                 Snapshot::Alias(alias) => Moves::Alias(alias.lambda.clone()),
@@ -160,6 +191,18 @@ impl Service {
         self.made.iter().filter(asked)
     }
 
+    fn is_native(&self, id: &DeploymentId) -> bool {
+        self.made.iter().any(|made| made.id == *id && made.native().is_some())
+    }
+
+    /// Ends a deployment, and leaves the traffic where it is.
+    pub fn end(&mut self, id: &DeploymentId, why: &str) {
+        let running = |made: &&mut Made| made.id == *id && made.progress == Progress::Running;
+        if let Some(made) = self.made.iter_mut().find(running) {
+            made.progress = Progress::Over { why: why.to_owned() };
+        }
+    }
+
     /// Ends a deployment; another one takes it back.
     pub fn stop(&mut self, id: &DeploymentId, why: &str) {
         let next: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
@@ -181,6 +224,7 @@ impl Service {
             progress: Progress::Running,
             rollback: None,
             hook: Hooked::Not,
+            pausing: None,
             schedule: Schedule::AllAtOnce,
             started: now,
             delay: Duration::from_secs(ROLLBACK_SECONDS),
@@ -227,17 +271,24 @@ impl ReadDeployments for MemoryDeployments {
                 && made.purpose == deploying.purpose
                 && made.release.as_ref() == Some(deploying.release)
         };
+        let gone = || PortError::NotFound { what: name.clone() };
         let look = || {
-            Ok(self.read(|service| {
+            self.read(|service| {
                 let is_hidden = service.mutation == Some(Mutation::DeploymentsHidden);
-                service.made.iter().find(of).filter(|_| !is_hidden).map(Made::state)
-            }))
+                let found = service.made.iter().find(of).filter(|_| !is_hidden).map(Made::state);
+                service.groups.map(|_| found)
+            })
+            .ok_or_else(gone)
         };
         self.calls.port("find_deployment", look).await
     }
 
     async fn under_way(&self, mover: Mover<'_>) -> Result<Option<DeploymentState>, PortError> {
-        let look = || Ok(self.read(|service| service.under_way(mover).map(Made::state)));
+        let look = || {
+            let gone = || PortError::NotFound { what: mover.to_string() };
+            self.read(|service| service.groups.map(|_| service.under_way(mover).map(Made::state)))
+                .ok_or_else(gone)
+        };
         self.calls.port("deployment_under_way", look).await
     }
 }
@@ -265,11 +316,39 @@ impl AnswerHook for MemoryDeployments {
     }
 }
 
-impl StopDeployment for MemoryDeployments {
-    async fn stop(&self, id: &DeploymentId) -> Result<(), PortError> {
-        let stop = || {
-            self.change(|service| service.stop(id, &format!("deployment {id} was stopped")));
+impl ContinueDeployment for MemoryDeployments {
+    async fn go_on(&self, id: &DeploymentId, pause: &Pause) -> Result<(), PortError> {
+        let go_on = || {
+            self.change(|service| {
+                let made = service.made.iter_mut().find(|made| made.id == *id);
+                let running = made.filter(|made| made.progress == Progress::Running);
+                let pausing = running.and_then(|made| made.pausing.as_mut());
+                service.continued = pausing.is_some_and(|pausing| pausing.go_on(pause));
+            });
             Ok(())
+        };
+        self.calls.port("continue_deployment", go_on).await
+    }
+}
+
+impl StopDeployment for MemoryDeployments {
+    async fn stop(&self, id: &DeploymentId, rollback: Rollback) -> Result<(), PortError> {
+        let why = format!("deployment {id} was stopped");
+        let stop = || {
+            self.change(|service| match rollback {
+                Rollback::ToBaseline => {
+                    service.stop(id, &why);
+                    Ok(())
+                }
+                Rollback::LeaveAsFound if service.is_native(id) => {
+                    let message = "ECS stops its deployments with rollback alone".to_owned();
+                    Err(PortError::Invalid { what: format!("deployment {id}"), message })
+                }
+                Rollback::LeaveAsFound => {
+                    service.end(id, &why);
+                    Ok(())
+                }
+            })
         };
         self.calls.port("stop_deployment", stop).await
     }

@@ -5,12 +5,13 @@ mod promises;
 use std::collections::BTreeSet;
 
 use perch_app::ports::Route;
-use perch_core::names::TargetName;
+use perch_core::names::{DeploymentId, TargetName};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
+use crate::deployments::Made;
 use crate::world::World;
 
 pub use promises::{late, not_the_newest, twice_released, unproven, untested, untold};
@@ -22,6 +23,7 @@ pub fn broken_always(world: &World) -> Vec<String> {
     for release in &releases {
         journal(world, release, &mut broken);
         holder(world, release, &mut broken);
+        deployments(world, release, &mut broken);
     }
     for target in world.store.read(|items| items.targets.values().cloned().collect::<Vec<_>>()) {
         let of = |release: &&Release| release.target == target.name && !release.phase.is_over();
@@ -102,6 +104,25 @@ fn holder(world: &World, release: &Release, broken: &mut Vec<String>) {
     if release.fence > head.fence {
         broken.push(format!("{} has fence {}, its head {}", release.id, release.fence, head.fence));
     }
+}
+
+/// A release that is over has no deployment left that moves traffic, nor one that takes it back. That of a
+/// promoted one may keep the former tasks.
+fn deployments(world: &World, release: &Release, broken: &mut Vec<String>) {
+    if !release.phase.is_over() {
+        return;
+    }
+    let promoted = release.phase == Phase::Promoted;
+    let runs: Vec<DeploymentId> = world.deployments.read(|known| {
+        let own = |made: &&Made| made.release.as_ref() == Some(&release.id);
+        let own: Vec<&Made> = known.made.iter().filter(own).collect();
+        let back = |made: &&Made| own.iter().any(|own| own.rollback.as_ref() == Some(&made.id));
+        let back = known.made.iter().filter(back).filter(|_| !promoted);
+        let own = own.iter().copied().filter(|made| !promoted || !made.has_all_traffic());
+        own.chain(back).filter(|made| !made.has_ended()).map(|made| made.id.clone()).collect()
+    });
+    let phase = release.phase.name();
+    broken.extend(runs.iter().map(|id| format!("P2: {} ended {phase}, and {id} runs", release.id)));
 }
 
 /// The alias serves one version: the canary of the newest promoted release, else what was there.

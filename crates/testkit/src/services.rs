@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use perch_app::ports::{
     PortError, ReadServices, RegisterTask, Registering, Revision, ServiceState, TaskDefinition,
 };
+use perch_core::deployment::StageHook;
 use perch_core::head::TargetGroups;
 use perch_core::judge::Health;
 use perch_core::names::{EcsName, ReleaseId, Version};
@@ -37,6 +38,8 @@ pub struct Running {
     pub splits: Vec<Vec<(Version, Weight)>>,
     /// How healthy the canary's targets are.
     pub health: Health,
+    /// The hooks of its deployments.
+    pub hooks: Vec<StageHook>,
 }
 
 /// A revision of a task definition.
@@ -122,6 +125,7 @@ impl MemoryServices {
             revisions: vec![first],
             splits: vec![vec![("1".parse().unwrap(), Weight::FULL)]],
             health: Health { healthy: 2, of: 2 },
+            hooks: Vec::new(),
         };
         let mut cluster = self.cluster.lock().unwrap();
         let services = &mut Arc::make_mut(&mut cluster).services;
@@ -156,6 +160,7 @@ impl ReadServices for MemoryServices {
                     container: name("app"),
                     port: 8080,
                     groups: running.groups(),
+                    hooks: running.hooks.clone(),
                 })
             })
         };

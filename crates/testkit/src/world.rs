@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use perch_app::ports::Route;
+use perch_core::deployment::{GATES, HookKind, StageHook};
 use perch_core::head::{Head, Ledger};
 use perch_core::journal::{JournalEntry, What};
 use perch_core::names::{ReleaseId, TargetName, Version};
@@ -141,6 +142,16 @@ impl World {
             self.alarms.set(guard.as_str(), false);
         }
         self.calls.clear();
+    }
+
+    /// From now on deployments of the target's ECS service pause before each shift.
+    pub fn pause(&self, target: &Target) {
+        let service = target.service.ecs.as_ref().expect("it has an ECS service");
+        let kind = HookKind::Pauses { minutes: 1440, goes_on: false };
+        let hook = StageHook { kind, stages: GATES.map(str::to_owned).to_vec() };
+        self.services.change(service, |running| running.hooks = vec![hook]);
+        let name = service.service.to_string();
+        self.deployments.change(|known| known.pausing.insert(name));
     }
 
     fn serve(&self, target: &Target, lambda: &Lambda) {

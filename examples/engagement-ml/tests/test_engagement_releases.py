@@ -1,4 +1,4 @@
-"""Releases of the service on a private local stack: stopped by its smoke tests, and by the judge."""
+"""Releases of the service on a private local stack: stopped by its smoke tests, by the judge, and by a guard."""
 
 import demo
 import pytest
@@ -20,3 +20,7 @@ def test_a_build_that_fails_its_smoke_tests_gets_no_traffic(stage):
 
 def test_a_failing_build_is_stopped_and_harms_few(stage):
     releases.harms_few(demo.SAMPLE, stage, demo.FAILING)
+
+
+def test_a_build_that_breaks_the_old_tasks_is_stopped_by_a_guard(stage):
+    releases.harms_only_others(demo.SAMPLE, stage, demo.SKEWED)

@@ -24,7 +24,7 @@ def outputs():
     """The stack, with an image that fails a third of its requests, and callers."""
     stage = Stage(Stack(free_port()), Console(file=io.StringIO()), "engagement-api")
     with stage.up():
-        found = deployed(stage, demo.HERE, demo.push("failing"), Port=demo.PORT, Tasks=2, AlarmPeriod=PERIOD)
+        found = deployed(stage.stack, demo.HERE, demo.push("failing"), Port=demo.PORT, Tasks=2, AlarmPeriod=PERIOD)
         url = f"http://{found['Address'].split(':')[0]}:{demo.PORT}"
         with stage.called(LoadGenerator(http_invoke(url, "/score", demo.visit), demo.SAMPLE.texts, rate=30)):
             yield found

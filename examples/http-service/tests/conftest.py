@@ -25,13 +25,14 @@ class Running:
 
     def __init__(self, root: Path) -> None:
         self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen([str(root / "app" / "server.py")], env={**os.environ, "PORT": str(self.port)})
 
     def ask(self, path: str, body: object = None) -> tuple[int, dict, str]:
         """Status, JSON and build of an answer."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}{path}", data, {"content-type": "application/json"}
+            f"{self.url}{path}", data, {"content-type": "application/json"}
         )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:

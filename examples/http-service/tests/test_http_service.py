@@ -1,9 +1,11 @@
 """The service of the ECS examples, as a process: what it answers, and what each variant breaks."""
 
+import json
 import time
 
 import yaml
 from perch_local.checkout import ROOT
+from perch_stage.callers import Connections, http_invoke
 
 import push_service
 
@@ -86,6 +88,28 @@ def test_an_unhealthy_build_answers_and_fails_its_health_check_later(run):
     assert service.ask("/health")[0] == 200
     service = run("engagement-ml", fault={**push_service.variants()["unhealthy"]["fault"], "afterSeconds": 0})
     assert (service.ask("/health")[0], service.ask("/score", KEEN)[0]) == (503, 200)
+
+
+def test_a_build_writes_sessions_that_the_one_before_cannot_read(run):
+    old, new = run("engagement-ml"), run("engagement-ml", "sessions")
+    for check in list(checks("engagement-ml"))[:2]:
+        assert passes(new, check)
+    ask_old, ask_new = (http_invoke(one.url, "/score", str, cookies=True) for one in (old, new))
+    visit = json.dumps(KEEN)
+    # Alone each is well; the new one reads both formats.
+    assert not any(ask(visit).function_error for ask in (ask_old, ask_old, ask_new, ask_new))
+    kept = {"old": session(old, None), "new": session(new, None)}
+    assert session(new, kept["old"])[0] == session(new, kept["new"])[0] == 200
+    status, again = session(old, kept["new"])
+    # The error begins a new session.
+    assert status == 500 and session(old, (status, again))[0] == 200
+
+
+def session(service, kept):
+    """(status, cookie) of a request with the cookie of an earlier answer."""
+    headers = {"cookie": kept[1]} if kept else {}
+    reply = Connections(service.url).ask("POST", "/score", json.dumps(KEEN), {"content-type": "application/json", **headers})
+    return reply.status, reply.headers["set-cookie"].partition(";")[0]
 
 
 def test_it_ends_when_it_is_told_to(run):

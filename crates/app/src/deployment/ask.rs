@@ -40,10 +40,12 @@ pub(super) async fn ask(
         Ok(deploying) => deploying,
         Err(error) => return Ok(Asked::Refused(error.to_string())),
     };
-    if let Some(found) = deployments.find(&deploying, asked_at).await? {
-        return Ok(started(found.id, &deploying));
-    }
-    match deployments.create(deploying).await {
+    let found = match deployments.find(&deploying, asked_at).await {
+        Ok(Some(found)) => Ok(found.id),
+        Ok(None) => deployments.create(deploying).await,
+        Err(error) => Err(error),
+    };
+    match found {
         Ok(id) => Ok(started(id, &deploying)),
         Err(PortError::Conflict { .. }) => {
             Ok(match pass(deployments, deploying.mover, Some(&release.id)).await? {
@@ -70,7 +72,11 @@ pub(super) async fn known(
 ) -> Result<Option<DeploymentState>, StepError> {
     let errand = Errand::of(release, purpose)?;
     let deploying = errand.going(Schedule::AllAtOnce);
-    Ok(deployments.find(&deploying, asked_at).await?)
+    match deployments.find(&deploying, asked_at).await {
+        // A group that is not there has none.
+        Err(PortError::NotFound { .. }) => Ok(None),
+        found => Ok(found?),
+    }
 }
 
 fn started(id: DeploymentId, deploying: &Deploying<'_>) -> Asked {
@@ -125,7 +131,8 @@ impl<'a> Errand<'a> {
 
 /// The smoke tests of a canary that has no address of its own are done by a hook of its deployment.
 pub(super) fn tests_in_a_hook(release: &Release) -> bool {
-    release.plan.smoke.is_some() && !release.plan.smokes_before_the_shift()
+    let can = release.plan.driver.capabilities();
+    release.plan.smoke.is_some() && can.hooks && !can.address
 }
 
 /// The alarms that count, where the deployment's own are not the right ones: on the way up without those

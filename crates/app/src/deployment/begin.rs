@@ -29,7 +29,8 @@ impl Step {
     }
 }
 
-/// Does the next step before the deployment of a release.
+/// Does the next step before the deployment of a release. What trying again does not mend ends it with the
+/// reason: nothing was touched yet.
 pub(super) async fn run(
     (lambda, services, deployments, looks): (
         &impl ReadAlias,
@@ -40,41 +41,66 @@ pub(super) async fn run(
     release: &mut Release,
     now: Timestamp,
 ) -> Result<Step, StepError> {
-    let mover = release.plan.driver.mover().ok_or_else(|| missing(release, "deployment"))?;
-    if release.phase == Phase::Pending {
-        match pass(deployments, mover, Some(&release.id)).await? {
-            Gate::Free => {}
-            Gate::Refused(why) => return Ok(Step::refused(why)),
-            Gate::Wait(_) if now >= release.deadline => {
-                let deadline = release.deadline;
-                return Ok(Step::refused(format!("{mover} was busy until {deadline:.0}")));
-            }
-            Gate::Wait(after_seconds) => {
-                return Ok(Step::Again(match release.plan.driver {
-                    Driver::Service(_) => Next::Follow { after_seconds },
-                    Driver::Alias(_) | Driver::Servers(_) => Next::Prepare { after_seconds },
-                }));
-            }
-        }
-    }
-    let begun = match &release.plan.driver {
-        Driver::Service(of) => service::begin(services, looks, of.clone(), release, now).await,
-        Driver::Alias(_) | Driver::Servers(_) => {
-            let service = alias_of(release)?;
-            return Ok(match unfit(service, &lambda.alias(service).await?) {
-                Some(why) => Step::refused(why),
-                None => Step::Again(Next::Prepare { after_seconds: 0 }),
-            });
-        }
+    let step = match waits(deployments, release, now).await {
+        Ok(Some(step)) => Ok(step),
+        Ok(None) => begin((lambda, services, looks), release, now).await,
+        Err(error) => Err(error),
     };
-    match begun {
-        Ok(event) => Ok(Step::Event(Box::new(event))),
-        // Nothing was touched yet, and trying again does not help: the release ends with the reason.
+    match step {
         Err(StepError::Port(
             error @ (PortError::NotFound { .. }
             | PortError::Denied { .. }
             | PortError::Invalid { .. }),
         )) => Ok(Step::refused(error.to_string())),
-        Err(error) => Err(error),
+        step => step,
+    }
+}
+
+/// What is to be done instead of beginning while someone else's deployment is under way.
+async fn waits(
+    deployments: &(impl ReadDeployments + StopDeployment),
+    release: &Release,
+    now: Timestamp,
+) -> Result<Option<Step>, StepError> {
+    let mover = release.plan.driver.mover().ok_or_else(|| missing(release, "deployment"))?;
+    if release.phase != Phase::Pending {
+        return Ok(None);
+    }
+    Ok(match pass(deployments, mover, Some(&release.id)).await? {
+        Gate::Free => None,
+        Gate::Refused(why) => Some(Step::refused(why)),
+        Gate::Wait(_) if now >= release.deadline => {
+            let deadline = release.deadline;
+            Some(Step::refused(format!("{mover} was busy until {deadline:.0}")))
+        }
+        Gate::Wait(after_seconds) => Some(Step::Again(match release.plan.driver {
+            Driver::Service(_) => Next::Follow { after_seconds },
+            Driver::Alias(_) | Driver::Servers(_) => Next::Prepare { after_seconds },
+        })),
+    })
+}
+
+/// Takes the ledger, and where ECS runs the canary, registers it.
+async fn begin(
+    (lambda, services, looks): (
+        &impl ReadAlias,
+        &(impl ReadServices + RegisterTask),
+        (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
+    ),
+    release: &mut Release,
+    now: Timestamp,
+) -> Result<Step, StepError> {
+    match &release.plan.driver {
+        Driver::Service(of) => {
+            let event = service::begin(services, looks, of.clone(), release, now).await?;
+            Ok(Step::Event(Box::new(event)))
+        }
+        Driver::Alias(_) | Driver::Servers(_) => {
+            let service = alias_of(release)?;
+            Ok(match unfit(service, &lambda.alias(service).await?) {
+                Some(why) => Step::refused(why),
+                None => Step::Again(Next::Prepare { after_seconds: 0 }),
+            })
+        }
     }
 }

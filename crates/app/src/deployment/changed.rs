@@ -107,6 +107,9 @@ async fn followed(
                 | Phase::Promoting { .. }
                 | Phase::Watching { .. }
         );
-        goes_up && known == Some(id)
+        // It was told to stop, and the release sees to what follows.
+        let gave_way =
+            release.deployment.as_ref().is_some_and(|of| of.gave_way.as_ref() == Some(id));
+        goes_up && known == Some(id) && !gave_way
     }))
 }

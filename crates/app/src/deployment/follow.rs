@@ -8,20 +8,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, look_again, resume};
-use perch_core::deployment::{Deployment, Purpose};
+use perch_core::deployment::{Deployment, GATES, Passage, Purpose, passage};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Driver, Release};
 use perch_core::smoke::all_passed;
+use perch_core::stop::Stop;
 use perch_core::weight::Weight;
 use serde::{Deserialize, Serialize};
 
 use super::ask::{Asked, ask, known, tests_in_a_hook};
 use super::begin;
 use super::seen::{Seen, seen};
-use crate::move_alias::is_held;
+use super::taken::let_go;
 use crate::ports::{
-    CommitRelease, Deploy, FindImage, LoadHead, LoadRelease, LoadStanding, Progress, ReadAlarms,
-    ReadAlias, ReadDeployments, ReadEvidence, ReadServices, RegisterTask, Standing, StopDeployment,
+    CommitRelease, ContinueDeployment, Deploy, DeploymentState, FindImage, LoadHead, LoadRelease,
+    LoadStanding, PortError, Progress, ReadAlarms, ReadAlias, ReadDeployments, ReadEvidence,
+    ReadServices, RegisterTask, Standing, StopDeployment,
 };
 use crate::step::{StepError, StepInput, StepOutput, held, keep, settle};
 
@@ -54,7 +56,7 @@ impl From<StepInput> for FollowInput {
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
     (lambda, services): (&impl ReadAlias, &(impl ReadServices + RegisterTask)),
-    deployments: &(impl Deploy + ReadDeployments + StopDeployment),
+    deployments: &(impl Deploy + ReadDeployments + StopDeployment + ContinueDeployment),
     looks: (&impl FindImage, &impl ReadAlarms, &impl ReadEvidence),
     input: &FollowInput,
     (minute, now): (Duration, Timestamp),
@@ -81,11 +83,15 @@ pub async fn run(
         }
         Phase::Shifting { weight, .. } => (*weight, Event::WeightShifted),
         Phase::Promoting { .. } => (Weight::FULL, Event::AliasPromoted),
+        // The judge found something there that is not the release's.
+        Phase::Baking { .. } | Phase::Watching { .. } => {
+            return let_go(store, (lambda, services), deployments, input, release, now).await;
+        }
         _ => return Ok(input.then(resume(&release, now))),
     };
     // How far it is before where the traffic goes: it may end between the two, and then all of it moved.
-    let progress = match release.deployment_id() {
-        Some(id) => Some(deployments.deployment(id).await?.progress),
+    let state = match release.deployment_id() {
+        Some(id) => Some(deployments.deployment(id).await?),
         None => None,
     };
     // What serves before the fence: who takes the fence later moves it later, too.
@@ -94,8 +100,19 @@ pub async fn run(
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
     }
-    let step = match (&release.deployment, progress) {
-        (_, Some(progress)) => look(&release, found, (weight, there), &progress),
+    let step = match (&release.deployment, &state) {
+        (_, Some(state)) => {
+            let at = found.weight;
+            match look(&release, found, (weight, there), &state.progress) {
+                Step::Wait(next) if now < release.deadline => {
+                    let stop = standing.stop.as_ref();
+                    Step::Wait(
+                        at_gate(deployments, &release, state, (at, stop)).await?.unwrap_or(next),
+                    )
+                }
+                step => step,
+            }
+        }
         (None, None) => intend(&release, found, &standing),
         (Some(Deployment { asked_at, .. }), None) => {
             start(deployments, &release, (found, &standing), (*asked_at, minute)).await?
@@ -103,12 +120,15 @@ pub async fn run(
     };
     match step {
         Step::Event(event) => settle(store, input, release, &event, None, now).await,
+        Step::LetGo => let_go(store, (lambda, services), deployments, input, release, now).await,
         Step::Wait(_) if now >= release.deadline => {
             let cause = RollbackCause::Deadline { deadline: release.deadline };
             settle(store, input, release, &Event::RollbackRequested(cause), None, now).await
         }
         Step::Intend => {
-            let deployment = Some(Deployment::asked_at(now));
+            // An intent that is there already stands: what came of it has to be found.
+            let intent = release.deployment.unwrap_or_else(|| Deployment::asked_at(now));
+            let deployment = Some(Deployment { settles_at: None, ..intent });
             let release = Release { deployment, ..release };
             keep(store, input, release, Next::Follow { after_seconds: 0 }, now).await
         }
@@ -118,6 +138,8 @@ pub async fn run(
 
 enum Step {
     Event(Box<Event>),
+    /// Someone else moved the traffic, and a deployment of the release may be there.
+    LetGo,
     Intend,
     Wait(Next),
 }
@@ -141,7 +163,7 @@ fn intend(release: &Release, found: Seen, standing: &Standing) -> Step {
     if !found.is_baseline() {
         return Step::taken_over(found);
     }
-    if is_held(release, standing) {
+    if release.is_kept_from_traffic(standing.stop.as_ref()) {
         return Step::Wait(Next::Follow { after_seconds: HELD });
     }
     Step::Intend
@@ -156,12 +178,17 @@ async fn start(
 ) -> Result<Step, StepError> {
     // What moved the traffic may be the deployment that an earlier try asked for; and a stop or a hold
     // may have come since the intent.
-    let held = is_held(release, standing);
-    if (held || !found.is_baseline())
+    let held = release.is_kept_from_traffic(standing.stop.as_ref());
+    // Someone else had moved the traffic, and put it back: no step asks while that settles.
+    let settles = release.deployment.as_ref().is_some_and(|of| of.settles_at.is_some());
+    if (held || settles || !found.is_baseline())
         && known(deployments, release, Purpose::Canary, asked.0).await?.is_none()
     {
         if !found.is_baseline() {
-            return Ok(Step::taken_over(found));
+            return Ok(Step::LetGo);
+        }
+        if settles {
+            return Ok(Step::Intend);
         }
         return Ok(Step::Wait(Next::Follow { after_seconds: HELD }));
     }
@@ -172,6 +199,29 @@ async fn start(
     })
 }
 
+/// Has a deployment go on that pauses at a gate, where the release is as far; what comes before that. A call
+/// that is lost needs nobody to repeat it: the next look finds the deployment paused still.
+async fn at_gate(
+    deployments: &impl ContinueDeployment,
+    release: &Release,
+    state: &DeploymentState,
+    (at, stop): (Option<Weight>, Option<&Stop>),
+) -> Result<Option<Next>, PortError> {
+    let gates = || state.pauses.iter().filter(|pause| GATES.contains(&pause.stage.as_str()));
+    if gates().next().is_none() {
+        return Ok(None);
+    }
+    match passage(release, &state.id, at, stop) {
+        Passage::Tests => return Ok(Some(Next::Smoke)),
+        Passage::Shut | Passage::Back => return Ok(None),
+        Passage::Open => {}
+    }
+    for pause in gates() {
+        deployments.go_on(&state.id, pause).await?;
+    }
+    Ok(None)
+}
+
 /// How far the deployment is, by where the traffic goes.
 fn look(
     release: &Release,
@@ -179,10 +229,10 @@ fn look(
     (weight, there): (Weight, Event),
     progress: &Progress,
 ) -> Step {
+    let Some(at) = found.weight else { return Step::LetGo };
     if let Progress::Over { why } = progress {
         return Step::failed(why.clone());
     }
-    let Some(at) = found.weight else { return Step::taken_over(found) };
     if at > Weight::ZERO && tests_in_a_hook(release) && !all_passed(&release.smoke) {
         return Step::failed(format!(
             "{at} of traffic came before the smoke tests: no hook of the deployment did them"

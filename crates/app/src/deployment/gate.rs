@@ -1,5 +1,6 @@
 //! What happens while someone else's deployment is under way.
 
+use perch_core::deployment::Rollback;
 use perch_core::names::ReleaseId;
 use perch_core::release::Mover;
 use perch_core::target::{CodeDeploy, WhenBusy};
@@ -45,7 +46,7 @@ pub(super) async fn pass(
         WhenBusy::Replace if other.is_rollback || other.release.is_some() => Gate::Wait(STOPPED),
         WhenBusy::Wait => Gate::Wait(BUSY),
         WhenBusy::Replace => {
-            deployments.stop(&other.id).await?;
+            deployments.stop(&other.id, Rollback::ToBaseline).await?;
             Gate::Wait(STOPPED)
         }
         WhenBusy::Reject => Gate::Refused(busy(group, &other)),

@@ -6,9 +6,11 @@ mod begin;
 pub mod changed;
 pub mod follow;
 mod gate;
+pub mod group;
 pub mod hook;
 mod seen;
 pub mod stage;
+mod taken;
 pub mod unwind;
 
 pub(crate) use seen::unexpected;

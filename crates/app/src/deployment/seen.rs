@@ -16,6 +16,8 @@ use crate::step::{StepError, missing};
 pub(crate) struct Seen {
     /// The canary's weight; nothing where something else serves than the baseline and the canary.
     pub(crate) weight: Option<Weight>,
+    /// Whether the release may have set it, at whatever weights.
+    pub(crate) is_within: bool,
     /// In words.
     pub(crate) text: String,
 }
@@ -37,7 +39,7 @@ impl Seen {
             }
             None | Some(_) => None,
         };
-        Self { weight, text: route.to_string() }
+        Self { weight, is_within: route.is_within(ledger), text: route.to_string() }
     }
 
     fn of_service(found: &ServiceState, ledger: &Ledger, canary: Option<&Version>) -> Self {
@@ -49,7 +51,7 @@ impl Seen {
             && found.shares.iter().all(|(version, _)| known(version));
         let of_canary = found.shares.iter().find(|(version, _)| Some(version) == canary);
         let weight = of_canary.map_or(Weight::ZERO, |(_, weight)| *weight);
-        Self { weight: ours.then_some(weight), text: found.to_string() }
+        Self { weight: ours.then_some(weight), is_within: ours, text: found.to_string() }
     }
 }
 

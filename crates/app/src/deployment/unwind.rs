@@ -8,23 +8,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, resume};
-use perch_core::deployment::{Deployment, Purpose, WayBack};
+use perch_core::deployment::{Deployment, Purpose, Rollback, WayBack};
 use perch_core::head::{Head, Ledger, Snapshot};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 
-use super::ask::{Asked, ask, known};
+use super::ask::{Asked, ask};
 use super::seen::seen;
+use super::taken::{let_go, settling, state};
 use crate::ports::{
     CommitRelease, Deploy, DeploymentState, LoadHead, LoadRelease, Progress, ReadAlias,
     ReadDeployments, ReadServices, ShiftWeight, StopDeployment,
 };
 use crate::restore_traffic::{Restored, restore};
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle};
-
-/// How long a step that was under way when the fence was taken may still ask for a deployment: the
-/// time-out of its function (30 s) and a margin.
-const STEP: Duration = Duration::from_secs(40);
 
 /// Seconds between two looks.
 const LOOK: u64 = 3;
@@ -49,14 +46,18 @@ pub async fn run(
     let head = store.head(&release.target).await?.filter(|head| head.fence == input.fence);
     let Some(head) = head else { return Ok(input.then(Next::End)) };
     let again = || input.then(Next::Unwind { after_seconds: LOOK });
+    if release.deployment.is_some() && !seen((lambda, services), &release).await?.is_within {
+        return let_go(store, (lambda, services), deployments, input, release, now).await;
+    }
     match state(deployments, &release).await? {
         Some(state) if state.progress == Progress::Running => {
-            deployments.stop(&state.id).await?;
+            deployments.stop(&state.id, Rollback::ToBaseline).await?;
             let known = release.deployment.as_ref().is_some_and(|known| known.is_stopped);
             if known {
                 return Ok(again());
             }
-            let event = Event::DeploymentStopped { id: state.id };
+            let rollback = Rollback::ToBaseline;
+            let event = Event::DeploymentStopped { id: state.id, rollback, found: None };
             return settle(store, input, release, &event, None, now).await;
         }
         Some(DeploymentState { rollback: Some(rollback), .. })
@@ -65,13 +66,15 @@ pub async fn run(
             return Ok(again());
         }
         Some(_) => {}
-        // One may still be asked for by a step that was under way.
-        None => {
+        // One may still be asked for by a step that was under way; where the way back was asked for, that
+        // is over.
+        None if release.deployment.as_ref().is_some_and(|of| of.way_back.is_none()) => {
             if let Some(settling) = settling(&release, now) {
                 let next = Next::Unwind { after_seconds: LOOK };
                 return keep(store, input, settling, next, now).await;
             }
         }
+        None => {}
     }
     let back = match &release.ledger {
         Some(Ledger { snapshot: Snapshot::Service(_), .. }) => {
@@ -144,15 +147,26 @@ async fn bring_back(
     if found.is_baseline() {
         return Ok(Back::event(Event::TrafficRestored));
     }
-    if found.weight.is_none() {
+    if found.weight.is_none() && release.deployment.is_none() {
         return Ok(Back::event(Event::TakenOver { found: found.text }));
+    }
+    // Someone else moved it just now.
+    if found.weight.is_none() {
+        return Ok(Back::Again);
     }
     if running {
         return Ok(Back::Again);
     }
     let deployment = release.deployment.get_or_insert_with(|| Deployment::asked_at(now));
     match way_back {
-        None => deployment.way_back = Some(WayBack { asked_at: now, id: None }),
+        None => {
+            deployment.settles_at = None;
+            deployment.way_back = Some(WayBack { asked_at: now, id: None });
+        }
+        // Someone else had moved the traffic, and put it back: no step asks while that settles.
+        Some(WayBack { id: None, .. }) if deployment.settles_at.is_some() => {
+            deployment.settles_at = None;
+        }
         Some(WayBack { asked_at, id: None }) => {
             let asked = (asked_at, Duration::from_secs(60));
             match ask(deployments, &release, Purpose::WayBack, asked).await? {
@@ -177,24 +191,4 @@ async fn bring_back(
         Some(WayBack { id: Some(_), .. }) => return Ok(Back::Again),
     }
     Ok(Back::Keep(Box::new(release)))
-}
-
-async fn state(
-    deployments: &impl ReadDeployments,
-    release: &Release,
-) -> Result<Option<DeploymentState>, StepError> {
-    let Some(deployment) = &release.deployment else { return Ok(None) };
-    match &deployment.id {
-        Some(id) => Ok(Some(deployments.deployment(id).await?)),
-        None => known(deployments, release, Purpose::Canary, deployment.asked_at).await,
-    }
-}
-
-/// The release with the time at which no step of it can be under way any more, until that has come.
-fn settling(release: &Release, now: Timestamp) -> Option<Release> {
-    let deployment = release.deployment.clone()?;
-    let end = now.saturating_add(STEP).unwrap_or(now);
-    let settles_at = deployment.settles_at.unwrap_or(end);
-    let deployment = Some(Deployment { settles_at: Some(settles_at), ..deployment });
-    (now < settles_at).then(|| Release { deployment, ..release.clone() })
 }

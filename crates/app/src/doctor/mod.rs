@@ -2,6 +2,7 @@
 //! it right. `gather` reads the facts through ports; nothing here changes anything.
 
 mod gather;
+mod group;
 mod images;
 mod installation;
 mod models;
@@ -10,9 +11,10 @@ mod service;
 mod target;
 
 pub use gather::{Ports, Store, installation, serving_at_risk, target};
+pub use group::check_group;
 pub use images::{InUse, Risk, Role, at_risk};
 pub use models::{ModelFacts, check_models, models, turn_on_events};
-pub use service::{check_service, service};
+pub use service::{check_hooks, check_service, service};
 
 use std::fmt;
 

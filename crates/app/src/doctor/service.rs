@@ -5,12 +5,20 @@ use perch_core::target::Target;
 use perch_core::weight::Weight;
 
 use super::{Finding, Look, Outcome};
+use crate::apply_target::hook_warnings;
 use crate::ports::{ReadServices, ServiceState};
 
 /// How the target's ECS service is; nothing where it has none.
 pub async fn service(services: &impl ReadServices, target: &Target) -> Option<Look<ServiceState>> {
     let service = target.service.ecs.as_ref()?;
     Some(services.service(service).await.map_err(Into::into))
+}
+
+/// What is wrong with its hooks.
+pub fn check_hooks(target: &Target, found: &Look<ServiceState>) -> Vec<Finding> {
+    let warnings = found.as_ref().map(|found| hook_warnings(target, found)).unwrap_or_default();
+    let finding = |text| Finding::of(Some(&target.name), "hooks", Outcome::Warning, text);
+    warnings.into_iter().map(finding).collect()
 }
 
 /// What there is to say about it.

@@ -76,6 +76,10 @@ pub async fn run_with(
         return Ok(input.then(Next::End));
     }
     if let Some(event) = event {
+        // A deployment would move it again: that is stopped first.
+        if release.plan.driver.moves_itself() && matches!(event, Event::TakenOver { .. }) {
+            return Ok(input.then(Next::Follow { after_seconds: 0 }));
+        }
         return settle(store, input, release, &event, None, now).await;
     }
     let states = alarms.alarms(&release.plan.guards).await?;

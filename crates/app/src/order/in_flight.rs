@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use perch_core::journal::What;
 use perch_core::names::{ReleaseId, TargetName};
 use perch_core::phase::{Phase, RollbackCause};
-use perch_core::release::{Order, Release};
+use perch_core::release::{Order, Pause, Release, Weights};
 use serde_json::json;
 
 use super::OrderError;
@@ -89,9 +89,9 @@ async fn give(
     if release.order.as_ref() == Some(&order) {
         return Ok(release);
     }
-    if release.plan.driver.moves_itself() && !may_give(&release, &order) {
+    if let Some(why) = refusal(&release, &order) {
         let (release, target) = (release.id, target.clone());
-        return Err(OrderError::MovesItself { release, target, what });
+        return Err(OrderError::MovesItself { release, target, what, why });
     }
     let expected_seq = release.seq;
     let text = order.to_string();
@@ -104,15 +104,27 @@ async fn give(
     Ok(release)
 }
 
-/// Before a driver that moves by itself was asked, it can be held, and the hold be ended.
-fn may_give(release: &Release, order: &Order) -> bool {
+/// Why a driver that moves by itself can't do it. Nobody can hurry it. Before it was asked it can be held,
+/// and the hold be ended; once it runs only where it waits for Perch.
+fn refusal(release: &Release, order: &Order) -> Option<&'static str> {
+    let can = release.plan.driver.capabilities();
+    if can.weights == Weights::Any {
+        return None;
+    }
     let is_held = matches!(release.order, Some(Order::Hold { .. }));
-    release.deployment.is_none()
-        && match order {
-            Order::Hold { .. } => true,
-            Order::Continue { .. } => is_held,
-            Order::Promote { .. } => false,
+    match (order, can.pause) {
+        (Order::Promote { .. }, Pause::AtGates) if release.can_wait() => {
+            Some("its schedule skips no step; `perch continue` has it go on by one")
         }
+        (Order::Promote { .. }, _) => Some("its schedule skips no step"),
+        (Order::Hold { .. }, _) if release.deployment.is_none() => None,
+        (Order::Continue { .. }, _) if release.deployment.is_none() && is_held => None,
+        (Order::Hold { .. } | Order::Continue { .. }, _) if release.can_wait() => None,
+        (_, Pause::AtGates) => {
+            Some("no hook of its service waits before each shift (docs/ecs.md, \"The service\")")
+        }
+        (_, _) => Some("nothing can hold or hurry its schedule"),
+    }
 }
 
 /// Starts the rollback of the release that holds the target, then takes its fence: no step of the

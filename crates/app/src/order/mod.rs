@@ -36,8 +36,8 @@ pub enum OrderError {
     },
     /// What moves the weights has a schedule of its own.
     #[error(
-        "release {release} can't be {what}: its traffic moves by a schedule of its own, which \
-         nothing can hold or hurry; `perch rollback {target} --reason TEXT` stops it"
+        "release {release} can't be {what}: its traffic moves by a schedule of its own, and {why}; \
+         `perch rollback {target} --reason TEXT` stops it"
     )]
     MovesItself {
         /// The release.
@@ -46,6 +46,8 @@ pub enum OrderError {
         target: TargetName,
         /// What it can't be.
         what: &'static str,
+        /// Why.
+        why: &'static str,
     },
     /// A stop stands.
     #[error("target {target} is {stop}; `perch resume` ends the stop")]

@@ -3,11 +3,11 @@
 use std::future::Future;
 
 use jiff::Timestamp;
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
-use perch_core::target::EcsService;
+use perch_core::target::{CodeDeploy, EcsService};
 
 use super::PortError;
 use crate::deployment::hook::{Answer, Hook};
@@ -62,6 +62,17 @@ pub struct DeploymentState {
     pub is_rollback: bool,
     /// The deployment that takes it back: a rollback has an id of its own.
     pub rollback: Option<DeploymentId>,
+    /// The pauses that it waits in.
+    pub pauses: Vec<Pause>,
+}
+
+/// A deployment waits until somebody continues it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The id of the hook, anew for each pause.
+    pub hook: String,
+    /// The name of the stage, as ECS gives it.
+    pub stage: String,
 }
 
 /// Makes deployments.
@@ -107,10 +118,52 @@ pub trait NewestDeployment: Sync {
     ) -> impl Future<Output = Result<Option<DeploymentState>, PortError>> + Send;
 }
 
+/// What a deployment group deploys to (CodeDeploy API Reference, `ComputePlatform`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Platform {
+    /// Aliases of Lambda functions.
+    Lambda,
+    /// ECS services.
+    Ecs,
+    /// Instances.
+    Server,
+}
+
+/// Reads deployment groups.
+pub trait ReadGroups: Sync {
+    /// What the group deploys to.
+    ///
+    /// # Errors
+    /// [`PortError::NotFound`] where the application or the group does not exist.
+    fn platform(
+        &self,
+        group: &CodeDeploy,
+    ) -> impl Future<Output = Result<Platform, PortError>> + Send;
+}
+
 /// Stops deployments.
 pub trait StopDeployment: Sync {
-    /// Stops a deployment and has it put the baseline back. One that has ended counts as stopped.
-    fn stop(&self, id: &DeploymentId) -> impl Future<Output = Result<(), PortError>> + Send;
+    /// Stops a deployment. One that has ended counts as stopped.
+    ///
+    /// # Errors
+    /// [`PortError::Invalid`] where ECS is to leave the traffic as it is: its own deployments know a stop
+    /// with rollback alone.
+    fn stop(
+        &self,
+        id: &DeploymentId,
+        rollback: Rollback,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Continues deployments that pause.
+pub trait ContinueDeployment: Sync {
+    /// Ends a pause. One that has ended counts as ended, and so does that of a deployment which goes back
+    /// or is over.
+    fn go_on(
+        &self,
+        id: &DeploymentId,
+        pause: &Pause,
+    ) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
 /// Answers hooks of deployments.

@@ -21,8 +21,8 @@ mod targets;
 
 pub use bus::{MOST_EVENTS, NotTaken, PutEvents};
 pub use deployments::{
-    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, Progress, ReadDeployments,
-    StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, NewestDeployment, Pause,
+    Platform, Progress, ReadDeployments, ReadGroups, StopDeployment,
 };
 pub use images::{ImageName, Lifecycle, ReadLifecycle, ResolveTag};
 pub use journal::{EventTrace, KeepNote, ListNotices, ListReleases, Note, ReadJournal, TraceEvent};

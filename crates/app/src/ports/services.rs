@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use perch_core::deployment::StageHook;
 use perch_core::head::TargetGroups;
 use perch_core::judge::Health;
 use perch_core::names::{EcsName, ReleaseId, Version};
@@ -26,6 +27,8 @@ pub struct ServiceState {
     pub port: u16,
     /// The two target groups; as `baseline` the one with the most traffic.
     pub groups: TargetGroups,
+    /// The hooks of its deployments, where ECS carries them out.
+    pub hooks: Vec<StageHook>,
 }
 
 /// A revision of a task definition.

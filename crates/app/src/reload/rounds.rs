@@ -14,7 +14,7 @@ use super::cache::point;
 use super::model::Model;
 use super::replica::{Goal, Held};
 use super::{Reach, fleet, tidy};
-use crate::move_alias::{is_held, way};
+use crate::move_alias::way;
 use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadModels, ServeModel, SwitchCache,
 };
@@ -53,7 +53,7 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
         let cause = RollbackCause::Deadline { deadline: release.deadline };
         return settle(store, input, release, &Event::RollbackRequested(cause), None, now).await;
     }
-    if is_held(&release, &standing) {
+    if release.is_kept_from_traffic(standing.stop.as_ref()) {
         return Ok(input.then(again(HELD)));
     }
     let part = Part::of(&release)?;

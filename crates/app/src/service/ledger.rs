@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use perch_core::artifact::Artifact;
 use perch_core::decide::Event;
+use perch_core::deployment::are_gated;
 use perch_core::head::{Ledger, ServiceSnapshot, Snapshot};
 use perch_core::release::Release;
 use perch_core::target::EcsService;
@@ -64,6 +65,7 @@ pub(super) async fn take(
         container: found.container,
         port: found.port,
         groups: found.groups,
+        is_gated: are_gated(&found.hooks),
     }));
     let ledger = Ledger { baseline, canary: None, snapshot, taken_at: now };
     Ok(Event::LedgerTaken { ledger, ignored })

@@ -92,16 +92,16 @@ async fn task_definition(
     arn.map(str::to_owned).ok_or(PortError::NotFound { what })
 }
 
-/// Perch stops with rollback itself; where it can't, CodeDeploy puts the baseline back alone. On the way
-/// back the same would put the canary back: that only goes forward.
+/// Where it fails or its alarms go off, CodeDeploy puts the baseline back alone. What a stop does, its caller
+/// says: as an event here it could overwrite what a person set (see `docs/decisions.md`). On the way back a
+/// rollback would put the canary back: that only goes forward.
 fn rollback(purpose: Purpose) -> AutoRollbackConfiguration {
     let config = AutoRollbackConfiguration::builder();
     match purpose {
         Purpose::Canary => config
             .enabled(true)
             .events(AutoRollbackEvent::DeploymentFailure)
-            .events(AutoRollbackEvent::DeploymentStopOnAlarm)
-            .events(AutoRollbackEvent::DeploymentStopOnRequest),
+            .events(AutoRollbackEvent::DeploymentStopOnAlarm),
         Purpose::WayBack => config.enabled(false),
     }
     .build()

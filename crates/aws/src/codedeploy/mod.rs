@@ -13,12 +13,15 @@ use aws_sdk_codedeploy::error::ProvideErrorMetadata;
 use jiff::Timestamp;
 use perch_app::deployment::hook::{Answer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, NewestDeployment, PortError, ReadDeployments,
-    StopDeployment,
+    AnswerHook, ContinueDeployment, Deploy, Deploying, DeploymentState, NewestDeployment, Pause,
+    Platform, PortError, ReadDeployments, ReadGroups, StopDeployment,
 };
+use perch_core::deployment::Rollback;
 use perch_core::names::DeploymentId;
 use perch_core::release::Mover;
-use perch_core::target::EcsService;
+use perch_core::target::{CodeDeploy, EcsService};
+
+pub(crate) use read::group_info;
 
 use crate::error::port_error;
 use crate::services::deployments as native;
@@ -100,15 +103,15 @@ impl ReadDeployments for Deployments {
 }
 
 impl StopDeployment for Deployments {
-    async fn stop(&self, id: &DeploymentId) -> Result<(), PortError> {
+    async fn stop(&self, id: &DeploymentId, rollback: Rollback) -> Result<(), PortError> {
         if native::is_own(id) {
-            return native::stop(&self.ecs, id).await;
+            return native::stop(&self.ecs, id, rollback).await;
         }
         let stopped = self
             .code_deploy
             .stop_deployment()
             .deployment_id(id.as_str())
-            .auto_rollback_enabled(true)
+            .auto_rollback_enabled(rollback == Rollback::ToBaseline)
             .send()
             .await;
         match stopped {
@@ -116,6 +119,22 @@ impl StopDeployment for Deployments {
             Err(error) if error.code() == Some("DeploymentAlreadyCompletedException") => Ok(()),
             Err(error) => Err(port_error(format!("deployment {id}"), error)),
         }
+    }
+}
+
+impl ReadGroups for Deployments {
+    async fn platform(&self, group: &CodeDeploy) -> Result<Platform, PortError> {
+        read::platform(&self.code_deploy, group).await
+    }
+}
+
+impl ContinueDeployment for Deployments {
+    async fn go_on(&self, id: &DeploymentId, pause: &Pause) -> Result<(), PortError> {
+        // CodeDeploy has no pauses.
+        if !native::is_own(id) {
+            return Ok(());
+        }
+        native::go_on(&self.ecs, id, pause).await
     }
 }
 

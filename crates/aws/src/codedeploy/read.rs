@@ -2,9 +2,11 @@
 
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::primitives::DateTime;
-use aws_sdk_codedeploy::types::{DeploymentInfo, DeploymentStatus, TimeRange};
+use aws_sdk_codedeploy::types::{
+    ComputePlatform, DeploymentGroupInfo, DeploymentInfo, DeploymentStatus, TimeRange,
+};
 use jiff::Timestamp;
-use perch_app::ports::{Deploying, DeploymentState, PortError, Progress};
+use perch_app::ports::{Deploying, DeploymentState, Platform, PortError, Progress};
 use perch_core::deployment::{Deployment, Purpose};
 use perch_core::names::DeploymentId;
 use perch_core::target::CodeDeploy;
@@ -40,6 +42,32 @@ pub(super) async fn find(
     let found = list(client, group, Some(range), &[]).await?;
     let mut states = found.iter().filter(own).filter_map(state);
     Ok(states.find(|state| !state.is_rollback))
+}
+
+/// What a group deploys to. CodeDeploy's first platform is the one of a group that names none.
+pub(super) async fn platform(client: &Client, group: &CodeDeploy) -> Result<Platform, PortError> {
+    let found = group_info(client, group).await?;
+    Ok(match found.compute_platform() {
+        Some(ComputePlatform::Lambda) => Platform::Lambda,
+        Some(ComputePlatform::Ecs) => Platform::Ecs,
+        _ => Platform::Server,
+    })
+}
+
+/// A group as CodeDeploy describes it.
+pub(crate) async fn group_info(
+    client: &Client,
+    group: &CodeDeploy,
+) -> Result<DeploymentGroupInfo, PortError> {
+    let what = format!("deployment group {group}");
+    let found = client
+        .get_deployment_group()
+        .application_name(group.application.as_str())
+        .deployment_group_name(group.deployment_group.as_str())
+        .send()
+        .await
+        .map_err(|e| port_error(what.as_str(), e))?;
+    found.deployment_group_info.ok_or(PortError::NotFound { what })
 }
 
 /// The deployment that runs in a group.
@@ -112,6 +140,7 @@ fn state(info: &DeploymentInfo) -> Option<DeploymentState> {
         progress,
         is_rollback: of_rollback.is_some_and(|of| of.rollback_triggering_deployment_id.is_some()),
         rollback: rollback.and_then(|id| id.parse().ok()),
+        pauses: Vec::new(),
     })
 }
 

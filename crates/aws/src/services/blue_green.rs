@@ -8,6 +8,7 @@ use perch_core::target::{CodeDeploy, EcsService};
 use super::front::Front;
 use super::native::door;
 use super::{Services, invalid, rules};
+use crate::codedeploy::group_info;
 use crate::error::port_error;
 
 /// What is in front of the service and behind it. Four calls.
@@ -27,7 +28,7 @@ pub(super) async fn front(
         return Err(invalid(service, message));
     };
     let door = door(service, balancing)?;
-    let info = group_info(services, group).await?;
+    let info = group_info(&services.code_deploy, group).await?;
     let pair = pair_of(service, group, &info)?;
     let listener = pair.prod_traffic_route().and_then(|route| route.listener_arns().first());
     let Some(splitter) = listener.cloned() else {
@@ -40,7 +41,7 @@ pub(super) async fn front(
     });
     let behind = behind.collect();
     let rules = rules::of_listener(&services.balancers, &splitter).await?;
-    Ok(Front { splitter, rules, pair, behind, door })
+    Ok(Front { splitter, rules, pair, behind, door, hooks: Vec::new() })
 }
 
 /// A set that drains may be in the group of a newer one.
@@ -50,22 +51,6 @@ fn rank(set: &TaskSet) -> u8 {
         Some("ACTIVE") => 1,
         _ => 2,
     }
-}
-
-async fn group_info(
-    services: &Services,
-    group: &CodeDeploy,
-) -> Result<DeploymentGroupInfo, PortError> {
-    let what = format!("deployment group {group}");
-    let found = services
-        .code_deploy
-        .get_deployment_group()
-        .application_name(group.application.as_str())
-        .deployment_group_name(group.deployment_group.as_str())
-        .send()
-        .await
-        .map_err(|e| port_error(what.as_str(), e))?;
-    found.deployment_group_info.ok_or(PortError::NotFound { what })
 }
 
 /// The pair of target groups, if the group deploys this service.

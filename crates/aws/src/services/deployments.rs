@@ -4,10 +4,10 @@
 
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata;
-use aws_sdk_ecs::types::StopServiceDeploymentStopType;
+use aws_sdk_ecs::types::{DeploymentLifecycleHookAction, StopServiceDeploymentStopType};
 use jiff::Timestamp;
-use perch_app::ports::{Deploying, DeploymentState, PortError};
-use perch_core::deployment::Purpose;
+use perch_app::ports::{Deploying, DeploymentState, Pause, PortError};
+use perch_core::deployment::{Purpose, Rollback};
 use perch_core::head::Snapshot;
 use perch_core::names::DeploymentId;
 use perch_core::target::EcsService;
@@ -113,7 +113,18 @@ pub(crate) async fn newest_of(
 }
 
 /// Stops a deployment and has it put the baseline back. One that is on its way back, or over, is stopped.
-pub(crate) async fn stop(client: &Client, id: &DeploymentId) -> Result<(), PortError> {
+/// ECS knows no other stop (API Reference, `StopServiceDeployment`, `stopType`).
+pub(crate) async fn stop(
+    client: &Client,
+    id: &DeploymentId,
+    rollback: Rollback,
+) -> Result<(), PortError> {
+    if rollback == Rollback::LeaveAsFound {
+        return Err(PortError::Invalid {
+            what: format!("service deployment {id}"),
+            message: "ECS stops its deployments with rollback alone".into(),
+        });
+    }
     let stopped = client
         .stop_service_deployment()
         .service_deployment_arn(id.as_str())
@@ -123,6 +134,31 @@ pub(crate) async fn stop(client: &Client, id: &DeploymentId) -> Result<(), PortE
     match stopped {
         Ok(_) => Ok(()),
         Err(error) if error.code() == Some("ConflictException") => Ok(()),
+        Err(error) => Err(port_error(format!("service deployment {id}"), error)),
+    }
+}
+
+/// Ends a pause of a deployment. ECS refuses that for a hook which does not await it (any more), and for a
+/// deployment that goes back or is over: there is nothing left to continue.
+pub(crate) async fn go_on(
+    client: &Client,
+    id: &DeploymentId,
+    pause: &Pause,
+) -> Result<(), PortError> {
+    let continued = client
+        .continue_service_deployment()
+        .service_deployment_arn(id.as_str())
+        .hook_id(&pause.hook)
+        .action(DeploymentLifecycleHookAction::Continue)
+        .send()
+        .await;
+    match continued {
+        Ok(_) => Ok(()),
+        Err(error)
+            if matches!(error.code(), Some("InvalidParameterException" | "ClientException")) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(port_error(format!("service deployment {id}"), error)),
     }
 }

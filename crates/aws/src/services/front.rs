@@ -2,6 +2,7 @@
 
 use aws_sdk_elasticloadbalancingv2::types::Rule;
 use perch_app::ports::{PortError, ServiceState};
+use perch_core::deployment::StageHook;
 use perch_core::head::TargetGroups;
 use perch_core::names::{EcsName, Version};
 use perch_core::target::EcsService;
@@ -22,6 +23,8 @@ pub(super) struct Front {
     pub(super) behind: Vec<(String, String)>,
     /// The container that the load balancer sends to, and its port.
     pub(super) door: (EcsName, u16),
+    /// The hooks of its deployments.
+    pub(super) hooks: Vec<StageHook>,
 }
 
 impl Front {
@@ -70,7 +73,7 @@ impl Front {
             canary: name(second).to_owned(),
         };
         let (container, port) = self.door;
-        Ok(ServiceState { family, shares, foreign, container, port, groups })
+        Ok(ServiceState { family, shares, foreign, container, port, groups, hooks: self.hooks })
     }
 
     fn definition(&self, group: &str) -> Option<&str> {

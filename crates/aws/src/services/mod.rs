@@ -13,6 +13,7 @@ mod raw;
 mod register;
 mod rules;
 mod service_deployment;
+mod stage_hooks;
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::error::{ProvideErrorMetadata, SdkError};

@@ -7,7 +7,7 @@ use perch_core::names::EcsName;
 use perch_core::target::EcsService;
 
 use super::front::Front;
-use super::{Services, invalid, rules};
+use super::{Services, invalid, rules, stage_hooks};
 use crate::error::port_error;
 
 /// What is in front of the service and behind it. Three calls.
@@ -40,7 +40,7 @@ pub(super) async fn front(
     let revisions = revisions(&services.ecs, &service.to_string(), arns).await?;
     let behind = revisions.iter().filter_map(behind).collect();
     let rules = rules::one(&services.balancers, &splitter).await?;
-    Ok(Front { splitter, rules, pair, behind, door })
+    Ok(Front { splitter, rules, pair, behind, door, hooks: stage_hooks::of(found) })
 }
 
 /// Service revisions by their ARNs, at most 20 (ECS API Reference, `DescribeServiceRevisions`).

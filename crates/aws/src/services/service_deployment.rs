@@ -3,10 +3,10 @@
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::error::ProvideErrorMetadata;
 use aws_sdk_ecs::types::{
-    ServiceDeployment, ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus,
-    TaskDefinitionField,
+    DeploymentLifecycleHookDetail, DeploymentLifecycleHookStatus, ServiceDeployment,
+    ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentStatus, TaskDefinitionField,
 };
-use perch_app::ports::{DeploymentState, PortError, Progress};
+use perch_app::ports::{DeploymentState, Pause, PortError, Progress};
 use perch_core::names::{DeploymentId, ReleaseId};
 
 use super::definition::release_of;
@@ -28,7 +28,20 @@ pub(super) fn state(
         // What rolls back has not ended, and neither has a status that is not known here.
         _ => Progress::Running,
     };
-    DeploymentState { id, release, progress, is_rollback: false, rollback: None }
+    let pauses = pauses(found);
+    DeploymentState { id, release, progress, is_rollback: false, rollback: None, pauses }
+}
+
+/// The hooks that wait for `ContinueServiceDeployment`.
+fn pauses(found: &ServiceDeployment) -> Vec<Pause> {
+    let Some(stage) = found.lifecycle_stage() else { return Vec::new() };
+    let waits = |hook: &&DeploymentLifecycleHookDetail| {
+        hook.status() == Some(&DeploymentLifecycleHookStatus::AwaitingAction)
+    };
+    let pause = |hook: &DeploymentLifecycleHookDetail| {
+        Some(Pause { hook: hook.hook_id()?.to_owned(), stage: stage.as_str().to_owned() })
+    };
+    found.lifecycle_hook_details().iter().filter(waits).filter_map(pause).collect()
 }
 
 fn why(id: &DeploymentId, what: &str, found: &ServiceDeployment) -> String {

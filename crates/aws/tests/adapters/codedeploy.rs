@@ -2,11 +2,11 @@
 
 use perch_app::deployment::hook::{Answer as HookAnswer, Hook};
 use perch_app::ports::{
-    AnswerHook, Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments,
-    StopDeployment,
+    AnswerHook, Deploy, Deploying, DeploymentState, Platform, PortError, Progress, ReadDeployments,
+    ReadGroups, StopDeployment,
 };
 use perch_aws::codedeploy::{Deployments, minute};
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
@@ -137,7 +137,7 @@ async fn a_deployment_names_its_release_and_what_serves() {
     let alias = json!({ "Type": "AWS::Lambda::Function", "Properties": properties });
     assert_eq!(spec, json!({ "version": 0.0, "Resources": [{ "alias": alias }] }));
     body["revision"]["appSpecContent"]["content"] = json!("as above");
-    let events = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"];
+    let events = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM"];
     assert_eq!(
         body,
         json!({
@@ -295,6 +295,21 @@ async fn errors_of_codedeploy_say_what_a_caller_can_do() {
     }
 }
 
+#[tokio::test]
+async fn a_group_says_what_it_deploys_to() {
+    for (name, platform) in
+        [("Lambda", Platform::Lambda), ("ECS", Platform::Ecs), ("Server", Platform::Server)]
+    {
+        let info = json!({ "deploymentGroupInfo": { "computePlatform": name } });
+        let (deployments, sent) = deployments([Answer::json(&info)]);
+        assert_eq!(deployments.platform(&group()).await.unwrap(), platform);
+        assert_eq!(sent.only(), ("GetDeploymentGroup".to_owned(), named()));
+    }
+    let gone = Answer::error(400, "DeploymentGroupDoesNotExistException", "no");
+    let error = deployments([gone]).0.platform(&group()).await.unwrap_err();
+    assert!(matches!(error, PortError::NotFound { .. }), "{error:?}");
+}
+
 fn info(status: &str, more: Value) -> Value {
     let mut info = json!({
         "deploymentId": id().as_str(),
@@ -373,16 +388,18 @@ async fn what_is_under_way_in_a_group_is_asked_for_by_status() {
 }
 
 #[tokio::test]
-async fn a_stop_puts_the_baseline_back_and_one_that_came_late_is_fine() {
-    let over = Answer::error(400, "DeploymentAlreadyCompletedException", "it is over");
-    for answer in [Answer::json(&json!({ "status": "Pending" })), over] {
-        let (deployments, sent) = deployments([answer]);
-        deployments.stop(&id()).await.unwrap();
-        let body = json!({ "deploymentId": id().as_str(), "autoRollbackEnabled": true });
-        assert_eq!(sent.only(), ("StopDeployment".to_owned(), body));
+async fn a_stop_says_what_becomes_of_the_traffic_and_one_that_came_late_is_fine() {
+    for (rollback, enabled) in [(Rollback::ToBaseline, true), (Rollback::LeaveAsFound, false)] {
+        let over = Answer::error(400, "DeploymentAlreadyCompletedException", "it is over");
+        for answer in [Answer::json(&json!({ "status": "Pending" })), over] {
+            let (deployments, sent) = deployments([answer]);
+            deployments.stop(&id(), rollback).await.unwrap();
+            let body = json!({ "deploymentId": id().as_str(), "autoRollbackEnabled": enabled });
+            assert_eq!(sent.only(), ("StopDeployment".to_owned(), body));
+        }
     }
     let (deployments, _) = deployments([Answer::error(400, "ThrottlingException", "slow down")]);
-    assert!(deployments.stop(&id()).await.is_err());
+    assert!(deployments.stop(&id(), Rollback::ToBaseline).await.is_err());
 }
 
 #[tokio::test]

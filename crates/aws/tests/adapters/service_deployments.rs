@@ -1,10 +1,11 @@
 //! Deployments that ECS carries out itself: asked for, found, read and stopped.
 
 use perch_app::ports::{
-    Deploy, Deploying, DeploymentState, PortError, Progress, ReadDeployments, StopDeployment,
+    ContinueDeployment, Deploy, Deploying, DeploymentState, Pause, PortError, Progress,
+    ReadDeployments, StopDeployment,
 };
 use perch_aws::codedeploy::Deployments;
-use perch_core::deployment::{Purpose, Schedule};
+use perch_core::deployment::{Purpose, Rollback, Schedule};
 use perch_core::head::Snapshot;
 use perch_core::names::{AlarmName, DeploymentId, ReleaseId, Version};
 use perch_core::release::Mover;
@@ -415,12 +416,54 @@ async fn a_stop_rolls_back_and_one_that_came_late_is_fine() {
     let over = Answer::error(400, "ConflictException", "It is ROLLBACK_IN_PROGRESS.");
     for answer in [Answer::json(&json!({ "serviceDeploymentArn": id("new").as_str() })), over] {
         let (deployments, sent) = deployments([answer]);
-        deployments.stop(&id("new")).await.unwrap();
+        deployments.stop(&id("new"), Rollback::ToBaseline).await.unwrap();
         let body = json!({ "serviceDeploymentArn": id("new").as_str(), "stopType": "ROLLBACK" });
         assert_eq!(sent.only(), ("StopServiceDeployment".to_owned(), body));
     }
     let missing = Answer::error(400, "ServiceDeploymentNotFoundException", "no");
     let (deployments, _) = deployments([missing]);
-    let error = deployments.stop(&id("new")).await.unwrap_err();
+    let error = deployments.stop(&id("new"), Rollback::LeaveAsFound).await.unwrap_err();
+    assert!(matches!(error, PortError::Invalid { .. }), "ECS has nothing like it: {error:?}");
+    let error = deployments.stop(&id("new"), Rollback::ToBaseline).await.unwrap_err();
     assert!(matches!(error, PortError::NotFound { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn pauses_are_those_that_await_an_action() {
+    let hook = |id: &str, kind: &str, status: &str| json!({ "hookId": id, "targetType": kind, "status": status });
+    let hooks = [
+        hook("ecs-pause-1", "PAUSE", "SUCCEEDED"),
+        hook("ecs-pause-2", "PAUSE", "AWAITING_ACTION"),
+        hook("1-2-3", "AWS_LAMBDA", "IN_PROGRESS"),
+    ];
+    let stage = "PRE_PRODUCTION_TRAFFIC_SHIFT";
+    let more = json!({ "lifecycleStage": stage, "lifecycleHookDetails": hooks });
+    let found = state(described("IN_PROGRESS", more)).await;
+    let pause = Pause { hook: "ecs-pause-2".to_owned(), stage: stage.to_owned() };
+    assert_eq!(found.pauses, [pause]);
+    assert!(state(described("IN_PROGRESS", json!({}))).await.pauses.is_empty());
+}
+
+#[tokio::test]
+async fn a_pause_is_ended_by_its_hook_and_one_that_has_ended_needs_nothing() {
+    let pause = Pause { hook: "ecs-pause-2".to_owned(), stage: "POST_TEST_TRAFFIC_SHIFT".into() };
+    let arn = id("new");
+    let (made, sent) =
+        deployments([Answer::json(&json!({ "serviceDeploymentArn": arn.as_str() }))]);
+    made.go_on(&arn, &pause).await.unwrap();
+    let sent = sent.requests();
+    let body = json!({
+        "serviceDeploymentArn": arn.as_str(), "hookId": "ecs-pause-2", "action": "CONTINUE",
+    });
+    assert_eq!((sent[0].operation.as_str(), &sent[0].body), ("ContinueServiceDeployment", &body));
+    for code in ["InvalidParameterException", "ClientException"] {
+        let (made, _) = deployments([Answer::error(400, code, "not awaiting an action")]);
+        made.go_on(&arn, &pause).await.unwrap();
+    }
+    let (made, _) = deployments([Answer::error(400, "AccessDeniedException", "no")]);
+    let error = made.go_on(&arn, &pause).await.unwrap_err();
+    assert!(matches!(error, PortError::Denied { .. }), "{error}");
+    let (made, sent) = deployments([]);
+    made.go_on(&"d-ABCDEF".parse().unwrap(), &pause).await.unwrap();
+    assert!(sent.requests().is_empty(), "CodeDeploy has no pauses");
 }

@@ -5,10 +5,11 @@ use std::io::Read;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use perch_app::apply_target::{self, Change};
+use perch_app::deployment::group;
 use perch_app::doctor::{self, Ports};
 use perch_app::ports::{
-    FindImage, LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadLifecycle,
-    ReadServices, SaveTarget, TargetChange,
+    FindImage, LoadTarget, PortError, ReadAlarms, ReadAlias, ReadFunction, ReadGroups,
+    ReadLifecycle, ReadServices, SaveTarget, TargetChange,
 };
 use perch_core::names::TargetName;
 use perch_core::target::{MetricResolution, Target};
@@ -63,7 +64,7 @@ struct Applied {
 
 /// Plans every target before the first is written.
 pub(super) async fn run<S, L, A, I, R>(
-    (ports, services): (&Ports<'_, S, L, A, I, R>, &impl ReadServices),
+    (ports, services, groups): (&Ports<'_, S, L, A, I, R>, &impl ReadServices, &impl ReadGroups),
     wanted: &Wanted,
     now: Timestamp,
     console: &mut Console<'_>,
@@ -82,6 +83,8 @@ where
         // Warnings are a courtesy: a person who may not read the function may still apply.
         let checked = apply_target::warnings((ports.lambda, services), ports.alarms, target).await;
         let mut warnings = or_said(checked, "service and guards");
+        let unfit = group::unfit(groups, target).await.map(|unfit| unfit.map(|of| of.to_string()));
+        warnings.extend(or_said(unfit.map(Vec::from_iter), "the deployment group"));
         warnings.extend(or_said(keeps_image(ports, target, now).await, "the lifecycle policy"));
         plans.push((change, warnings));
     }

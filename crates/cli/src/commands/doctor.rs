@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use perch_app::doctor::{self, Outcome, Ports, Store};
 use perch_app::ports::{
-    FindImage, PortError, ReadAlarms, ReadAlias, ReadBucket, ReadFleet, ReadFunction,
+    FindImage, PortError, ReadAlarms, ReadAlias, ReadBucket, ReadFleet, ReadFunction, ReadGroups,
     ReadLifecycle, ReadModels, ReadServices, ReceiveLetters,
 };
 
@@ -16,10 +16,11 @@ use crate::{failure, render};
 pub(super) async fn run<S: Store, L, A, I, R>(
     ports: &Ports<'_, S, L, A, I, R>,
     letters: Result<impl ReceiveLetters, PortError>,
-    (buckets, functions, services): (
+    (buckets, functions, services, groups): (
         &(impl ReadModels + ReadBucket),
         &impl ReadFleet,
         &impl ReadServices,
+        &impl ReadGroups,
     ),
     args: &Doctor,
     now: Timestamp,
@@ -44,7 +45,9 @@ where
         let head = facts.standing.as_ref().ok().and_then(|standing| standing.head.as_ref());
         if let Some(service) = doctor::service(services, target).await {
             found.push(doctor::check_service(target, head, &service));
+            found.extend(doctor::check_hooks(target, &service));
         }
+        found.extend(doctor::check_group(groups, target).await);
         if let Some(models) = doctor::models(buckets, functions, ports.stack, target).await {
             found.extend(doctor::check_models(target, head, &models));
         }

@@ -49,8 +49,8 @@ pub(crate) async fn run(
         let change = apply::Wanted::read(args, &mut std::io::stdin().lock())?;
         let perch = Installation::connect(&global.stack).await;
         let services = perch.services();
-        apply::run((&perch.ports(&services), &services.ecs), &change, Timestamp::now(), console)
-            .await?;
+        let ports = (&perch.ports(&services), &services.ecs, &services.deployments);
+        apply::run(ports, &change, Timestamp::now(), console).await?;
         return Ok(failure::OK);
     }
     let perch = Installation::connect(&global.stack).await;
@@ -163,7 +163,7 @@ async fn look(
             let services = perch.services();
             let letters = perch.dead_letters().await.map(|(letters, _)| letters);
             let (models, functions) = (perch.models(), perch.functions());
-            let of_services = (&models, &functions, &services.ecs);
+            let of_services = (&models, &functions, &services.ecs, &services.deployments);
             let ports = perch.ports(&services);
             return doctor::run(&ports, letters, of_services, args, now, console).await;
         }

@@ -74,7 +74,7 @@ pub(super) fn judged(
     if let Some(stop) = stop {
         looked[0].1 += &format!("; {stop}");
         // Nothing can hold it at its weight.
-        if by_itself {
+        if !release.can_wait() {
             let (by, reason) = (stop.by.clone(), format!("the line was stopped: {}", stop.reason));
             return back(looked, RollbackCause::Abort { by, reason });
         }
@@ -90,8 +90,11 @@ pub(super) fn judged(
             let (from, next) = (bake.weight, Next::promote(plan));
             return Decision { phase: Phase::Promoting { from }, next, entries: looked };
         }
-        Some(Order::Continue { .. }) => return advance(release, bake.step + 1, looked),
-        None => {}
+        // A schedule can't be hurried: it goes on by one step once it waits for Perch.
+        Some(Order::Continue { .. }) if !by_itself || shifts(plan, bake) <= now => {
+            return advance(release, bake.step + 1, looked);
+        }
+        Some(Order::Continue { .. }) | None => {}
     }
     let left = remaining(end_of(plan, bake.step, bake.since), now);
     let is_over = left.is_zero() && !verdict.pending;
@@ -99,7 +102,7 @@ pub(super) fn judged(
         Outcome::Pass if is_over || (verdict.early && !by_itself) => {
             advance(release, bake.step + 1, looked)
         }
-        _ if by_itself
+        _ if !release.can_wait()
             && is_last(plan, bake)
             && (is_over || (left.is_zero() && moves_soon(plan, bake, now))) =>
         {
@@ -125,9 +128,13 @@ fn is_last(plan: &Plan, bake: Bake) -> bool {
 
 /// Whether a driver that moves by itself gives the canary all traffic before the next look.
 fn moves_soon(plan: &Plan, bake: Bake, now: Timestamp) -> bool {
+    remaining(shifts(plan, bake), now) <= 2 * interval(plan)
+}
+
+/// When a driver that moves by itself is done with a bake.
+fn shifts(plan: &Plan, bake: Bake) -> Timestamp {
     let whole = plan.step(bake.step).map_or(Duration::ZERO, |step| step.bake.duration());
-    let shift = bake.since.saturating_add(whole).unwrap_or(Timestamp::MAX);
-    remaining(shift, now) <= 2 * interval(plan)
+    bake.since.saturating_add(whole).unwrap_or(Timestamp::MAX)
 }
 
 /// The step with a higher weight that follows a last bake with too few requests, once.

@@ -1,5 +1,6 @@
 //! What can happen to a release.
 
+use crate::deployment::Rollback;
 use crate::head::Ledger;
 use crate::judge::Verdict;
 use crate::names::{AlarmName, DeploymentId, Version};
@@ -58,10 +59,14 @@ pub enum Event {
         /// The weight that was read.
         weight: Weight,
     },
-    /// The deployment was told to stop and to put the baseline back.
+    /// A deployment of the release is told to stop.
     DeploymentStopped {
         /// Its id.
         id: DeploymentId,
+        /// What becomes of the traffic.
+        rollback: Rollback,
+        /// What the traffic goes to, where someone else moved it.
+        found: Option<String>,
     },
     /// A batch of replicas was read back with the canary; some may have been left out.
     ReplicasReloaded {

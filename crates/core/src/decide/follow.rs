@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 
 use super::turn::roll_back;
-use super::words::shifted;
+use super::words::{moved, shifted};
 use super::{Decision, Next, bake};
+use crate::deployment::Rollback;
 use crate::journal::What;
 use crate::names::DeploymentId;
 use crate::phase::{Phase, RollbackCause};
@@ -45,13 +46,29 @@ pub(super) fn found(release: &Release, from: usize, weight: Weight, now: Timesta
     }
 }
 
-/// The deployment was told to stop: see that it put the baseline back.
-pub(super) fn stopped(release: &Release, id: &DeploymentId) -> Decision {
-    let text = format!("{id} is told to stop and to put the baseline back");
+/// A deployment is told to stop: see that it did, and what has become of the traffic.
+pub(super) fn stopped(
+    release: &Release,
+    id: &DeploymentId,
+    rollback: Rollback,
+    found: Option<&str>,
+) -> Decision {
+    let told = match rollback {
+        Rollback::ToBaseline => "put the baseline back",
+        Rollback::LeaveAsFound => "leave the traffic as it is",
+    };
+    let why = found.map(|found| format!(": {}", moved(release, found))).unwrap_or_default();
+    let after_seconds = STOPPING;
     Decision {
         phase: release.phase.clone(),
-        next: Next::Unwind { after_seconds: STOPPING },
-        entries: vec![(What::DeploymentStopped, text)],
+        next: match release.phase {
+            Phase::RollingBack { .. } => Next::Unwind { after_seconds },
+            _ => Next::Follow { after_seconds },
+        },
+        entries: vec![(
+            What::DeploymentStopped,
+            format!("{id} is told to stop and to {told}{why}"),
+        )],
     }
 }
 

@@ -120,9 +120,14 @@ pub fn decide(
             Phase::Shifting { step, .. } | Phase::Baking { step, .. },
             Event::WeightFound { weight },
         ) => follow::found(release, *step, *weight, now),
-        (Phase::RollingBack { .. }, Event::DeploymentStopped { id }) => {
-            follow::stopped(release, id)
-        }
+        (
+            Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting { .. }
+            | Phase::Watching { .. }
+            | Phase::RollingBack { .. },
+            Event::DeploymentStopped { id, rollback, found },
+        ) => follow::stopped(release, id, *rollback, found.as_deref()),
         (Phase::Baking { step, since, weight }, Event::Judged { verdict, stop }) => bake::judged(
             release,
             bake::Bake { step: *step, since: *since, weight: *weight },

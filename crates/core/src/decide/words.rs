@@ -86,9 +86,9 @@ pub(super) fn promoted(release: &Release) -> String {
     }
 }
 
-/// What to do about something that someone else moved.
-pub(super) fn taken_over(release: &Release, found: &str) -> String {
-    let what = match &release.plan.driver {
+/// What someone else moved, and where to.
+pub(super) fn moved(release: &Release, found: &str) -> String {
+    match &release.plan.driver {
         Driver::Alias(lambda) => {
             format!(
                 "someone else moved alias {} of {}: it sends {found}",
@@ -99,7 +99,12 @@ pub(super) fn taken_over(release: &Release, found: &str) -> String {
         Driver::Servers(servers) => {
             format!("someone else changed model {} on its servers: {found}", servers.model)
         }
-    };
+    }
+}
+
+/// What to do about something that someone else moved.
+pub(super) fn taken_over(release: &Release, found: &str) -> String {
+    let what = moved(release, found);
     format!(
         "{what}, which this release did not set. Perch leaves it as it is and no longer guards it; \
          `perch doctor {}` says how to go on",

@@ -1,8 +1,12 @@
 //! What is known of a deployment that moves a release's traffic by a schedule of its own.
 
+mod passage;
 mod schedule;
+mod stage_hook;
 
+pub use passage::{BEFORE_EACH_SHIFT, GATES, Passage, passage};
 pub use schedule::{Schedule, Unfit};
+pub use stage_hook::{HookKind, StageHook, are_gated, hook_problems};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,10 +31,14 @@ pub struct Deployment {
     /// Whether it was told to stop.
     #[serde(default)]
     pub is_stopped: bool,
+    /// The deployment of the release that was told to stop because someone else moved the traffic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gave_way: Option<DeploymentId>,
     /// The deployment that brings the baseline back after this one has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub way_back: Option<WayBack>,
-    /// When no step of the release can ask for it any more, once the release goes back.
+    /// When no step of the release can ask for it any more, once the release goes back or someone else
+    /// moved the traffic.
     #[serde(default, with = "stamp::optional", skip_serializing_if = "Option::is_none")]
     pub settles_at: Option<Timestamp>,
 }
@@ -55,6 +63,7 @@ impl Deployment {
             id: None,
             token: None,
             is_stopped: false,
+            gave_way: None,
             way_back: None,
             settles_at: None,
         }
@@ -69,6 +78,15 @@ impl Deployment {
     pub fn release_of(description: &str, purpose: Purpose) -> Option<ReleaseId> {
         description.strip_prefix(purpose.prefix())?.parse().ok()
     }
+}
+
+/// What becomes of the traffic when a deployment is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollback {
+    /// The baseline gets all of it back.
+    ToBaseline,
+    /// It stays as it is found.
+    LeaveAsFound,
 }
 
 /// What a release has a deployment for.

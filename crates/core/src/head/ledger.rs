@@ -70,6 +70,9 @@ pub struct ServiceSnapshot {
     pub port: u16,
     /// What is in front of it.
     pub groups: TargetGroups,
+    /// Whether its deployments wait for Perch before every shift.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gated: bool,
 }
 
 /// The two target groups between which a load balancer splits the traffic of an ECS service.

@@ -1,4 +1,4 @@
-//! What moves a release's traffic, and what it can do.
+//! What moves a release's traffic.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +41,7 @@ impl Driver {
 
     /// Whether smoke tests reach the canary before it has any traffic, without a hook of a deployment.
     pub fn canary_has_an_address(&self) -> bool {
-        match self {
-            Driver::Alias(_) => true,
-            Driver::Service(_) | Driver::Servers(_) => false,
-        }
+        self.capabilities().address
     }
 
     /// The name of the function, the service or the model, under which a service publishes metrics unless
@@ -91,12 +88,6 @@ impl Driver {
             }),
             Driver::Servers(_) => None,
         }
-    }
-
-    /// Whether it moves by a schedule of its own once it was started: then nothing can make it faster,
-    /// and it is stopped or followed.
-    pub fn moves_itself(&self) -> bool {
-        self.mover().is_some()
     }
 }
 

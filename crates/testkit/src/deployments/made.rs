@@ -9,6 +9,7 @@ use perch_core::names::{DeploymentId, ReleaseId, Version};
 use perch_core::target::{EcsService, Lambda, Target};
 use perch_core::weight::Weight;
 
+use super::pausing::Pausing;
 use crate::lambda::MemoryLambda;
 use crate::services::MemoryServices;
 
@@ -31,6 +32,8 @@ pub struct Made {
     pub purpose: Purpose,
     /// Whether it waits for the answer of a hook.
     pub hook: Hooked,
+    /// Where it pauses, if its service has it pause.
+    pub pausing: Option<Pausing>,
     pub(super) mover: String,
     pub(super) moves: Moves,
     pub(super) from: Version,
@@ -76,8 +79,10 @@ impl Made {
         if self.progress != Progress::Running || ran < self.delay {
             return false;
         }
-        let minutes = (ran - self.delay).as_secs() / 60;
-        let weight = self.schedule.weight_at(minutes);
+        let weight = match &mut self.pausing {
+            Some(pausing) => pausing.weight(&self.id, self.schedule, now),
+            None => self.schedule.weight_at((ran - self.delay).as_secs() / 60),
+        };
         let moves_on = weight > self.reached;
         if moves_on {
             self.send((lambda, services), weight);
@@ -118,6 +123,11 @@ impl Made {
     /// Whether it is over.
     pub fn has_ended(&self) -> bool {
         self.progress != Progress::Running
+    }
+
+    /// Whether what it brings up has all traffic.
+    pub fn has_all_traffic(&self) -> bool {
+        self.full_at.is_some()
     }
 
     /// Whether it takes another one back.
@@ -173,6 +183,10 @@ impl Made {
             progress: self.progress.clone(),
             is_rollback: self.is_rollback(),
             rollback: self.rollback.clone(),
+            pauses: match &self.pausing {
+                Some(pausing) if self.progress == Progress::Running => pausing.now(),
+                Some(_) | None => Vec::new(),
+            },
         }
     }
 }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perch_app::ports::{DeploymentState, NewestDeployment, PortError, Progress};
+use perch_app::ports::{
+    DeploymentState, NewestDeployment, Platform, PortError, Progress, ReadGroups,
+};
 use perch_core::artifact::Lane;
 use perch_core::deployment::{Purpose, Schedule};
 use perch_core::names::{DeploymentId, Version};
 use perch_core::release::Driver;
-use perch_core::target::{EcsService, Target};
+use perch_core::target::{CodeDeploy, EcsService, Target};
 use perch_core::weight::Weight;
 
 use super::made::{Hooked, Made, Moves};
@@ -43,6 +45,7 @@ impl Service {
             rollback: None,
             purpose: Purpose::Canary,
             hook: Hooked::Not,
+            pausing: None,
             mover: mover.to_string(),
             moves,
             from: from.clone(),
@@ -65,6 +68,13 @@ impl Service {
         }
     }
 
+    /// A hook fails its deployment, unless it was answered before.
+    pub fn fail_hook(&mut self, id: &DeploymentId) {
+        if self.asked().any(|made| made.id == *id) {
+            self.stop(id, &format!("a hook of deployment {id} failed"));
+        }
+    }
+
     /// What its clock shows.
     pub fn now(&self) -> Timestamp {
         self.now
@@ -79,6 +89,14 @@ impl Service {
         for id in ids {
             self.stop(&id, &format!("a hook of deployment {id} did not answer within an hour"));
         }
+    }
+}
+
+impl ReadGroups for MemoryDeployments {
+    async fn platform(&self, group: &CodeDeploy) -> Result<Platform, PortError> {
+        let gone = || PortError::NotFound { what: format!("deployment group {group}") };
+        let look = || self.read(|service| service.groups).ok_or_else(gone);
+        self.calls.port("deployment_group", look).await
     }
 }
 

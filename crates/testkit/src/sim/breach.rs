@@ -43,11 +43,13 @@ pub enum Breach {
     SplitHidden,
     /// Deployments do not wait for their hooks.
     HookSkipped,
+    /// Deployments do not pause where they should.
+    PauseSkipped,
 }
 
 impl Breach {
     /// Every one.
-    pub const ALL: [Breach; 14] = [
+    pub const ALL: [Breach; 15] = [
         Breach::FenceUnchecked,
         Breach::RevisionIgnored,
         Breach::LedgerLate,
@@ -62,6 +64,7 @@ impl Breach {
         Breach::DeploymentsHidden,
         Breach::SplitHidden,
         Breach::HookSkipped,
+        Breach::PauseSkipped,
     ];
 
     /// Makes the next call of the flight see a broken world.
@@ -110,6 +113,11 @@ impl Breach {
         if self == Breach::HookSkipped && call == "create_deployment" {
             world.deployments.change(|known| {
                 known.made.iter_mut().for_each(|made| made.hook = Hooked::Not);
+            });
+        }
+        if self == Breach::PauseSkipped && call == "create_deployment" {
+            world.deployments.change(|known| {
+                known.made.iter_mut().for_each(|made| made.pausing = None);
             });
         }
         if self == Breach::LedgerLate && call == "commit" {

@@ -107,9 +107,7 @@ impl Sim<'_> {
                 self.put(AGAIN, Entry::Invoke(Task::Event(Event::Stage(stage), 0)));
             }
             Some(Answer::Failed) | None => {
-                self.world.deployments.change(|known| {
-                    known.stop(id, &format!("a hook of deployment {id} failed"));
-                });
+                self.world.deployments.change(|known| known.fail_hook(id));
             }
         }
     }

@@ -9,6 +9,7 @@ use perch_core::names::{DeploymentId, ReleaseId};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
 use perch_core::target::Target;
+use perch_core::weight::Weight;
 
 use super::flight::Flight;
 use super::ghosts::Ghosts;
@@ -33,6 +34,24 @@ pub(super) fn created(flight: &Flight, world: &World, broken: &mut Vec<String>) 
     });
     if made && flight.is_held(world) {
         broken.push(format!("{} asked for a deployment past a stop or a hold", flight.name));
+    }
+}
+
+/// A release's step has had a deployment go on: only where it waits for more traffic, and no person keeps it
+/// from its first.
+pub(super) fn continued(flight: &Flight, world: &World, broken: &mut Vec<String>) {
+    let id = flight.release.as_ref().filter(|_| flight.is_step);
+    let release = world.store.read(|items| id.and_then(|id| items.releases.get(id).cloned()));
+    let Some(release) = release else { return };
+    if !world.deployments.read(|known| known.continued) {
+        return;
+    }
+    if matches!(release.phase, Phase::Pending | Phase::Preparing | Phase::Baking { .. }) {
+        let (name, phase) = (&flight.name, release.phase.name());
+        broken.push(format!("P9: {name} had a deployment go on in phase {phase}"));
+    }
+    if flight.is_held(world) && release.weight() == Weight::ZERO {
+        broken.push(format!("{} had a deployment go on past a stop or a hold", flight.name));
     }
 }
 
@@ -99,6 +118,9 @@ impl Ghosts {
         if release.phase.is_over() && release.phase != Phase::Promoted {
             let phase = release.phase.name();
             broken.push(format!("P2: {text}, when {} was {phase}", release.id));
+        }
+        if release.can_wait() && matches!(release.phase, Phase::Baking { .. }) {
+            broken.push(format!("P9: {text}, while the judge had not decided"));
         }
         if let Some(why) = untested(world, release) {
             broken.push(format!("P9: {text}: {why}"));

@@ -12,7 +12,7 @@ use perch_core::release::Release;
 use perch_core::target::Target;
 use perch_core::weight::Weight;
 
-use super::driven::created;
+use super::driven::{continued, created};
 use super::flight::{Event, Flight, Task};
 use super::rules::{last_route, overwritten, past_a_stop, read_back, skips_a_step};
 use super::script::Script;
@@ -91,6 +91,7 @@ impl Ghosts {
         match call {
             "alias" | "service" => flight.seen = seen(flight, world, script),
             "create_deployment" => created(flight, world, &mut changes.broken),
+            "continue_deployment" => continued(flight, world, &mut changes.broken),
             "shift" => self.after_shift(flight, world, script, &mut changes),
             "take_fence" => self.after_take_fence(flight, world, &mut changes),
             "commit" | "plan" => self.after_commit(flight, world, &mut changes),

@@ -126,6 +126,9 @@ impl<'a> Sim<'a> {
         let world = World::empty();
         for target in &script.targets {
             world.add(target);
+            if script.pausing.contains(&target.name) {
+                world.pause(target);
+            }
         }
         let unfit = script.behaviours.iter().filter(|(_, is)| **is == Behaviour::Unfit);
         world.lambda.change(|account| account.unfit.extend(unfit.map(|(of, _)| of.clone())));

@@ -157,6 +157,7 @@ fn driver(release: &Release) -> &'static str {
         (Driver::Alias(_), None) => "alias",
         (Driver::Alias(_), Some(_)) => "CodeDeploy, Lambda",
         (_, Some(Mover::CodeDeploy(_))) => "CodeDeploy, ECS",
+        (_, Some(Mover::Ecs(_))) if release.can_wait() => "ECS, pausing",
         (_, Some(Mover::Ecs(_))) => "ECS",
         (_, None) => "model servers",
     }

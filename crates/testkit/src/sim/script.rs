@@ -1,6 +1,6 @@
 //! What a simulation is about: the world, what happens in it besides Perch, and the weather.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use perch_core::artifact::Artifact;
 use perch_core::names::{AlarmName, TargetName, Version};
@@ -11,6 +11,8 @@ use perch_core::target::Target;
 pub struct Script {
     /// The targets; each has its own function or service.
     pub targets: Vec<Target>,
+    /// Those with an ECS service whose deployments pause before each shift.
+    pub pausing: BTreeSet<TargetName>,
     /// How versions behave that are built from an artifact, by function or service and identity.
     /// Others are healthy.
     pub behaviours: BTreeMap<(String, String), Behaviour>,

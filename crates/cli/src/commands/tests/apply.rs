@@ -17,7 +17,8 @@ fn wanted(yaml: &str, options: &[&str]) -> apply::Wanted {
 fn applied(world: &World, yaml: &str, options: &[&str]) -> String {
     let wanted = wanted(yaml, options);
     printed(async |console| {
-        apply::run((&ports(world), &world.services), &wanted, at(0), console).await
+        apply::run((&ports(world), &world.services, &world.deployments), &wanted, at(0), console)
+            .await
     })
 }
 
@@ -51,7 +52,8 @@ fn an_apply_as_json_lists_fields_and_items() {
     let world = World::usual();
     let wanted = wanted(&FILE.replace("news-errors", "errors"), &["--dry-run"]);
     let text = printed_as(Format::Json, async |console| {
-        apply::run((&ports(&world), &world.services), &wanted, at(0), console).await
+        apply::run((&ports(&world), &world.services, &world.deployments), &wanted, at(0), console)
+            .await
     });
     insta::assert_snapshot!(text);
 }
@@ -61,7 +63,8 @@ fn an_alias_of_another_target_is_refused() {
     let world = World::usual();
     let wanted = wanted(&FILE.replace("name: news", "name: other"), &[]);
     let error = try_printed(Format::Table, async |console| {
-        apply::run((&ports(&world), &world.services), &wanted, at(0), console).await
+        apply::run((&ports(&world), &world.services, &world.deployments), &wanted, at(0), console)
+            .await
     });
     insta::assert_snapshot!(failure::message(&error.unwrap_err(), "perch"), @r"
     perch: target other was not applied
@@ -78,7 +81,8 @@ fn a_rule_that_deletes_what_serves_is_warned_of() {
     let wanted = wanted(FILE, &[]);
     let later = at(15 * 86_400);
     let text = printed(async |console| {
-        apply::run((&ports(&world), &world.services), &wanted, later, console).await
+        apply::run((&ports(&world), &world.services, &world.deployments), &wanted, later, console)
+            .await
     });
     assert!(text.contains("warning: rule 7 of repository news (14 days) will delete"), "{text}");
 }

@@ -2,8 +2,8 @@
 
 use perch_app::ports::{KeepRuns as _, SweepRun};
 use perch_testkit::{
-    MemoryFleet, MemoryLetters, MemoryServices, MemoryUploads, World, at, image, release, run,
-    target,
+    MemoryDeployments, MemoryFleet, MemoryLetters, MemoryServices, MemoryUploads, World, at, image,
+    release, run, target,
 };
 
 use super::{ports, printed_as, try_printed};
@@ -16,8 +16,10 @@ fn no_letters(world: &World) -> MemoryLetters {
     MemoryLetters::new(&world.calls, [])
 }
 
-fn of_services(world: &World) -> (&MemoryUploads, &MemoryFleet, &MemoryServices) {
-    (&world.uploads, &world.fleet, &world.services)
+fn of_services(
+    world: &World,
+) -> (&MemoryUploads, &MemoryFleet, &MemoryServices, &MemoryDeployments) {
+    (&world.uploads, &world.fleet, &world.services, &world.deployments)
 }
 
 fn looked(world: &World, target: Option<&str>) -> (String, u8) {
