@@ -9,7 +9,7 @@ use perch_testkit::{World, failing, target};
 use serde_json::json;
 
 use crate::checked::{Seen, walk};
-use crate::scenarios::{CRASH, FAILURE, NONE, ORPHAN, alarm, push, rollback, world};
+use crate::scenarios::{CRASH, FAILURE, NONE, ORPHAN, alarm, moved, push, rollback, world};
 
 /// A rollback and nothing after it: who takes the fence from it is at the bound.
 const ONE_FENCE: Bounds = Bounds { fences: 2, ..ORPHAN };
@@ -131,12 +131,15 @@ fn every_scenario(kind: Kind) {
         ("an alarm in the bake", from("Baking", vec![alarm()], TWO_FENCES), 1),
         ("an alarm in the watch", from("Watching", vec![alarm()], TWO_FENCES), 1),
         ("an abort and a crash", from("Watching", vec![rollback()], ABORT_AND_CRASH), 1),
-        ("someone stops it", from("Baking", vec![stopped(), changed(kind)], TWO_FENCES), 1),
         ("its end is told", from("Promoting", vec![changed(kind)], CRASH), 1),
     ];
-    if kind != Kind::Lambda {
-        let start = played(tested(kind), "Shifting").with(vec![], CRASH);
-        scenarios.push(("a hook and a crash", start, 1));
+    if kind == Kind::Lambda {
+        scenarios.push(("someone moves it", from("Baking", vec![moved()], TWO_FENCES), 1));
+    } else {
+        let events = vec![stopped(), changed(kind)];
+        scenarios.push(("someone stops it", from("Baking", events, TWO_FENCES), 1));
+        let start = played(tested(kind), "Shifting").with(vec![], NONE);
+        scenarios.push(("a hook", start, 1));
     }
     hold(kind, scenarios);
 }

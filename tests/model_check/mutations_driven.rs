@@ -1,14 +1,12 @@
 //! What a deployment can do wrong, or a step with it: the walk finds each.
 
-use perch_testkit::Mutation::{
-    self, DeploymentsHidden, HookSkipped, NoTimeOut, ReadBackGone, StopForgotten,
-};
+use perch_testkit::Mutation::{self, DeploymentsHidden, HookSkipped, NoTimeOut, ReadBackGone};
 use perch_testkit::World;
 use perch_testkit::model::State;
 
 use crate::checked::walk;
 use crate::driven::{Kind, fresh, played, tested};
-use crate::scenarios::{CRASH, NONE, ORPHAN, alarm, push, rollback};
+use crate::scenarios::{CRASH, NONE, ORPHAN, alarm, push};
 
 /// The same scenario holds without the mutation: see `driven`.
 fn breaks(kind: Kind, mutation: Mutation, promises: &[&str], start: impl FnOnce(World) -> State) {
@@ -23,15 +21,6 @@ fn breaks(kind: Kind, mutation: Mutation, promises: &[&str], start: impl FnOnce(
 
 fn on_the_way(world: World) -> State {
     played(world, "Shifting").with(vec![], CRASH)
-}
-
-#[test]
-fn a_deployment_that_a_rollback_does_not_stop_is_found() {
-    for kind in [Kind::Lambda, Kind::Ecs, Kind::Native] {
-        breaks(kind, StopForgotten, &["P4"], |world| {
-            played(world, "Baking").with(vec![rollback()], NONE)
-        });
-    }
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Made {
             let later = (0..=MINUTES).map(|minute| self.schedule.weight_at(minute));
             let next = later.into_iter().find(|weight| *weight > self.reached);
             self.send(traffic, next.unwrap_or(Weight::FULL));
+            self.full_at = (self.reached == Weight::FULL).then_some(self.started);
             if self.reached < Weight::FULL || self.kept_seconds() > 0 {
                 return;
             }
