@@ -124,6 +124,8 @@ fn dispatch_routes_on_the_names_of_core() {
         ("RouteRound", "Restore", "WaitForReplicas"),
         ("Route", "Unwind", "StopDeployment"),
         ("RouteDeployment", "Unwind", "WaitForDeployment"),
+        ("RouteRound", "Rollback", "RestoreTraffic"),
+        ("RouteDeployment", "Rollback", "RestoreTraffic"),
     ] {
         let condition = format!("{{% $states.input.next = '{next}' %}}");
         let choice = list(&rollback["States"][state], "Choices")

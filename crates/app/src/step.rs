@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use perch_core::decide::{self, Decision, Event, IllegalTransition, Next};
-use perch_core::head::Fence;
+use perch_core::head::{Fence, Head};
 use perch_core::journal::{Evidence, JournalEntry, Moment, What};
 use perch_core::names::ReleaseId;
+use perch_core::phase::Phase;
 use perch_core::release::{Order, Release};
 use perch_core::target::Lambda;
 use serde::{Deserialize, Serialize};
@@ -109,11 +110,21 @@ pub(crate) fn missing(release: &Release, what: &'static str) -> StepError {
     StepError::Incomplete { release: release.id.clone(), what, phase: release.phase.name() }
 }
 
+/// What a step of a rollback does that has lost the fence. Who took it and has written nothing since may not
+/// go on: the order that started this rollback, or a try that nobody waits for. So the rollback takes the
+/// fence anew. Who has written goes on in its place, and [`held`] finds that.
+pub(crate) fn robbed(head: Option<&Head>, release: &Release) -> Next {
+    match head {
+        Some(head) if head.active.as_ref() == Some(&release.id) => Next::Rollback,
+        _ => Next::End,
+    }
+}
+
 /// Decides on `event` and commits the outcome.
 ///
 /// When another took the target meanwhile the answer is [`Next::End`]: a stale execution ends
-/// quietly. When only the release changed (a person gave an order) the conflict is returned, and
-/// the state machine tries the step again.
+/// quietly. When only the release changed (a person gave an order), or the release goes back, the conflict is
+/// returned, and the state machine tries the step again: see [`robbed`].
 pub async fn settle(
     store: &(impl CommitRelease + LoadHead),
     input: &StepInput,
@@ -122,8 +133,9 @@ pub async fn settle(
     evidence: Option<Evidence>,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    let before = release.phase.clone();
     let (transition, next) = transition(release, std::slice::from_ref(event), evidence, now)?;
-    write(store, input, &transition, next).await
+    write(store, input, (&before, &transition), next).await
 }
 
 /// Decides on events one after the other and commits the outcome, as [`settle`] does for one.
@@ -134,8 +146,9 @@ pub(crate) async fn settle_all(
     events: &[Event],
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    let before = release.phase.clone();
     let (transition, next) = transition(release, events, None, now)?;
-    write(store, input, &transition, next).await
+    write(store, input, (&before, &transition), next).await
 }
 
 /// Keeps what a release has learned without a decision, and comes back.
@@ -149,22 +162,23 @@ pub(crate) async fn keep(
     let wait = Duration::from_secs(next.wait_seconds());
     release.due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     release.kept += 1;
-    let (expected_seq, fence) = (release.seq, release.fence);
+    let (expected_seq, fence, before) = (release.seq, release.fence, release.phase.clone());
     let transition = Transition { expected_seq, fence, entries: Vec::new(), release };
-    write(store, input, &transition, next).await
+    write(store, input, (&before, &transition), next).await
 }
 
 async fn write(
     store: &(impl CommitRelease + LoadHead),
     input: &StepInput,
-    transition: &Transition,
+    (before, transition): (&Phase, &Transition),
     next: Next,
 ) -> Result<StepOutput, StepError> {
     match store.commit(transition).await {
         Ok(()) => Ok(input.then(next)),
         Err(PortError::Conflict { what, expected, found }) => {
             let head = store.head(&transition.release.target).await?;
-            if head.is_some_and(|head| head.fence == input.fence) {
+            let goes_back = matches!(before, Phase::RollingBack { .. });
+            if goes_back || head.is_some_and(|head| head.fence == input.fence) {
                 return Err(PortError::Conflict { what, expected, found }.into());
             }
             Ok(input.then(Next::End))

@@ -54,8 +54,6 @@ pub struct Service {
     pub pausing: BTreeSet<String>,
     /// Whether the last call to continue one has ended a pause.
     pub continued: bool,
-    /// Those that were told to stop and did not.
-    forgotten: BTreeSet<DeploymentId>,
     now: Timestamp,
 }
 
@@ -67,7 +65,6 @@ impl Default for Service {
             groups: Some(Platform::Lambda),
             pausing: BTreeSet::new(),
             continued: false,
-            forgotten: BTreeSet::new(),
             now: Timestamp::default(),
         }
     }
@@ -204,10 +201,6 @@ impl Service {
     pub fn stop(&mut self, id: &DeploymentId, why: &str) {
         let next: DeploymentId = format!("d-{}", self.made.len() + 1).parse().unwrap();
         let now = self.now;
-        if self.mutation == Some(Mutation::StopForgotten) {
-            self.forgotten.insert(id.clone());
-            return;
-        }
         let Some(made) = self.made.iter_mut().find(|made| made.id == *id) else { return };
         if made.progress != Progress::Running {
             return;

@@ -11,8 +11,6 @@ pub enum Mutation {
     LedgerLate,
     /// An artifact that had its release is released again.
     DedupeRemoved,
-    /// A deployment that is told to stop goes on, and says that it stopped.
-    StopForgotten,
     /// A deployment that was asked for is not found again.
     DeploymentsHidden,
     /// A service whose release is being promoted is read with all traffic on the canary.

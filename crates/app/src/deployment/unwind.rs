@@ -21,7 +21,7 @@ use crate::ports::{
     ReadDeployments, ReadServices, ShiftWeight, StopDeployment,
 };
 use crate::restore_traffic::{Restored, restore};
-use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle};
+use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, robbed, settle};
 
 /// Seconds between two looks.
 const LOOK: u64 = 3;
@@ -43,8 +43,10 @@ pub async fn run(
     let Phase::RollingBack { .. } = &release.phase else {
         return Ok(input.then(resume(&release, now)));
     };
-    let head = store.head(&release.target).await?.filter(|head| head.fence == input.fence);
-    let Some(head) = head else { return Ok(input.then(Next::End)) };
+    let head = match store.head(&release.target).await? {
+        Some(head) if head.fence == input.fence => head,
+        head => return Ok(input.then(robbed(head.as_ref(), &release))),
+    };
     let again = || input.then(Next::Unwind { after_seconds: LOOK });
     if release.deployment.is_some() && !seen((lambda, services), &release).await?.is_within {
         return let_go(store, (lambda, services), deployments, input, release, now).await;

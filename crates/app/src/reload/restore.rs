@@ -24,7 +24,7 @@ use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadStanding, PortError, ReadModels, ServeModel,
     SwitchCache,
 };
-use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, settle_all};
+use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, robbed, settle_all};
 
 /// How long a round that was under way when the fence was taken may still act: the time-out of its
 /// function (30 s) and a margin. Model servers have no lock that refuses it.
@@ -52,8 +52,9 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     else {
         return Ok(input.then(resume(&release, now)));
     };
-    if !store.standing(&release.target).await?.is_held_by(&release) {
-        return Ok(input.then(Next::End));
+    let standing = store.standing(&release.target).await?;
+    if !standing.is_held_by(&release) {
+        return Ok(input.then(robbed(standing.head.as_ref(), &release)));
     }
     let ledger = release.ledger.clone().ok_or_else(|| missing(&release, "ledger"))?;
     let snapshot = ledger.servers().ok_or_else(|| missing(&release, "replicas"))?;

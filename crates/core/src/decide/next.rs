@@ -39,7 +39,7 @@ pub enum Next {
     },
     /// Wait until the deployment is told to have ended, or for a minute.
     Await,
-    /// Start the rollback.
+    /// Start the rollback; in the rollback, from its start again.
     Rollback,
     /// Stop the deployment, and see that it put the baseline back.
     Unwind {

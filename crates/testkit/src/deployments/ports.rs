@@ -24,11 +24,7 @@ impl ReadDeployments for MemoryDeployments {
     async fn deployment(&self, id: &DeploymentId) -> Result<DeploymentState, PortError> {
         let look = || {
             let found = |service: &Service| {
-                let made = service.made.iter().find(|made| made.id == *id)?;
-                let why = format!("deployment {id} was stopped");
-                let over = service.forgotten.contains(id).then_some(Progress::Over { why });
-                let state = made.state();
-                Some(DeploymentState { progress: over.unwrap_or(state.progress), ..state })
+                service.made.iter().find(|made| made.id == *id).map(Made::state)
             };
             self.read(found).ok_or_else(|| PortError::NotFound { what: format!("deployment {id}") })
         };

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use perch_app::close_release::{self, CloseInput};
-use perch_app::deployment::follow::{self, FollowInput};
+use perch_app::deployment::follow::FollowInput;
 use perch_app::deployment::unwind;
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
@@ -10,12 +10,10 @@ use perch_app::step::{StepError, StepInput, StepOutput};
 use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight, smoke};
 use perch_core::names::ReleaseId;
 
+use super::follow::follow;
 use super::route::{self, error_type};
 use crate::executions::Started;
 use crate::world::World;
-
-/// A minute of CodeDeploy.
-const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `TimeoutSeconds` of `AwaitDeployment`.
 pub(crate) const WAIT_SECONDS: i64 = 60;
@@ -291,14 +289,4 @@ impl Execution {
             }
         })
     }
-}
-
-async fn follow(
-    world: &World,
-    input: &FollowInput,
-    now: Timestamp,
-) -> Result<StepOutput, StepError> {
-    let World { store, lambda, services, deployments, alarms, metrics, .. } = world;
-    let (traffic, looks) = ((lambda, services), (lambda, alarms, metrics));
-    follow::run(store, traffic, deployments, looks, input, (MINUTE, now)).await
 }

@@ -5,6 +5,7 @@
 //! `statemachines/*.asl.json`; only the jitter of their waits is left out.
 
 mod execution;
+mod follow;
 mod reload;
 mod route;
 

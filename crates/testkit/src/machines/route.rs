@@ -129,6 +129,10 @@ pub(super) fn after(state: &State, answer: Answer) -> (State, i64) {
         let step = StepInput { release_id, fence };
         return (State::StopDeployment(step), i64::try_from(output.wait_seconds).unwrap());
     }
+    let is_round = matches!(state, State::RestoreReplicas(_) | State::StopDeployment(_));
+    if is_round && output.next == Next::Rollback.name() {
+        return (State::Restore(RollbackInput { release_id, cause: None }), 0);
+    }
     if matches!(state, State::RestoreReplicas(_)) {
         return (State::Close(CloseInput { release_id, fence, failure: None }), 0);
     }

@@ -115,18 +115,10 @@ impl Rules<'_> {
         found
     }
 
-    /// A rollback of more than one step ends where another task takes its fence that does not go on with it:
-    /// an order that started it, or a try that nobody waits for. That is for the sweep to find.
     fn fence_taken(&self, ghost: &mut Ghost, task: &mut Task) -> Found {
         for head in heads(self.after) {
             if self.head_before(&head).is_some_and(|before| before.fence != head.fence) {
                 task.fence = Some(head.fence);
-                let active = head.active.as_ref().map(|id| self.after.release(id));
-                let is_under_way = active.is_some_and(|release| {
-                    let goes_back = matches!(release.phase, Phase::RollingBack { .. });
-                    goes_back && release.plan.driver.moves_itself()
-                });
-                ghost.lost += u8::from(is_under_way && (task.orphan || task.is_an_order()));
                 ghost.condemned.extend(head.active);
             }
         }

@@ -167,11 +167,6 @@ impl Task {
         matches!(&self.work, Work::Execution(it) if matches!(it.state, State::StopDeployment(_)))
     }
 
-    /// Whether it carries out a person's order to go back.
-    pub(super) fn is_an_order(&self) -> bool {
-        matches!(&self.work, Work::Event { event, .. } if matches!(**event, Event::RollBack(_)))
-    }
-
     /// Whether a look now would find what the last one found.
     pub(super) fn is_waiting_for_moves(&self, prints: &Prints) -> bool {
         self.answers.is_empty() && self.found.is_some_and(|found| prints.is_driven(found))
