@@ -65,8 +65,9 @@ test: lint build ## Everything: lints, unit, contract and end-to-end tests on pr
 $(SUITES:%=pytest-of-%): pytest-of-%:
 	@$(PYTHON) -m pytest -q $(if $(filter tests,$*),--numprocesses=2 --dist=loadfile) $*
 
-soak: ## 20,000 seeds of the simulation, the promises checked after every call; every row of the judge's benchmark
+soak: ## 20,000 seeds of the simulation, the promises checked after every call; the model check's longest scenario; every row of the judge's benchmark
 	@PERCH_SEEDS=20000 cargo test --locked -p perch-tests --test simulation -- --nocapture --exact every_seed_keeps_every_promise
+	cargo test --locked -p perch-tests --test model_check -- --ignored --nocapture
 	cargo test --locked -p perch-lab --lib -- --ignored
 
 sam-local: setup build ## `sam local invoke` of every function against a local stack (needs Docker)

@@ -6,9 +6,9 @@ use perch_core::target::{CodeDeploy, Target};
 
 use crate::ports::{Platform, PortError, ReadGroups};
 
-/// What is wrong with the deployment group of a target's function: then no release of it gets
-/// any traffic.
-/// Nothing where it has none, or a fitting one. What is wrong with the group of an ECS service is said where
+/// What is wrong with the deployment group of a target's function; nothing where it has none, or a fitting one.
+///
+/// With it no release gets any traffic. What is wrong with the group of an ECS service is said where
 /// the service is read.
 ///
 /// # Errors

@@ -10,6 +10,7 @@
 //! a state breaks.
 
 mod action;
+mod bounds;
 mod deployments;
 mod driven;
 mod event;
@@ -20,6 +21,7 @@ mod state;
 mod task;
 
 pub use action::Action;
+pub use bounds::Bounds;
 pub use event::Event;
 pub use rules::Broken;
-pub use state::{Bounds, State};
+pub use state::State;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::action::Action;
+use super::bounds::Bounds;
 use super::deployments;
 use super::driven;
 use super::event::Event;
@@ -12,23 +13,6 @@ use super::rules::{self, Broken, Ghost};
 use super::task::{self, After, Task, Work};
 use crate::calls::Fault;
 use crate::world::World;
-
-/// How much may still go wrong.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Bounds {
-    /// Events that come again.
-    pub repeats: u8,
-    /// Functions that die, at any point between two calls.
-    pub crashes: u8,
-    /// Calls that are answered as unavailable, before or after their effect.
-    pub failures: u8,
-    /// Executions that are lost as a whole, until the sweep finds out.
-    pub kills: u8,
-    /// Callers that give up on a function which goes on.
-    pub orphans: u8,
-    /// How often the fence may be raised: two rollbacks can take it from each other many times.
-    pub fences: u64,
-}
 
 /// A state of the model.
 #[derive(Debug, Clone)]
@@ -306,14 +290,8 @@ impl State {
 
     /// Stops the release's canary-deploy. A function that it waits for goes on all the same.
     fn stop(&mut self, name: &perch_core::names::ReleaseId) {
-        let is = |task: &Task| match &task.work {
-            Work::Execution(execution) => {
-                execution.is_canary_deploy() && execution.name == *name && !task.orphan
-            }
-            Work::Event { .. } => false,
-        };
-        self.tasks.retain(|task| !is(task) || !task.answers.is_empty());
-        for task in self.tasks.iter_mut().filter(|task| is(task)) {
+        self.tasks.retain(|task| !task.deploys(name) || !task.answers.is_empty());
+        for task in self.tasks.iter_mut().filter(|task| task.deploys(name)) {
             *task = task.orphaned().seal();
         }
     }

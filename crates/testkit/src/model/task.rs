@@ -167,6 +167,14 @@ impl Task {
         matches!(&self.work, Work::Execution(it) if matches!(it.state, State::StopDeployment(_)))
     }
 
+    /// Whether it is the canary-deploy of a release, and not given up.
+    pub(super) fn deploys(&self, release: &ReleaseId) -> bool {
+        match &self.work {
+            Work::Execution(it) => it.is_canary_deploy() && it.name == *release && !self.orphan,
+            Work::Event { .. } => false,
+        }
+    }
+
     /// Whether a look now would find what the last one found.
     pub(super) fn is_waiting_for_moves(&self, prints: &Prints) -> bool {
         self.answers.is_empty() && self.found.is_some_and(|found| prints.is_driven(found))
