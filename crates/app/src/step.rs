@@ -124,7 +124,7 @@ pub(crate) fn robbed(head: Option<&Head>, release: &Release) -> Next {
 ///
 /// When another took the target meanwhile the answer is [`Next::End`]: a stale execution ends
 /// quietly. When only the release changed (a person gave an order), or the release goes back, the conflict is
-/// returned, and the state machine tries the step again: see [`robbed`].
+/// returned, and the state machine tries the step again.
 pub async fn settle(
     store: &(impl CommitRelease + LoadHead),
     input: &StepInput,
