@@ -106,14 +106,15 @@ class Plays:
 def wrongly_answered(stage: Stage, act: Act, image: PushedImage, begin: float) -> list[str]:
     """What is wrong with who answers: the image alone once it is promoted, not at all when it was taken back.
 
-    A release that is promoted costs no caller an answer; whether one came late depends on the machine, too.
+    A release that is promoted costs no caller an answer; whether one came late depends on the machine, too. Counts are of
+    whole seconds: the one in which it was pushed may have the last answers of the image before.
     """
     builds = [answer and answer.version for answer in (stage.load.ask_once() for _ in range(READ_BACK))]
     wrong = []
     if act.phase == "Promoted":
         others = [build for build in builds if build != image.build]
         wrong += [f"{len(others)} of {READ_BACK} answers come from another image"] if others else []
-        failed = stage.counts(begin, time.time() + 1).failed
+        failed = stage.counts(begin + 1, time.time() + 1).failed
         wrong += [f"{failed} requests failed"] if failed else []
     elif image.build in builds:
         wrong.append("the image still answers callers")

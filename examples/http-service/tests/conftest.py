@@ -26,7 +26,11 @@ class Running:
     def __init__(self, root: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = subprocess.Popen([str(root / "app" / "server.py")], env={**os.environ, "PORT": str(self.port)})
+        self.errors = root / f"errors-{self.port}.txt"
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [str(root / "app" / "server.py")], env={**os.environ, "PORT": str(self.port)}, stderr=errors
+            )
 
     def ask(self, path: str, body: object = None) -> tuple[int, dict, str]:
         """Status, JSON and build of an answer."""
@@ -40,12 +44,18 @@ class Running:
         except urllib.error.HTTPError as refused:
             return refused.code, json.load(refused), refused.headers.get("x-image-build", "")
 
+    def came_second(self) -> bool:
+        """Whether somebody else took its port between the look for a free one and its start."""
+        return self.process.poll() is not None and "Address already in use" in self.errors.read_text()
+
     def listens(self) -> bool | None:
-        """Whether it answers, in health or not."""
-        assert self.process.poll() is None, "it has ended"
+        """Whether it answers, in health or not; False where it never will, because it came second to its port."""
+        if self.came_second():
+            return False
+        assert self.process.poll() is None, self.errors.read_text()
         try:
             self.ask("/health")
-        except urllib.error.URLError:
+        except OSError:
             return None
         return True
 
@@ -59,7 +69,8 @@ def run(tmp_path: Path):
         root = tmp_path / f"{example}-{variant}-{len(started)}"
         push_service.assemble(root, example, "b1", fault or push_service.variants()[variant]["fault"])
         started.append(Running(root))
-        until(started[-1].listens, HEALTHY_WITHIN, "an answer of the service")
+        while until(started[-1].listens, HEALTHY_WITHIN, "an answer of the service") is False:
+            started.append(Running(root))
         return started[-1]
 
     yield start
