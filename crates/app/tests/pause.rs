@@ -4,27 +4,15 @@
 use perch_app::order::{self, OrderError};
 use perch_app::ports::Pause;
 use perch_core::phase::{Phase, RollbackCause};
-use perch_core::release::Release;
 use perch_core::smoke::Answer;
 use perch_core::target::Target;
 use perch_testkit::invariants::{broken_always, broken_at_rest};
 use perch_testkit::{
     Failure, Fault, Machines, World, announcement, at, failing, healthy, silent, target,
 };
-use serde_json::json;
 
+use crate::stage::{on_ecs, only, tested};
 use crate::whole_release::{announce, phase_is};
-
-fn on_ecs() -> Target {
-    target().steps(&[(10, 600)]).on_ecs(None).build()
-}
-
-fn tested() -> Target {
-    let tests = json!({ "url": "http://test:9000", "checks": [{
-        "name": "answers", "http": { "path": "/health" }, "expect": { "status": 200 },
-    }] });
-    target().steps(&[(10, 600)]).on_ecs(None).with_smoke_tests(tests).build()
-}
 
 fn ready(target: &Target) -> World {
     let world = World::with(target);
@@ -40,10 +28,6 @@ async fn pushed(target: &Target) -> (World, Machines) {
     let machines = Machines::new(at(0));
     announce(&world, &announcement().build(), &machines).await;
     (world, machines)
-}
-
-fn only(world: &World) -> Release {
-    world.store.read(|items| items.releases.values().next().unwrap().clone())
 }
 
 fn pauses(world: &World) -> Vec<Pause> {

@@ -13,11 +13,11 @@ use crate::whole_release::{announce, phase_is};
 
 const GATE: &str = "PRE_PRODUCTION_TRAFFIC_SHIFT";
 
-fn on_ecs() -> Target {
+pub(crate) fn on_ecs() -> Target {
     target().steps(&[(10, 600)]).on_ecs(None).build()
 }
 
-fn tested() -> Target {
+pub(crate) fn tested() -> Target {
     let tests = json!({ "url": "http://test:9000", "checks": [{
         "name": "answers", "http": { "path": "/health" }, "expect": { "status": 200 },
     }] });
@@ -32,7 +32,7 @@ fn world(target: &Target) -> World {
     world
 }
 
-fn only(world: &World) -> Release {
+pub(crate) fn only(world: &World) -> Release {
     world.store.read(|items| items.releases.values().next().unwrap().clone())
 }
 

@@ -21,7 +21,7 @@ use crate::judge::{Judging, SentRequests, Verdict};
 use crate::names::{AlarmName, DeploymentId, ReleaseId, TargetName, Version};
 use crate::phase::Phase;
 use crate::reload::Reload;
-use crate::smoke::SmokeResult;
+use crate::smoke::{SmokeResult, all_passed};
 use crate::stop::Stop;
 use crate::weight::Weight;
 
@@ -212,6 +212,11 @@ impl Release {
     pub fn awaits_smoke_tests(&self) -> bool {
         let is_published = self.phase == Phase::Preparing && self.canary.is_some();
         is_published && self.plan.smokes_before_the_shift()
+    }
+
+    /// Whether its smoke tests have all passed, or it has none.
+    pub fn has_passed_smoke_tests(&self) -> bool {
+        self.plan.smoke.is_none() || all_passed(&self.smoke)
     }
 
     /// The names of the replicas that have the canary at a weight.

@@ -11,7 +11,6 @@ use perch_core::decide::{Event, Next, look_again, resume};
 use perch_core::deployment::{Deployment, GATES, Passage, Purpose, passage};
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::{Driver, Release};
-use perch_core::smoke::all_passed;
 use perch_core::stop::Stop;
 use perch_core::weight::Weight;
 use serde::{Deserialize, Serialize};
@@ -233,7 +232,7 @@ fn look(
     if let Progress::Over { why } = progress {
         return Step::failed(why.clone());
     }
-    if at > Weight::ZERO && tests_in_a_hook(release) && !all_passed(&release.smoke) {
+    if at > Weight::ZERO && tests_in_a_hook(release) && !release.has_passed_smoke_tests() {
         return Step::failed(format!(
             "{at} of traffic came before the smoke tests: no hook of the deployment did them"
         ));

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use perch_core::names::{DeploymentId, ReleaseId};
 use perch_core::phase::Phase;
 use perch_core::release::Release;
-use perch_core::smoke::all_passed;
 
 use crate::ports::{
     AnswerHook, CommitRelease, InvokeVersion, LoadHead, LoadRelease, PortError, ReadDeployments,
@@ -99,8 +98,7 @@ async fn tested(
 fn known(release: &Release) -> Option<Answer> {
     match &release.phase {
         Phase::Shifting { .. } | Phase::Promoting { .. } => {
-            let passed = release.plan.smoke.is_none() || all_passed(&release.smoke);
-            passed.then_some(Answer::Succeeded)
+            release.has_passed_smoke_tests().then_some(Answer::Succeeded)
         }
         Phase::Baking { .. } | Phase::Watching { .. } | Phase::Promoted => Some(Answer::Succeeded),
         Phase::Pending

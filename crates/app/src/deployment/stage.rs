@@ -9,7 +9,6 @@ use perch_core::deployment::{GATES, Passage, passage};
 use perch_core::names::DeploymentId;
 use perch_core::phase::Phase;
 use perch_core::release::Release;
-use perch_core::smoke::all_passed;
 
 use super::seen::seen;
 use crate::ports::{
@@ -86,6 +85,6 @@ async fn tested(
         Err(error) => return Err(error),
     }
     let now = store.release(id).await?;
-    let passed = now.is_some_and(|release| all_passed(&release.smoke));
+    let passed = now.is_some_and(|release| release.has_passed_smoke_tests());
     Ok(if passed { Answer::Succeeded } else { Answer::Failed })
 }

@@ -23,7 +23,7 @@ use crate::step::{StepError, StepInput, StepOutput, keep, settle};
 const STEP: Duration = Duration::from_secs(40);
 
 /// Seconds between two looks at a deployment that ends.
-const LOOK: u64 = 3;
+pub(super) const LOOK: u64 = 3;
 
 /// Does the next round before the release lets go: what runs is told to stop, then waited for. Where the
 /// traffic is the release's own (again), the release goes on.

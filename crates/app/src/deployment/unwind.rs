@@ -15,16 +15,13 @@ use perch_core::release::Release;
 
 use super::ask::{Asked, ask};
 use super::seen::seen;
-use super::taken::{let_go, settling, state};
+use super::taken::{LOOK, let_go, settling, state};
 use crate::ports::{
     CommitRelease, Deploy, DeploymentState, LoadHead, LoadRelease, Progress, ReadAlias,
     ReadDeployments, ReadServices, ShiftWeight, StopDeployment,
 };
 use crate::restore_traffic::{Restored, restore};
 use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, robbed, settle};
-
-/// Seconds between two looks.
-const LOOK: u64 = 3;
 
 /// Does the next round.
 ///

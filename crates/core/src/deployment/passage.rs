@@ -3,7 +3,6 @@
 use crate::names::DeploymentId;
 use crate::phase::Phase;
 use crate::release::Release;
-use crate::smoke::all_passed;
 use crate::stop::Stop;
 use crate::weight::Weight;
 
@@ -41,8 +40,7 @@ pub fn passage(
         if release.is_kept_from_traffic(stop) {
             return Passage::Shut;
         }
-        let passed = release.plan.smoke.is_none() || all_passed(&release.smoke);
-        if passed { Passage::Open } else { Passage::Tests }
+        if release.has_passed_smoke_tests() { Passage::Open } else { Passage::Tests }
     };
     match &release.phase {
         // It is there already, and Perch has not looked yet: the next step is not this one.
