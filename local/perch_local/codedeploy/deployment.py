@@ -45,7 +45,7 @@ class Deployment:
         self.id, self.group, self.revision, self.spec, self.config = new_id(), group, revision, spec, config
         self.creator, self.description, self.rolls_back, self.external_id = creator, description, rolls_back, external_id
         self.auto_rollback, self.alarms, self.override_alarms = auto_rollback, alarms, override_alarms
-        self.status, self.created, self.started, self.completed = "Created", store.now(), None, None
+        self.status, self.created, self.started, self.completed = "Created", None, None, None
         self.error, self.rollback, self.events, self.target = None, {}, [], None
         self.previous, self.termination_wait = None, False
         self.changed, self.halted, self.continued, self.committed = threading.Condition(), None, set(), False
@@ -97,8 +97,8 @@ class Deployment:
                     return False
                 self.changed.wait(min(left, max(0.01, clock.seconds(LOOK))))
 
-    def end(self, status, error=None):
-        """Enter a final state; Halted when a stop came first."""
+    def end(self, status, error=None, at=None):
+        """Enter a final state, now or as of a time before; Halted when a stop came first."""
         with self.changed:
             if status == "Succeeded" and self.halted:
                 raise self.halted
@@ -107,7 +107,7 @@ class Deployment:
                     event.finish("Failed")
                 elif event.status == "Pending":
                     event.status = "Skipped"
-            self.status, self.error, self.completed = status, error, store.now()
+            self.status, self.error, self.completed = status, error, at or store.now()
             self.changed.notify_all()
 
     def info(self):

@@ -27,6 +27,8 @@ def enter(deployment):
 
 
 def _keep(deployment):
+    """Give it the group's place. Its time is from here: before, another deployment may still have been under way."""
+    deployment.created = store.now()
     deployment.target = {"Lambda": LambdaTarget, "ECS": EcsTarget}[deployment.group["computePlatform"]](deployment)
     deployment.events = [Event(name) for name in deployment.target.events]
     if not deployment.rolls_back:
@@ -96,8 +98,9 @@ def _leave(deployment):
 def _ended(deployment, why):
     with store.lock:
         # The rollback first: whoever sees that the deployment is over sees what follows, too.
+        over = store.now()
         rollback = _rollback(deployment) if _wanted(deployment, why) else None
-        deployment.end(why.status, {"code": why.code, "message": str(why)})
+        deployment.end(why.status, {"code": why.code, "message": str(why)}, over)
         _leave(deployment)
     notices.tell(deployment, why.notice)
     if rollback:
