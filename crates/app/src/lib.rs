@@ -28,6 +28,7 @@ pub mod reload;
 pub mod restore_traffic;
 pub mod served;
 mod service;
+mod settling;
 pub mod shift_weight;
 pub mod smoke;
 mod start_release;

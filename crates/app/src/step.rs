@@ -25,6 +25,32 @@ pub struct StepInput {
     pub fence: Fence,
 }
 
+/// What the state machine hands to a round of a step that comes back until others have ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoundInput {
+    /// The release and its fence.
+    #[serde(flatten)]
+    pub step: StepInput,
+    /// When the state was entered, by Step Functions' clock. An execution that began before Perch asked for
+    /// it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
+}
+
+impl From<StepInput> for RoundInput {
+    fn from(step: StepInput) -> Self {
+        Self { step, entered_at: None }
+    }
+}
+
+impl RoundInput {
+    /// When the state was entered; `now` where Step Functions did not say.
+    pub(crate) fn entered(&self, now: Timestamp) -> Timestamp {
+        self.entered_at.unwrap_or(now)
+    }
+}
+
 /// What a step answers: the same, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use perch_app::reload::{self, Reach};
-use perch_app::step::{StepInput, StepOutput};
+use perch_app::step::{RoundInput, StepOutput};
 use perch_aws::diagnostic::Failed;
 use perch_aws::models::Models;
 use perch_aws::secrets::Secrets;
@@ -17,7 +17,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+    pub(crate) async fn handle(&self, input: RoundInput) -> Result<StepOutput, Failed> {
         let reach = Reach::new(&self.servers, &self.caches, &self.models);
         Ok(reload::restore(&self.store, reach, &input, Timestamp::now()).await?)
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use perch_app::deployment::unwind;
-use perch_app::step::{StepInput, StepOutput};
+use perch_app::step::{RoundInput, StepOutput};
 use perch_aws::codedeploy::Deployments;
 use perch_aws::diagnostic::Failed;
 use perch_aws::lambda::Functions;
@@ -17,7 +17,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) async fn handle(&self, input: StepInput) -> Result<StepOutput, Failed> {
+    pub(crate) async fn handle(&self, input: RoundInput) -> Result<StepOutput, Failed> {
         let Self { store, lambda, services, deployments } = self;
         let now = Timestamp::now();
         Ok(unwind::run(store, (lambda, services), deployments, &input, now).await?)

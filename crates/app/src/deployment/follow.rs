@@ -24,7 +24,7 @@ use crate::ports::{
     LoadStanding, PortError, Progress, ReadAlarms, ReadAlias, ReadDeployments, ReadEvidence,
     ReadServices, RegisterTask, Standing, StopDeployment,
 };
-use crate::step::{StepError, StepInput, StepOutput, held, keep, settle};
+use crate::step::{RoundInput, StepError, StepOutput, held, keep, settle};
 
 /// Seconds before looking again whether a stop or a hold was ended.
 const HELD: u64 = 30;
@@ -33,17 +33,17 @@ const HELD: u64 = 30;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FollowInput {
-    /// The release and its fence.
+    /// The release, its fence, and when the state was entered.
     #[serde(flatten)]
-    pub step: StepInput,
+    pub round: RoundInput,
     /// Where the machine waits for the deployment's end: the token that ends the wait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
 
-impl From<StepInput> for FollowInput {
-    fn from(step: StepInput) -> Self {
-        Self { step, token: None }
+impl<R: Into<RoundInput>> From<R> for FollowInput {
+    fn from(round: R) -> Self {
+        Self { round: round.into(), token: None }
     }
 }
 
@@ -60,7 +60,8 @@ pub async fn run(
     input: &FollowInput,
     (minute, now): (Duration, Timestamp),
 ) -> Result<StepOutput, StepError> {
-    let FollowInput { step: input, token } = input;
+    let FollowInput { round, token } = input;
+    let input = &round.step;
     let Some(mut release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
@@ -84,7 +85,7 @@ pub async fn run(
         Phase::Promoting { .. } => (Weight::FULL, Event::AliasPromoted),
         // The judge found something there that is not the release's.
         Phase::Baking { .. } | Phase::Watching { .. } => {
-            return let_go(store, (lambda, services), deployments, input, release, now).await;
+            return let_go(store, (lambda, services), deployments, round, release, now).await;
         }
         _ => return Ok(input.then(resume(&release, now))),
     };
@@ -119,7 +120,7 @@ pub async fn run(
     };
     match step {
         Step::Event(event) => settle(store, input, release, &event, None, now).await,
-        Step::LetGo => let_go(store, (lambda, services), deployments, input, release, now).await,
+        Step::LetGo => let_go(store, (lambda, services), deployments, round, release, now).await,
         Step::Wait(_) if now >= release.deadline => {
             let cause = RollbackCause::Deadline { deadline: release.deadline };
             settle(store, input, release, &Event::RollbackRequested(cause), None, now).await

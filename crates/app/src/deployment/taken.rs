@@ -1,8 +1,6 @@
 //! Someone else moved the traffic while a deployment of the release may move it again: that one is stopped,
 //! and read back as ended, before the release lets go.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use perch_core::decide::{Event, Next, resume};
 use perch_core::deployment::{Deployment, Purpose, Rollback};
@@ -16,11 +14,8 @@ use crate::ports::{
     CommitRelease, DeploymentState, LoadHead, PortError, Progress, ReadAlias, ReadDeployments,
     ReadServices, StopDeployment,
 };
-use crate::step::{StepError, StepInput, StepOutput, keep, settle};
-
-/// How long a step that was under way may still ask for a deployment: the time-out of its function
-/// (30 s) and a margin.
-const STEP: Duration = Duration::from_secs(40);
+use crate::settling::{is_settled, settles_at};
+use crate::step::{RoundInput, StepError, StepOutput, keep, settle};
 
 /// Seconds between two looks at a deployment that ends.
 pub(super) const LOOK: u64 = 3;
@@ -34,10 +29,11 @@ pub(super) async fn let_go(
     store: &(impl LoadHead + CommitRelease),
     reads: (&impl ReadAlias, &impl ReadServices),
     deployments: &(impl ReadDeployments + StopDeployment),
-    input: &StepInput,
+    round: &RoundInput,
     release: Release,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    let input = &round.step;
     // Before where the traffic goes: what has ended by then moves it no more.
     let own = own(deployments, &release).await?;
     let found = seen(reads, &release).await?;
@@ -77,7 +73,7 @@ pub(super) async fn let_go(
             Ok(output)
         }
         Own::Ends => keep(store, input, release, wait, now).await,
-        Own::Unknown => match settling(&release, now) {
+        Own::Unknown => match settling(&release, round, now) {
             Some(settling) => keep(store, input, settling, wait, now).await,
             None => {
                 let event = Event::TakenOver { found: found.text };
@@ -156,12 +152,11 @@ pub(super) async fn state(
 }
 
 /// The release with the time at which no step of it can be under way any more, until that has come.
-pub(super) fn settling(release: &Release, now: Timestamp) -> Option<Release> {
+pub(super) fn settling(release: &Release, round: &RoundInput, now: Timestamp) -> Option<Release> {
     let deployment = release.deployment.clone()?;
-    let end = now.saturating_add(STEP).unwrap_or(now);
-    let settles_at = deployment.settles_at.unwrap_or(end);
+    let settles_at = settles_at(deployment.settles_at, round, now);
     let deployment = Some(Deployment { settles_at: Some(settles_at), ..deployment });
-    (now < settles_at).then(|| Release { deployment, ..release.clone() })
+    (!is_settled(settles_at, round, now)).then(|| Release { deployment, ..release.clone() })
 }
 
 /// A release that goes back puts back whatever it may have set itself; one that goes up knows what there

@@ -21,7 +21,7 @@ use crate::ports::{
     ReadDeployments, ReadServices, ShiftWeight, StopDeployment,
 };
 use crate::restore_traffic::{Restored, restore};
-use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, robbed, settle};
+use crate::step::{RoundInput, StepError, StepOutput, held, keep, missing, robbed, settle};
 
 /// Does the next round.
 ///
@@ -31,9 +31,10 @@ pub async fn run(
     store: &(impl LoadRelease + LoadHead + CommitRelease),
     (lambda, services): (&(impl ReadAlias + ShiftWeight), &impl ReadServices),
     deployments: &(impl Deploy + ReadDeployments + StopDeployment),
-    input: &StepInput,
+    round: &RoundInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    let input = &round.step;
     let Some(release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
@@ -46,7 +47,7 @@ pub async fn run(
     };
     let again = || input.then(Next::Unwind { after_seconds: LOOK });
     if release.deployment.is_some() && !seen((lambda, services), &release).await?.is_within {
-        return let_go(store, (lambda, services), deployments, input, release, now).await;
+        return let_go(store, (lambda, services), deployments, round, release, now).await;
     }
     match state(deployments, &release).await? {
         Some(state) if state.progress == Progress::Running => {
@@ -68,7 +69,7 @@ pub async fn run(
         // One may still be asked for by a step that was under way; where the way back was asked for, that
         // is over.
         None if release.deployment.as_ref().is_some_and(|of| of.way_back.is_none()) => {
-            if let Some(settling) = settling(&release, now) {
+            if let Some(settling) = settling(&release, round, now) {
                 let next = Next::Unwind { after_seconds: LOOK };
                 return keep(store, input, settling, next, now).await;
             }

@@ -4,7 +4,6 @@
 //! anew. What can't be brought back ends the release as Stuck, which pages.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use perch_core::decide::{Event, Next, resume};
@@ -24,11 +23,8 @@ use crate::ports::{
     CommitRelease, LoadHead, LoadRelease, LoadStanding, PortError, ReadModels, ServeModel,
     SwitchCache,
 };
-use crate::step::{StepError, StepInput, StepOutput, held, keep, missing, robbed, settle_all};
-
-/// How long a round that was under way when the fence was taken may still act: the time-out of its
-/// function (30 s) and a margin. Model servers have no lock that refuses it.
-const ROUND: Duration = Duration::from_secs(40);
+use crate::settling::{is_settled, settles_at};
+use crate::step::{RoundInput, StepError, StepOutput, held, keep, missing, robbed, settle_all};
 
 /// Seconds between two looks in that time. Traffic is back by then.
 const SETTLING: u64 = 5;
@@ -41,9 +37,10 @@ const SETTLING: u64 = 5;
 pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease + Sync),
     reach: Reach<'_, S, C, M>,
-    input: &StepInput,
+    round: &RoundInput,
     now: Timestamp,
 ) -> Result<StepOutput, StepError> {
+    let input = &round.step;
     let Some(mut release) = held(store, input).await? else {
         return Ok(input.then(Next::End));
     };
@@ -77,11 +74,9 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
             found: failed.serves.as_ref().map_or("nothing".to_owned(), ToString::to_string),
         });
     }
-    let settles_at = reload.settles_at.or_else(|| {
-        let end = now.saturating_add(ROUND).unwrap_or(now);
-        reload.racing.then_some(end)
-    });
-    let settled = settles_at.is_none_or(|end| now >= end);
+    let races = reload.racing || reload.settles_at.is_some();
+    let settles_at = races.then(|| settles_at(reload.settles_at, round, now));
+    let settled = settles_at.is_none_or(|end| is_settled(end, round, now));
     let is_back = came.begun.is_empty();
     let is_done = is_back && settled;
     match cache {

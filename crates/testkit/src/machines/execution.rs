@@ -6,7 +6,7 @@ use perch_app::deployment::follow::FollowInput;
 use perch_app::deployment::unwind;
 use perch_app::ports::{Machine, StartExecution};
 use perch_app::restore_traffic::{self, RollbackInput};
-use perch_app::step::{StepError, StepInput, StepOutput};
+use perch_app::step::{RoundInput, StepError, StepInput, StepOutput};
 use perch_app::{judge_canary, prepare_canary, promote_canary, shift_weight, smoke};
 use perch_core::names::ReleaseId;
 
@@ -29,6 +29,8 @@ pub struct Execution {
     pub due: Timestamp,
     machine: Machine,
     attempts: u32,
+    /// When it entered the state, by Step Functions' clock; trying again is no entering.
+    entered: Timestamp,
     /// How often it waited under a task token.
     waits: u32,
 }
@@ -127,7 +129,7 @@ impl Execution {
             Machine::Rollback => State::Restore(serde_json::from_value(input).unwrap()),
         };
         let (name, machine) = (started.name.clone(), started.machine);
-        Self { name, machine, state, due: now, attempts: 0, waits: 0 }
+        Self { name, machine, state, due: now, attempts: 0, entered: now, waits: 0 }
     }
 
     /// Whether it is one of canary-deploy.
@@ -146,7 +148,7 @@ impl Execution {
             | State::Follow(input)
             | State::StopDeployment(input)
             | State::RestoreReplicas(input) => Some(input.release_id.clone()),
-            State::Await(input) | State::Waits(input) => Some(input.step.release_id.clone()),
+            State::Await(input) | State::Waits(input) => Some(input.round.step.release_id.clone()),
             State::StartRollback(input) | State::Restore(input) => Some(input.release_id.clone()),
             State::StopCanaryDeploy(input) | State::Close(input) | State::RecordStuck(input) => {
                 Some(input.release_id.clone())
@@ -192,7 +194,12 @@ impl Execution {
         };
         let begun = if let State::Waits(_) = next { self.due } else { now };
         self.state = next;
-        self.due = begun.saturating_add(SignedDuration::from_secs(wait)).unwrap();
+        let due = begun.saturating_add(SignedDuration::from_secs(wait)).unwrap();
+        if self.tries_again() {
+            self.due = due;
+        } else {
+            self.enters_at(due);
+        }
         if let State::Await(input) = &mut self.state {
             self.waits += 1;
             input.token = Some(format!("{}/{}", self.name, self.waits));
@@ -211,9 +218,15 @@ impl Execution {
     /// Its wait is over, by its token or by its time limit.
     pub(crate) fn wake(&mut self, now: Timestamp) {
         if let State::Await(input) | State::Waits(input) = &self.state {
-            self.state = State::Follow(input.step.clone());
-            (self.due, self.attempts) = (now, 0);
+            self.state = State::Follow(input.round.step.clone());
+            self.attempts = 0;
+            self.enters_at(now);
         }
+    }
+
+    /// It enters its state then.
+    pub(crate) fn enters_at(&mut self, due: Timestamp) {
+        (self.due, self.entered) = (due, due);
     }
 
     /// Whether the state that it enters next failed before and is tried again.
@@ -230,6 +243,11 @@ impl Execution {
         }
         self.attempts = 0;
         (route::caught(&self.state, &self.name, error), 0)
+    }
+
+    /// What a state hands to a round.
+    pub(super) fn round(&self, step: &StepInput) -> RoundInput {
+        RoundInput { step: step.clone(), entered_at: Some(self.entered) }
     }
 
     /// Runs the function of the state.
@@ -259,16 +277,16 @@ impl Execution {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)
             }
             State::Follow(input) => {
-                let input = FollowInput::from(input.clone());
+                let input = FollowInput::from(self.round(input));
                 Answer::Step(follow(world, &input, now).await?)
             }
             State::Await(input) => {
                 follow(world, input, now).await?;
                 Answer::Kept
             }
-            State::StopDeployment(input) => {
-                Answer::Step(unwind::run(store, traffic, deployments, input, now).await?)
-            }
+            State::StopDeployment(input) => Answer::Step(
+                unwind::run(store, traffic, deployments, &self.round(input), now).await?,
+            ),
             State::StartRollback(input) => {
                 let name = &input.release_id;
                 let input = serde_json::to_value(input).unwrap();

@@ -47,7 +47,7 @@ impl Execution {
                 Answer::Started
             }
             State::RestoreReplicas(input) => {
-                Answer::Step(reload::restore(store, reach, input, now).await?)
+                Answer::Step(reload::restore(store, reach, &self.round(input), now).await?)
             }
             State::Close(input) => {
                 let step = StepInput { release_id: input.release_id.clone(), fence: input.fence };

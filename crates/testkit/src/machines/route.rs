@@ -96,7 +96,7 @@ pub(super) fn caught(state: &State, name: &ReleaseId, error: &StepError) -> Stat
             State::RecordStuck(CloseInput { release_id, fence: 0, failure: Some(text) })
         }
         State::StopCanaryDeploy(input) => State::Close(input.clone()),
-        State::Await(input) | State::Waits(input) => State::Follow(input.step.clone()),
+        State::Await(input) | State::Waits(input) => State::Follow(input.round.step.clone()),
         State::StartRollback(_) | State::Close(_) | State::RecordStuck(_) => State::Failed(text),
         State::Ended | State::Stuck | State::Stopped | State::Failed(_) => state.clone(),
     }

@@ -209,7 +209,7 @@ impl Task {
                     execution.wake(execution.due);
                 }
                 if followed && follows(&execution.state) && execution.due > self.now {
-                    execution.due = execution.due.max(later(self.now));
+                    execution.enters_at(execution.due.max(later(self.now)));
                 }
                 // Tried again at once: how long a retry waits makes no difference to what it finds.
                 let now = if again { self.now } else { execution.due };
@@ -271,7 +271,7 @@ fn fence(state: &State) -> Option<Fence> {
         | State::Promote(step)
         | State::Follow(step)
         | State::StopDeployment(step) => Some(step.fence),
-        State::Await(input) => Some(input.step.fence),
+        State::Await(input) => Some(input.round.step.fence),
         _ => None,
     }
 }

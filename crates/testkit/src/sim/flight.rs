@@ -107,7 +107,7 @@ impl Flight {
                 | State::Follow(input)
                 | State::StopDeployment(input),
             ) => Some(input.fence),
-            Some(State::Await(input)) => Some(input.step.fence),
+            Some(State::Await(input)) => Some(input.round.step.fence),
             _ => None,
         };
         let goes_back = execution.is_some_and(|it| matches!(it.state, State::StopDeployment(_)));
