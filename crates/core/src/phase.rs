@@ -256,6 +256,12 @@ pub enum RollbackCause {
         /// The error's name and message.
         error: String,
     },
+    /// Who moves the traffic ended the deployment: by an alarm or a circuit breaker of its own, because a hook
+    /// said no, or because somebody told it to.
+    Platform {
+        /// Who ended which deployment, and why.
+        why: String,
+    },
 }
 
 impl RollbackCause {
@@ -295,6 +301,7 @@ impl std::fmt::Display for RollbackCause {
                 write!(f, "smoke tests failed: {}", failures.join("; "))
             }
             RollbackCause::Error { error } => write!(f, "a step failed: {error}"),
+            RollbackCause::Platform { why } => f.write_str(why),
         }
     }
 }
