@@ -210,7 +210,7 @@ def met(evidence: Evidence, played: Played) -> Iterator[dict[str, Any]]:
 
 def lost_its_hook(evidence: Evidence, played: Played) -> bool:
     """Whether its deployment failed because a hook of it was ended. CodeDeploy names that reason, ECS only what the function said."""
-    error = str(evidence.state.releases[played.release]["phase"].get("cause", {}).get("error", ""))
+    error = cause_of(evidence.state.releases[played.release])
     by_hook = "HOOK_EXECUTION_FAILURE" in error or not error.startswith("CodeDeploy ")
     return played.moves_itself and by_hook and any(is_end_of_hook(fault) for fault in met(evidence, played))
 
@@ -222,4 +222,10 @@ def is_end_of_hook(fault: dict[str, Any]) -> bool:
 
 def error_of(release: Item) -> str:
     """The name of the error that a release went back for."""
-    return str(release["phase"].get("cause", {}).get("error", "")).partition(":")[0]
+    return cause_of(release).partition(":")[0]
+
+
+def cause_of(release: Item) -> str:
+    """What a release says of the step that failed, or of the deployment that was ended."""
+    cause = release["phase"].get("cause", {})
+    return str(cause.get("why", cause.get("error", "")))

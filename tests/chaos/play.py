@@ -10,7 +10,7 @@ from typing import Any
 
 from account import ChaosError, aws
 from installation import LOST, Stage
-from stories import GAVE_UP, NO_DATA, NONE, End, Story
+from stories import ENDED, GAVE_UP, NO_DATA, NONE, End, Story
 from table import Item, Watcher
 from targets import Target
 
@@ -50,8 +50,8 @@ class Played:
 
     @property
     def gave_up(self) -> bool:
-        """It went back because a step could not be done at all."""
-        return not self.problem and not self.as_told and self.end == GAVE_UP
+        """It went back because a step could not be done at all, or its deployment ended for no reason of the story."""
+        return not self.problem and not self.as_told and self.end in (GAVE_UP, ENDED)
 
     @property
     def late(self) -> bool:

@@ -23,6 +23,8 @@ JUDGED, ALARMED, ABORTED = (End("RolledBack", cause) for cause in ("judge", "ala
 NO_DATA, SMOKED = End("RolledBack", "noData"), End("RolledBack", "smoke")
 # A step that every try failed for: going back is what a release has to do then. Counted apart.
 GAVE_UP = End("RolledBack", "error")
+# CodeDeploy or ECS ended the deployment.
+ENDED = End("RolledBack", "platform")
 # No release at all.
 NONE = None
 Ends = tuple[End | None, ...]
@@ -85,7 +87,7 @@ STORIES = (
     Story("alarm before the shift", HEALTHY, (ALARMED,), "Shifting", "alarm", needs="moves-itself"),
     Story("orders that are refused", HEALTHY, (PROMOTED,), "Baking", "orders", needs="moves-itself"),
     Story("line stopped while one bakes", HEALTHY, (ABORTED,), "Baking", "stop-line", needs="moves-itself"),
-    Story("deployment stopped by someone else", HEALTHY, (GAVE_UP,), "Baking", "stop-shift", needs="moves-itself", share=2),
+    Story("deployment stopped by someone else", HEALTHY, (ENDED,), "Baking", "stop-shift", needs="moves-itself", share=2),
     Story("something else deployed meanwhile", HEALTHY, (SUPERSEDED,), "Baking", "move", needs="takes-over", share=2),
 )
 

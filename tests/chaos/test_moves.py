@@ -9,7 +9,7 @@ from checks import broken
 from evidence import Evidence
 from functions import CodeDeployAlias
 from play import Played
-from stories import GAVE_UP, JUDGED, NO_DATA, PROMOTED, Story
+from stories import ENDED, JUDGED, NO_DATA, PROMOTED, Story
 from table import State, stamp
 from targets import Shift, Target
 
@@ -127,8 +127,8 @@ def late_for_nothing(run):
 
 
 def stopped_for_nothing(run):
-    run.played[1].expected, run.played[1].end = PROMOTED, GAVE_UP
-    run.state.releases["2"]["phase"]["cause"] = {"kind": "error", "error": "d-2 was stopped"}
+    run.played[1].expected, run.played[1].end = PROMOTED, ENDED
+    run.state.releases["2"]["phase"]["cause"] = {"kind": "platform", "why": "d-2 was stopped"}
 
 
 @pytest.mark.parametrize("breaks, promise", [
@@ -151,13 +151,13 @@ def test_faults_may_make_a_verdict_too_late_for_a_driver_that_does_not_wait():
 def test_a_hook_that_was_killed_may_end_a_deployment():
     run = kept()
     stopped_for_nothing(run)
-    failed = {"kind": "error", "error": "CodeDeploy deployment d-2 failed: HOOK_EXECUTION_FAILURE: it timed out"}
+    failed = {"kind": "platform", "why": "CodeDeploy deployment d-2 failed, HOOK_EXECUTION_FAILURE: it timed out"}
     run.state.releases["2"]["phase"]["cause"] = failed
     assert "P4" in {found.promise for found in broken(run)}
     hook = {"function": "CodeDeployHook_perch-answer-hook", "release": "", "subject": ""}
     run.faults.append({**hook, "kind": "kill-after", "at": 235.0})
     assert broken(run) == []
-    failed["error"] = "CodeDeploy deployment d-2 was stopped: MANUAL_STOP"
+    failed["why"] = "CodeDeploy deployment d-2 was stopped by somebody: it is over"
     assert "P4" in {found.promise for found in broken(run)}
 
 

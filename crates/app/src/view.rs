@@ -101,7 +101,8 @@ fn verdict(release: &Release) -> Option<VerdictView> {
             | RollbackCause::Abort { .. }
             | RollbackCause::Deadline { .. }
             | RollbackCause::Replaced { .. }
-            | RollbackCause::Error { .. } => failed(vec![cause.to_string()]),
+            | RollbackCause::Error { .. }
+            | RollbackCause::Platform { .. } => failed(vec![cause.to_string()]),
         },
         Phase::Rejected { why } | Phase::Stuck { why, .. } => failed(vec![why.clone()]),
         Phase::Pending

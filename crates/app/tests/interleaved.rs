@@ -89,9 +89,15 @@ async fn shift(world: &World, input: &StepInput) {
 
 async fn judge(world: &World, input: &StepInput) {
     let World { store, lambda, metrics, alarms, .. } = world;
-    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), input, at(120))
-        .await
-        .ok();
+    judge_canary::run(
+        store,
+        (lambda, &world.services, &world.deployments),
+        (metrics, alarms),
+        input,
+        at(120),
+    )
+    .await
+    .ok();
 }
 
 async fn promote(world: &World, input: &StepInput) {
@@ -161,7 +167,13 @@ async fn an_order_during_a_look_is_never_lost() {
             &mut schedule,
             Paused::new(
                 &world.calls,
-                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, now),
+                judge_canary::run(
+                    store,
+                    (lambda, &world.services, &world.deployments),
+                    (metrics, alarms),
+                    &input,
+                    now,
+                ),
             ),
             Paused::new(&world.calls, order::promote(store, &placed.target, "kim", "go", now)),
         );
@@ -173,11 +185,15 @@ async fn an_order_during_a_look_is_never_lost() {
         }
         let next = match looked {
             Ok(output) if output.next == "Promote" => output,
-            _ => {
-                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, now)
-                    .await
-                    .unwrap()
-            }
+            _ => judge_canary::run(
+                store,
+                (lambda, &world.services, &world.deployments),
+                (metrics, alarms),
+                &input,
+                now,
+            )
+            .await
+            .unwrap(),
         };
         assert_eq!(next.next, "Promote", "{log:?}");
         if !schedule.advance() {
@@ -309,8 +325,14 @@ async fn a_release_whose_abort_was_taken_is_never_promoted() {
             &mut schedule,
             Paused::new(&world.calls, async {
                 let World { store, lambda, metrics, alarms, .. } = &world;
-                judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, end)
-                    .await
+                judge_canary::run(
+                    store,
+                    (lambda, &world.services, &world.deployments),
+                    (metrics, alarms),
+                    &input,
+                    end,
+                )
+                .await
             }),
             Paused::new(
                 &world.calls,

@@ -12,8 +12,14 @@ use perch_testkit::{Fault, World, at, failing, healthy, release, silent, slow, t
 async fn judge(world: &World, seconds: i64) -> Result<StepOutput, StepError> {
     let World { store, lambda, metrics, alarms, .. } = world;
     let input = StepInput { release_id: "news-1".parse().unwrap(), fence: 1 };
-    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input, at(seconds))
-        .await
+    judge_canary::run(
+        store,
+        (lambda, &world.services, &world.deployments),
+        (metrics, alarms),
+        &input,
+        at(seconds),
+    )
+    .await
 }
 
 fn current(world: &World) -> Release {

@@ -180,7 +180,7 @@ async fn a_lost_commit_is_decided_again_on_the_same_readings() {
     let look = || {
         judge_canary::run(
             store,
-            (lambda, &world.services),
+            (lambda, &world.services, &world.deployments),
             (metrics, alarms),
             &input,
             at(settled(1)),

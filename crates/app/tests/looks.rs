@@ -14,9 +14,15 @@ pub(crate) fn input() -> StepInput {
 
 pub(crate) async fn judge(world: &World, seconds: i64) -> StepOutput {
     let World { store, lambda, metrics, alarms, .. } = world;
-    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &input(), at(seconds))
-        .await
-        .unwrap()
+    judge_canary::run(
+        store,
+        (lambda, &world.services, &world.deployments),
+        (metrics, alarms),
+        &input(),
+        at(seconds),
+    )
+    .await
+    .unwrap()
 }
 
 pub(crate) fn current(world: &World) -> Release {

@@ -28,6 +28,7 @@ mod notify;
 mod on_alarm;
 mod order;
 mod pause;
+mod platform;
 mod prepare_canary;
 mod promote_canary;
 mod publish_events;

@@ -137,9 +137,15 @@ async fn a_replacement_that_comes_too_late_lets_the_release_go_on() {
     assert_eq!(world.executions.started().len(), 2);
     let World { store, lambda, metrics, alarms, .. } = &world;
     let step = StepInput { release_id: placed.id.clone(), fence: placed.fence };
-    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &step, at(120))
-        .await
-        .unwrap();
+    judge_canary::run(
+        store,
+        (lambda, &world.services, &world.deployments),
+        (metrics, alarms),
+        &step,
+        at(120),
+    )
+    .await
+    .unwrap();
     assert!(!world.release(&placed.id).is_replaceable());
     Machines::new(at(120)).run(&world).await;
     assert_eq!(world.release(&placed.id).phase, Phase::Promoted);

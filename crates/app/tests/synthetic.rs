@@ -140,9 +140,15 @@ async fn a_lost_commit_sends_again_and_no_more_than_a_look_may() {
     world.calls.inject(Fault::of("commit"));
     let World { store, lambda, metrics, alarms, .. } = &world;
     let step = input();
-    judge_canary::run(store, (lambda, &world.services), (metrics, alarms), &step, at(61))
-        .await
-        .unwrap_err();
+    judge_canary::run(
+        store,
+        (lambda, &world.services, &world.deployments),
+        (metrics, alarms),
+        &step,
+        at(61),
+    )
+    .await
+    .unwrap_err();
     judge(&world, 62).await;
     assert_eq!((sent(&world).len(), written(&world)), (20, vec![10]));
 }

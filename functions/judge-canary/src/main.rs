@@ -5,6 +5,7 @@ mod handler;
 use handler::Handler;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use perch_aws::cloudwatch::CloudWatch;
+use perch_aws::codedeploy::Deployments;
 use perch_aws::config::Env;
 use perch_aws::lambda::Functions;
 use perch_aws::services::Services;
@@ -21,6 +22,7 @@ async fn main() -> Result<(), Error> {
         store: Table::new(&sdk, table),
         lambda: Functions::new(&sdk),
         services: Services::new(&sdk, String::new()),
+        deployments: Deployments::new(&sdk),
         cloudwatch: CloudWatch::new(&sdk),
     };
     run(service_fn(|event: LambdaEvent<_>| handler.handle(event.payload))).await

@@ -5,15 +5,16 @@
 //! CloudWatch Events"; ECS Developer Guide, "Amazon ECS service deployment state change events"), and comes on a best-effort basis: the deployment is read, and the release also
 //! looks by itself.
 
-use perch_core::names::{DeploymentId, ReleaseId};
+use perch_core::journal::{Happened, Notice};
+use perch_core::names::DeploymentId;
 use perch_core::phase::{Phase, RollbackCause};
 use perch_core::release::Release;
 use perch_core::target::EcsService;
 use serde_json::json;
 
 use crate::ports::{
-    EndWait, LoadRelease, Machine, NewestDeployment, PortError, Progress, ReadDeployments,
-    StartExecution,
+    EndWait, LoadRelease, Machine, MendHead, NewestDeployment, PortError, Progress,
+    ReadDeployments, StartExecution,
 };
 
 /// What changed.
@@ -45,6 +46,8 @@ pub enum Answer {
     NotFollowed,
     /// It runs: nothing to do.
     Running,
+    /// It went back after its release was promoted: people are told.
+    Told,
 }
 
 /// Does what follows from a change of a deployment.
@@ -52,7 +55,7 @@ pub enum Answer {
 /// # Errors
 /// [`PortError`] when a port failed; a repeated call does the rest.
 pub async fn run(
-    store: &impl LoadRelease,
+    store: &(impl LoadRelease + MendHead),
     deployments: &(impl ReadDeployments + NewestDeployment),
     executions: &(impl StartExecution + EndWait),
     changed: &Changed,
@@ -67,9 +70,21 @@ pub async fn run(
         Err(error) => return Err(error),
     };
     let id = &state.id;
-    let Some(release) = followed(store, id, state.release.as_ref()).await? else {
+    let release = match &state.release {
+        Some(release) => store.release(release).await?,
+        None => None,
+    };
+    let Some(release) = release.filter(|release| release.deployment_id() == Some(id)) else {
         return Ok(Answer::NotFollowed);
     };
+    if let (Phase::Promoted, Progress::Over { why }) = (&release.phase, &state.progress) {
+        let notice = notice(&release, id, why);
+        store.tell_drift(&release.target, None, &notice).await?;
+        return Ok(Answer::Told);
+    }
+    if !is_followed(&release, id) {
+        return Ok(Answer::NotFollowed);
+    }
     Ok(match state.progress {
         Progress::Running => Answer::Running,
         Progress::Succeeded => {
@@ -79,7 +94,7 @@ pub async fn run(
             Answer::Woken
         }
         Progress::Over { why } => {
-            let cause = RollbackCause::Error { error: why };
+            let cause = RollbackCause::Platform { why };
             let input = json!({ "releaseId": release.id, "cause": cause });
             let last = id.as_str().rsplit('/').next().unwrap_or_default();
             let name = format!("{}-{last}", release.id);
@@ -90,26 +105,36 @@ pub async fn run(
     })
 }
 
-/// The release that goes up by this deployment.
-async fn followed(
-    store: &impl LoadRelease,
-    id: &DeploymentId,
-    release: Option<&ReleaseId>,
-) -> Result<Option<Release>, PortError> {
-    let Some(release) = release else { return Ok(None) };
-    let found = store.release(release).await?;
-    Ok(found.filter(|release| {
-        let known = release.deployment_id();
-        let goes_up = matches!(
-            release.phase,
-            Phase::Shifting { .. }
-                | Phase::Baking { .. }
-                | Phase::Promoting { .. }
-                | Phase::Watching { .. }
-        );
-        // It was told to stop, and the release sees to what follows.
-        let gave_way =
-            release.deployment.as_ref().is_some_and(|of| of.gave_way.as_ref() == Some(id));
-        goes_up && known == Some(id) && !gave_way
-    }))
+/// Whether the release goes up by its deployment.
+fn is_followed(release: &Release, id: &DeploymentId) -> bool {
+    let goes_up = matches!(
+        release.phase,
+        Phase::Shifting { .. }
+            | Phase::Baking { .. }
+            | Phase::Promoting { .. }
+            | Phase::Watching { .. }
+    );
+    // It was told to stop, and the release sees to what follows.
+    let gave_way = release.deployment.as_ref().is_some_and(|of| of.gave_way.as_ref() == Some(id));
+    goes_up && !gave_way
+}
+
+/// Nothing of Perch's guards a release that is promoted: people hear that it does not serve any more. Their
+/// notice is the same however often the event comes: it is of the time at which the release ended.
+fn notice(release: &Release, id: &DeploymentId, why: &str) -> Notice {
+    let (id_of_release, target) = (&release.id, &release.target);
+    let again = release.canary.as_ref().map(|version| {
+        format!(". To have version {version} serve: `perch rollback {target} --to {version} --reason TEXT`")
+    });
+    Notice {
+        id: format!("deployment-{id}"),
+        target: Some(target.clone()),
+        at: release.ended_at.unwrap_or(release.started_at),
+        what: Happened::DriftFound,
+        text: format!(
+            "{why}. That was after release {id_of_release} had been promoted, so the version before it may \
+             serve again; `perch doctor {target}` says what does{}",
+            again.unwrap_or_default()
+        ),
+    }
 }

@@ -103,7 +103,7 @@ pub async fn run(
     let step = match (&release.deployment, &state) {
         (_, Some(state)) => {
             let at = found.weight;
-            match look(&release, found, (weight, there), &state.progress) {
+            match look(&release, found, (weight, there), state) {
                 Step::Wait(next) if now < release.deadline => {
                     let stop = standing.stop.as_ref();
                     Step::Wait(
@@ -227,11 +227,12 @@ fn look(
     release: &Release,
     found: Seen,
     (weight, there): (Weight, Event),
-    progress: &Progress,
+    state: &DeploymentState,
 ) -> Step {
     let Some(at) = found.weight else { return Step::LetGo };
-    if let Progress::Over { why } = progress {
-        return Step::failed(why.clone());
+    if let Some(why) = state.failure() {
+        let cause = RollbackCause::Platform { why: why.to_owned() };
+        return Step::event(Event::RollbackRequested(cause));
     }
     if at > Weight::ZERO && tests_in_a_hook(release) && !release.has_passed_smoke_tests() {
         return Step::failed(format!(
@@ -241,7 +242,7 @@ fn look(
     if at == weight {
         // On Lambda the last hook has to agree. On ECS a deployment goes on for as long as the tasks of
         // the baseline are kept: a time in which the way back is the shortest.
-        let is_last = weight == Weight::FULL && *progress == Progress::Running;
+        let is_last = weight == Weight::FULL && state.progress == Progress::Running;
         return match &release.plan.driver {
             Driver::Alias(_) if is_last => Step::Wait(look_again(release)),
             _ => Step::event(there),
@@ -250,7 +251,7 @@ fn look(
     if at > weight {
         return Step::event(Event::WeightFound { weight: at });
     }
-    if *progress == Progress::Succeeded {
+    if state.progress == Progress::Succeeded {
         return Step::taken_over(found);
     }
     Step::Wait(look_again(release))

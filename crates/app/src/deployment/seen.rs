@@ -1,5 +1,6 @@
 //! Where the traffic of a release goes, while a driver moves it by itself.
 
+use jiff::Timestamp;
 use perch_core::decide::Event;
 use perch_core::head::Ledger;
 use perch_core::names::Version;
@@ -8,7 +9,7 @@ use perch_core::release::{Driver, Release};
 use perch_core::weight::Weight;
 
 use crate::move_alias::way;
-use crate::ports::{ReadAlias, ReadServices, Route, ServiceState};
+use crate::ports::{PortError, ReadAlias, ReadDeployments, ReadServices, Route, ServiceState};
 use crate::step::{StepError, missing};
 
 /// What was read.
@@ -94,14 +95,27 @@ pub(crate) async fn seen(
 /// What follows where the traffic is not as the release knows it: the deployment moved on, or went back,
 /// or someone else moved it.
 ///
+/// At the end of the watch the weights do not tell all: a deployment that has begun to go back may not have
+/// moved any. It is read after them, so that one which begins later finds the release promoted, and
+/// [`super::changed`] tells people.
+///
 /// # Errors
-/// As [`seen`].
+/// As [`seen`], and when the deployment can't be read.
 pub(crate) async fn unexpected(
-    ports: (&impl ReadAlias, &impl ReadServices),
+    (lambda, services): (&impl ReadAlias, &impl ReadServices),
+    deployments: &impl ReadDeployments,
     release: &Release,
+    now: Timestamp,
 ) -> Result<Option<Event>, StepError> {
     way(release)?;
-    let (found, expected) = (seen(ports, release).await?, release.weight());
+    let (found, expected) = (seen((lambda, services), release).await?, release.weight());
+    let is_last = matches!(release.phase, Phase::Watching { until, .. } if now >= until);
+    let went_back = found.weight.is_some_and(|weight| weight < expected);
+    if (went_back || (is_last && found.weight == Some(expected)))
+        && let Some(why) = failure(deployments, release).await?
+    {
+        return Ok(Some(Event::RollbackRequested(RollbackCause::Platform { why })));
+    }
     Ok(match found.weight {
         Some(weight) if weight == expected => None,
         Some(weight) if weight > expected && matches!(release.phase, Phase::Baking { .. }) => {
@@ -115,4 +129,18 @@ pub(crate) async fn unexpected(
         }
         Some(_) | None => Some(Event::TakenOver { found: found.text }),
     })
+}
+
+/// Why the deployment of the release failed, or goes back.
+async fn failure(
+    deployments: &impl ReadDeployments,
+    release: &Release,
+) -> Result<Option<String>, PortError> {
+    let Some(id) = release.deployment_id() else { return Ok(None) };
+    match deployments.deployment(id).await {
+        Ok(state) => Ok(state.failure().map(str::to_owned)),
+        // It is forgotten by now.
+        Err(PortError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

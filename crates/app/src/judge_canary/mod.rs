@@ -20,7 +20,7 @@ use crate::deployment;
 use crate::move_alias::way;
 use crate::ports::{
     AlarmStates, CommitRelease, LoadHead, LoadRelease, LoadStanding, ReadAlarms, ReadAlias,
-    ReadEvidence, ReadMetrics, ReadServices, Route, SendRequests, Window,
+    ReadDeployments, ReadEvidence, ReadMetrics, ReadServices, Route, SendRequests, Window,
 };
 use crate::reload;
 use crate::step::{StepError, StepInput, StepOutput, held, missing, settle};
@@ -46,7 +46,7 @@ impl From<StepInput> for JudgeInput {
 /// Looks once at the canary of an alias.
 pub async fn run(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
-    moving: (&(impl ReadAlias + SendRequests), &impl ReadServices),
+    moving: (&(impl ReadAlias + SendRequests), &impl ReadServices, &impl ReadDeployments),
     watching: (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &StepInput,
     now: Timestamp,
@@ -57,7 +57,11 @@ pub async fn run(
 /// Looks once at the canary, with what replicas report where it is on model servers.
 pub async fn run_with(
     store: &(impl LoadRelease + LoadStanding + LoadHead + CommitRelease),
-    (lambda, services): (&(impl ReadAlias + SendRequests), &impl ReadServices),
+    (lambda, services, deployments): (
+        &(impl ReadAlias + SendRequests),
+        &impl ReadServices,
+        &impl ReadDeployments,
+    ),
     (metrics, alarms): (&(impl ReadMetrics + ReadEvidence), &impl ReadAlarms),
     input: &JudgeInput,
     now: Timestamp,
@@ -70,7 +74,7 @@ pub async fn run_with(
         return Ok(input.then(resume(&release, now)));
     };
     // What serves before the fence: who takes the fence later moves it later, too.
-    let event = unexpected((lambda, services), &release, fleet, now).await?;
+    let event = unexpected((lambda, services, deployments), &release, fleet, now).await?;
     let standing = store.standing(&release.target).await?;
     if !standing.is_held_by(&release) {
         return Ok(input.then(Next::End));
@@ -116,13 +120,13 @@ pub async fn run_with(
 
 /// What follows where something else serves than the release set.
 async fn unexpected(
-    (lambda, services): (&impl ReadAlias, &impl ReadServices),
+    (lambda, services, deployments): (&impl ReadAlias, &impl ReadServices, &impl ReadDeployments),
     release: &Release,
     fleet: Option<&Fleet>,
     now: Timestamp,
 ) -> Result<Option<Event>, StepError> {
     if release.plan.driver.moves_itself() {
-        return deployment::unexpected((lambda, services), release).await;
+        return deployment::unexpected((lambda, services), deployments, release, now).await;
     }
     let alias = match &release.plan.driver {
         Driver::Alias(alias) => alias,

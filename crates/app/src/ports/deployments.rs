@@ -58,6 +58,8 @@ pub struct DeploymentState {
     pub release: Option<ReleaseId>,
     /// How far it is.
     pub progress: Progress,
+    /// Why it puts the baseline back, where it has begun to and has not ended.
+    pub goes_back: Option<String>,
     /// Whether it takes another one back.
     pub is_rollback: bool,
     /// The deployment that takes it back: a rollback has an id of its own.
@@ -73,6 +75,16 @@ pub struct Pause {
     pub hook: String,
     /// The name of the stage, as ECS gives it.
     pub stage: String,
+}
+
+impl DeploymentState {
+    /// Why all traffic will not be on what it brings up, or not for long.
+    pub fn failure(&self) -> Option<&str> {
+        match &self.progress {
+            Progress::Over { why } => Some(why),
+            Progress::Running | Progress::Succeeded => self.goes_back.as_deref(),
+        }
+    }
 }
 
 /// Makes deployments.

@@ -117,17 +117,16 @@ impl<S: Store, E: StartExecution> Sweep<'_, S, E> {
         found: String,
     ) -> Result<Option<String>, StepError> {
         let Some(serving) = &head.serving else { return Ok(None) };
-        let Some(lambda) = &target.service.lambda else { return Ok(None) };
+        let what = match (&target.service.lambda, &target.service.ecs) {
+            (Some(lambda), _) => format!("alias {} of {} sends", lambda.alias, lambda.function),
+            (None, Some(service)) => format!("{service} has"),
+            (None, None) => return Ok(None),
+        };
         let text = format!(
-            "alias {} of {} sends {found}, but release {} promoted version {}. If that is meant, do \
-             nothing: the next release starts from what serves then, unless it is a split. If not: \
-             `perch rollback {} --to {} --reason TEXT`",
-            lambda.alias,
-            lambda.function,
-            serving.release,
-            serving.version,
-            target.name,
-            serving.version
+            "{what} {found}, but release {} promoted version {}. If that is meant, do nothing: the next \
+             release starts from what serves then, unless it is a split. If not: `perch rollback {} --to {} \
+             --reason TEXT`",
+            serving.release, serving.version, target.name, serving.version
         );
         let notice = self.notice(&target.name, Happened::DriftFound, text);
         self.store.tell_drift(&target.name, Some(&found), &notice).await?;

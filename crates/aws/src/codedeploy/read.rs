@@ -3,7 +3,7 @@
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::primitives::DateTime;
 use aws_sdk_codedeploy::types::{
-    ComputePlatform, DeploymentGroupInfo, DeploymentInfo, DeploymentStatus, TimeRange,
+    ComputePlatform, DeploymentGroupInfo, DeploymentInfo, DeploymentStatus, ErrorCode, TimeRange,
 };
 use jiff::Timestamp;
 use perch_app::ports::{Deploying, DeploymentState, Platform, PortError, Progress};
@@ -138,6 +138,7 @@ fn state(info: &DeploymentInfo) -> Option<DeploymentState> {
         id,
         release: Deployment::release_of(description, Purpose::Canary),
         progress,
+        goes_back: None,
         is_rollback: of_rollback.is_some_and(|of| of.rollback_triggering_deployment_id.is_some()),
         rollback: rollback.and_then(|id| id.parse().ok()),
         pauses: Vec::new(),
@@ -146,9 +147,15 @@ fn state(info: &DeploymentInfo) -> Option<DeploymentState> {
 
 fn why(id: &DeploymentId, what: &str, info: &DeploymentInfo) -> String {
     let error = info.error_information.as_ref();
-    let code = error.and_then(|error| error.code.as_ref()).map(|code| code.as_str());
-    let message = error.and_then(|error| error.message.as_deref());
-    let reason = [code, message].into_iter().flatten().collect::<Vec<_>>().join(": ");
-    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    format!("CodeDeploy deployment {id} {what}{reason}")
+    let code = error.and_then(|error| error.code.as_ref());
+    let by = match code {
+        Some(ErrorCode::AlarmActive) => " by an alarm of its deployment group".to_owned(),
+        Some(ErrorCode::ManualStop) => " by somebody".to_owned(),
+        Some(ErrorCode::Timeout) => ", because it took too long".to_owned(),
+        Some(code) => format!(", {}", code.as_str()),
+        None => String::new(),
+    };
+    let message = error.and_then(|error| error.message.as_deref()).filter(|said| !said.is_empty());
+    let said = message.map(|said| format!(": {said}")).unwrap_or_default();
+    format!("CodeDeploy deployment {id} {what}{by}{said}")
 }

@@ -28,8 +28,17 @@ pub(super) fn state(
         // What rolls back has not ended, and neither has a status that is not known here.
         _ => Progress::Running,
     };
+    let goes_back = match found.status() {
+        Some(
+            ServiceDeploymentStatus::StopRequested
+            | ServiceDeploymentStatus::RollbackRequested
+            | ServiceDeploymentStatus::RollbackInProgress,
+        ) => Some(why(&id, "goes back", found)),
+        _ => None,
+    };
     let pauses = pauses(found);
-    DeploymentState { id, release, progress, is_rollback: false, rollback: None, pauses }
+    let (is_rollback, rollback) = (false, None);
+    DeploymentState { id, release, progress, goes_back, is_rollback, rollback, pauses }
 }
 
 /// The hooks that wait for `ContinueServiceDeployment`.

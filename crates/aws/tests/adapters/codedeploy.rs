@@ -348,8 +348,18 @@ async fn a_deployment_is_read_with_its_release_and_its_end() {
     let back = json!({ "rollbackDeploymentId": "d-BACK" });
     let failed =
         state(info("Failed", json!({ "errorInformation": error, "rollbackInfo": back }))).await;
-    let why = "CodeDeploy deployment d-A1B2C3D4E failed: ALARM_ACTIVE: errors is in ALARM";
+    let why = "CodeDeploy deployment d-A1B2C3D4E failed by an alarm of its deployment group: \
+               errors is in ALARM";
     assert_eq!(failed.progress, Progress::Over { why: why.to_owned() });
+    for (code, told) in [
+        ("MANUAL_STOP", "was stopped by somebody"),
+        ("TIMEOUT", "was stopped, because it took too long"),
+        ("HOOK_EXECUTION_FAILURE", "was stopped, HOOK_EXECUTION_FAILURE"),
+    ] {
+        let more = json!({ "errorInformation": { "code": code, "message": "so it is" } });
+        let why = format!("CodeDeploy deployment d-A1B2C3D4E {told}: so it is");
+        assert_eq!(state(info("Stopped", more)).await.progress, Progress::Over { why });
+    }
     assert_eq!((failed.rollback.unwrap().as_str(), failed.is_rollback), ("d-BACK", false));
     let of = json!({ "rollbackTriggeringDeploymentId": "d-BAD" });
     let more = json!({ "description": "by someone", "rollbackInfo": of });

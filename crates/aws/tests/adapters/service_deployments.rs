@@ -357,6 +357,9 @@ async fn a_deployment_has_not_ended_before_its_rollback_has() {
     ] {
         let found = state(described(status, json!({}))).await;
         assert_eq!(found.progress, progress, "{status}");
+        let begun = ["STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"];
+        let why = "ECS service deployment new goes back".to_owned();
+        assert_eq!(found.goes_back, begun.contains(&status).then_some(why), "{status}");
         assert_eq!((found.id, found.is_rollback, found.rollback), (id("new"), false, None));
         assert_eq!(found.release.unwrap().as_str(), ID);
     }

@@ -26,6 +26,8 @@ pub struct Made {
     pub release: Option<ReleaseId>,
     /// How far it is.
     pub progress: Progress,
+    /// Why it has begun to go back, before any traffic moves.
+    pub goes_back: Option<String>,
     /// The deployment that takes it back.
     pub rollback: Option<DeploymentId>,
     /// What it is for.
@@ -181,6 +183,7 @@ impl Made {
             id: self.id.clone(),
             release: self.release.clone().filter(|_| self.purpose == Purpose::Canary),
             progress: self.progress.clone(),
+            goes_back: self.goes_back.clone(),
             is_rollback: self.is_rollback(),
             rollback: self.rollback.clone(),
             pauses: match &self.pausing {

@@ -42,6 +42,7 @@ impl Service {
             id: format!("d-{}", self.made.len() + 1).parse().unwrap(),
             release: None,
             progress: Progress::Running,
+            goes_back: None,
             rollback: None,
             purpose: Purpose::Canary,
             hook: Hooked::Not,

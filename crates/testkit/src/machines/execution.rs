@@ -270,9 +270,10 @@ impl Execution {
             State::Shift(input) => {
                 Answer::Step(shift_weight::run(store, lambda, input, now).await?)
             }
-            State::Judge(input) => Answer::Step(
-                judge_canary::run(store, traffic, (metrics, alarms), input, now).await?,
-            ),
+            State::Judge(input) => {
+                let moving = (lambda, services, deployments);
+                Answer::Step(judge_canary::run(store, moving, (metrics, alarms), input, now).await?)
+            }
             State::Promote(input) => {
                 Answer::Step(promote_canary::run(store, lambda, input, now).await?)
             }

@@ -35,10 +35,8 @@ impl Execution {
                 let input =
                     JudgeInput { step: step.clone(), fleet: Some(read(world, step).await?) };
                 let watching = (metrics, alarms);
-                Answer::Step(
-                    judge_canary::run_with(store, (lambda, services), watching, &input, now)
-                        .await?,
-                )
+                let moving = (lambda, services, &world.deployments);
+                Answer::Step(judge_canary::run_with(store, moving, watching, &input, now).await?)
             }
             State::StartRollback(input) => {
                 let name = &input.release_id;
