@@ -7,7 +7,6 @@ import contextlib
 import functools
 import http.server
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -29,12 +28,6 @@ GUARD = "e2e-guard"
 UNKNOWN_DIGEST = "sha256:" + "ab" * 32
 # A release needs one settled interval under load; the machine may be busy.
 RELEASE_WITHIN = 60
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(check, what, seconds=30.0):

@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "benches"))
 from perch_local import deploy, faulty_server, lifecycle, sam_fleet  # noqa: E402
 from perch_local.checkout import Stack  # noqa: E402
 from perch_local.fault_plan import Plan  # noqa: E402
+from perch_local.servers import free_port  # noqa: E402
 
 import stage as benches  # noqa: E402
 from deployment_scenes import DeploymentScenes  # noqa: E402
@@ -138,9 +139,7 @@ def calls_of(stage, scenes, control, name):
 @pytest.fixture(scope="module")
 def counted():
     """{function: (calls with few, calls with many)}."""
-    with benches.socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        stack = Stack(probe.getsockname()[1])
+    stack = Stack(free_port())
     before = dict(os.environ)
     with faulty_server.running(stack, Plan(functions=f"{benches.PERCH}-"), LAMBDA_WARM_TTL_SECONDS="900") as control:
         try:

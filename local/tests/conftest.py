@@ -3,7 +3,6 @@ import io
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import zipfile
 import boto3
 import pytest
 from botocore.config import Config
+from perch_local.servers import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -22,9 +22,7 @@ ROLE = "arn:aws:iam::000000000000:role/lambda"
 def port():
     if os.environ.get("PERCH_TEST_PORT"):
         return int(os.environ["PERCH_TEST_PORT"])
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="session")

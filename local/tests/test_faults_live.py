@@ -1,6 +1,5 @@
 """Faults in a running server: what callers, functions, Tasks, events and stream batches see of each kind."""
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -13,15 +12,14 @@ from perch_local import faulty_server
 from perch_local.checkout import Stack
 from perch_local.fault_plan import BadPlan, Plan
 from perch_local.push_image import push
+from perch_local.servers import free_port
 
 PLAN = {"functions": "perch-", "subject": r"t-\d\d"}
 
 
 @pytest.fixture(scope="module")
 def control():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        stack = Stack(probe.getsockname()[1])
+    stack = Stack(free_port())
     with faulty_server.running(stack, Plan(**PLAN, at_once=2), AUTH="false") as control:
         control.stack = stack
         yield control

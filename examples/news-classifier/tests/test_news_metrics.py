@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from loadgen import headlines
 from perch_local import lifecycle
 from perch_local.checkout import ROOT, Stack
+from perch_local.servers import free_port
 
 import install
 import push_image
@@ -53,9 +53,7 @@ def binary() -> Path:
 
 @pytest.fixture(scope="module")
 def stack(binary: Path) -> Iterator[Stack]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        stack, before = Stack(probe.getsockname()[1]), dict(os.environ)
+    stack, before = Stack(free_port()), dict(os.environ)
     lifecycle.start(stack)
     try:
         os.environ.update(stack.client_env())
