@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -123,6 +124,13 @@ def log_lines(client, name):
     if not any(g["logGroupName"] == f"/aws/lambda/{name}" for g in groups):
         return []
     return [e["message"] for e in client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
+
+
+def durations(client, name):
+    """[(Duration, Init Duration or 0)] of the REPORT lines of a function in milliseconds, oldest first."""
+    reports = [line for line in log_lines(client, name) if "REPORT RequestId" in line]
+    field = lambda word, line: float((re.findall(rf"\t{word}: ([\d.]+) ms", line) or [0])[0])
+    return [(field("Duration", line), field("Init Duration", line)) for line in reports]
 
 
 def calls(client, name):
