@@ -35,7 +35,7 @@ MEASURED = [name for name in FUNCTIONS if any(hasattr(scenes, name.replace("-", 
 VARIANTS = [scene.replace("_of_a_service", " of a service").replace("_", "-") for scene in SERVICE_SCENES]
 CALLED = MEASURED + VARIANTS
 ITEMS_PER_WRITE = 25
-QUIET_WITHIN = 60.0
+QUIET_WITHIN = 180.0
 NOT_DUE = "2099-01-01T00:00:00.000000000Z"
 SERIALIZER = TypeSerializer()
 
