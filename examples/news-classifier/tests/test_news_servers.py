@@ -28,7 +28,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 POINTER = f"{MODEL}:generation"
 
 
-def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (answer := check()):
         assert time.monotonic() < deadline, "not in time"
