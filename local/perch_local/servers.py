@@ -18,7 +18,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = ROOT / ".venv-servers/redis/bin/redis-server"
-READY_WITHIN = 10.0
+READY_WITHIN = 30.0
 ENDED_WITHIN = 10.0
 
 

@@ -1,4 +1,5 @@
 """Starts the server once per test session on a free port and gives clients for it."""
+import contextlib
 import io
 import json
 import os
@@ -38,17 +39,15 @@ def server(tmp_path_factory):
     with open(work / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=env, cwd=work, stdout=log, stderr=log)
         try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(url + "/_ministack/health", timeout=1)
-                    break
-                except OSError:
-                    assert process.poll() is None, (work / "log").read_text()
-                    time.sleep(0.1)
+            def answers():
+                assert process.poll() is None, (work / "log").read_text()
+                with contextlib.suppress(OSError):
+                    return urllib.request.urlopen(url + "/_ministack/health", timeout=5)
+            assert until(answers, 60), (work / "log").read_text()
             yield type("Server", (), {"url": url, "pid": process.pid, "log": work / "log", "work": work})
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -138,7 +137,7 @@ def calls(client, name):
     return [json.loads(line.split("CALL ", 1)[1]) for line in log_lines(client, name) if "CALL " in line]
 
 
-def messages(client, url, want=1, seconds=20):
+def messages(client, url, want=1, seconds=60):
     """At least `want` messages of a queue, removed from it."""
     got = []
 

@@ -250,9 +250,14 @@ def test_the_circuit_breaker_rolls_back_tasks_that_do_not_start(client, system, 
     assert latest["deploymentCircuitBreaker"]["status"] == "TRIGGERED" and latest["deploymentCircuitBreaker"]["threshold"] == 3
     assert builds(system.url, 10) == {"1": 10}
     bad = "ecs-svc/" + latest["targetServiceRevision"]["arn"].rsplit("/", 1)[1]
-    told = [json.loads(m["Body"]) for m in messages(client, url, 5)]
+    mine = []
+
+    def told():
+        events = [json.loads(m["Body"]) for m in messages(client, url, 1, 0.2)]
+        mine.extend(e for e in events if e["resources"] == [service["serviceArn"]])
+        return len(mine) >= 5
+    assert until(told), mine
     client("events").remove_targets(Rule="ecs-" + system.name, Ids=["q"])
-    mine = [e for e in told if e["resources"] == [service["serviceArn"]]]
     assert [(e["detail"]["eventType"], e["detail"]["eventName"], e["detail"]["deploymentId"]) for e in mine] == [
         ("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", good), ("INFO", "SERVICE_DEPLOYMENT_COMPLETED", good),
         ("INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", bad), ("ERROR", "SERVICE_DEPLOYMENT_FAILED", bad),

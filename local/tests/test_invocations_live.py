@@ -44,7 +44,7 @@ def test_json_log_format(client, function):
 
 
 def test_crash_and_time_out_count_as_errors(client, function):
-    function("crash", Timeout=1)
+    function("crash", Timeout=3)
     assert invoke(client, "crash", {"exit": 1})["errorType"] == "Runtime.ExitError"
     assert invoke(client, "crash", {"sleep": 9})["errorType"] == "Sandbox.Timedout"
     assert invoke(client, "crash", {})["version"] == "$LATEST"

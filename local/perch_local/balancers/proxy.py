@@ -15,7 +15,7 @@ import time
 from perch_local.scope import log
 
 BINARY = pathlib.Path(__file__).resolve().parents[3] / ".venv-servers/haproxy/bin/haproxy"
-READY_WITHIN = 10.0
+READY_WITHIN = 30.0
 ENDED_WITHIN = 5.0
 
 
