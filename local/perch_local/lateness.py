@@ -3,23 +3,14 @@ import contextlib
 import threading
 import time
 
-EVERY = 0.02
+EVERY = 0.05
 
 
 class Lateness:
-    """By how much each of many short sleeps was too long."""
+    """By how much short sleeps were too long: `seconds` is the sum so far, of those that were later than `least`."""
 
-    def __init__(self):
-        self._late, self._over = [], threading.Event()
-
-    @property
-    def seconds(self):
-        """The sum so far."""
-        return self.longer_than(0.0)
-
-    def longer_than(self, least):
-        """The sum of those that were later than this."""
-        return sum(late for late in list(self._late) if late > least)
+    def __init__(self, least=0.0):
+        self.least, self.seconds, self._over = least, 0.0, threading.Event()
 
     @contextlib.contextmanager
     def watched(self):
@@ -34,4 +25,6 @@ class Lateness:
         while not self._over.is_set():
             began = time.monotonic()
             self._over.wait(EVERY)
-            self._late.append(max(0.0, time.monotonic() - began - EVERY))
+            late = time.monotonic() - began - EVERY
+            if late > self.least:
+                self.seconds += late
