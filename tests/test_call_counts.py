@@ -8,11 +8,13 @@ import json
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
+from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benches"))
@@ -49,7 +51,8 @@ class Filler:
     """Puts targets and past releases straight into the table, in the shape that real ones have."""
 
     def __init__(self, stage):
-        self.dynamodb = boto3.client("dynamodb")
+        # The items are copies of real ones: it costs a minute to look at the type of every field again.
+        self.dynamodb = boto3.client("dynamodb", config=Config(parameter_validation=False))
         listed = self.dynamodb.query(
             TableName=benches.PERCH,
             KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
@@ -64,12 +67,16 @@ class Filler:
         return self.dynamodb.get_item(TableName=benches.PERCH, Key=typed(pk=pk, sk=sk), ConsistentRead=True)["Item"]
 
     def write(self, items):
-        """Write items in batches; a table that is asked for more than it takes gives the rest back."""
+        """Write items in batches, one while the next is made; a table that is asked for more than it takes gives the rest back."""
         items = list(items)
-        for first in range(0, len(items), ITEMS_PER_WRITE):
+
+        def put(first):
             wanted = {benches.PERCH: [{"PutRequest": {"Item": item}} for item in items[first : first + ITEMS_PER_WRITE]]}
             while wanted:
                 wanted = self.dynamodb.batch_write_item(RequestItems=wanted).get("UnprocessedItems")
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(put, range(0, len(items), ITEMS_PER_WRITE)))
 
     def targets(self, numbers):
         """Targets as `perch apply` writes them, each with its sources, guard, service and head."""
