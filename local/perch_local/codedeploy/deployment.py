@@ -105,9 +105,10 @@ class Deployment:
         for minute, weight in self.config.shifts():
             due = clock.minutes(minute)
             self.pause(began + due - time.monotonic())
+            at, late_by = time.monotonic() - began, self.late.seconds - late
             shift(weight)
             log.info("deployment %s: %d %% of traffic, due after %.3f s, moved after %.3f s, threads woke %.3f s late",
-                     self.id, weight, due, time.monotonic() - began, self.late.seconds - late)
+                     self.id, weight, due, at, late_by)
 
     def end(self, status, error=None, at=None):
         """Enter a final state, now or as of a time before; Halted when a stop came first."""
