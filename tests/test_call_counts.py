@@ -51,7 +51,7 @@ class Filler:
     """Puts targets and past releases straight into the table, in the shape that real ones have."""
 
     def __init__(self, stage):
-        # The items are copies of real ones: it costs a minute to look at the type of every field again.
+        # The items are copies of real ones: nobody has to look at the type of every field again.
         self.dynamodb = boto3.client("dynamodb", config=Config(parameter_validation=False))
         listed = self.dynamodb.query(
             TableName=benches.PERCH,
