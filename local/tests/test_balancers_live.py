@@ -13,6 +13,7 @@ import uuid
 import pytest
 from botocore.exceptions import ClientError
 from conftest import FIXTURES, total, until
+from perch_local.balancers.proxy import Proxy
 from perch_local.servers import free_port
 
 
@@ -213,6 +214,26 @@ def test_a_proxy_that_died_comes_back(server, blue_green):
         os.kill(pid, 9)
     assert until(lambda: proxies(server) - before, every=0.05)
     assert until(lambda: reachable(url), every=0.05) and builds(url, 20)
+
+
+def test_a_map_is_set_in_the_process_that_stays_while_the_one_before_it_still_answers():
+    ends, stays = Proxy(), Proxy()
+    path = ends.folder / "m.map"
+    path.write_text("0 b\n")
+    for one in (ends, stays):
+        one.load(f"global\n  stats socket {one.folder}/admin.sock mode 600 level admin\ndefaults\n  mode http\n  timeout connect 1s\n"
+                 f"  timeout client 9s\n  timeout server 9s\nfrontend f\n  bind 127.0.0.1:{free_port()}\n"
+                 f"  use_backend %[rand(1),map_int({path},b)]\nbackend b\n  http-request return status 503\n")
+    before, ends.process = ends.process, stays.process
+    setting = threading.Thread(target=ends.set_map, args=("m", [("1", "b")]))
+    setting.start()
+    assert until(lambda: "next_ver=1" in ends._ask("show map"), every=0.01), "it was told to the process that ends"
+    os.replace(stays.folder / "admin.sock", ends.folder / "admin.sock")
+    setting.join(60)
+    assert ends.tell(f"show map {path}").split()[1:] == ["1", "b"]
+    ends.process = before
+    for one in (ends, stays):
+        one.stop()
 
 
 def proxies(server):
