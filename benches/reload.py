@@ -25,7 +25,7 @@ from perch_local import deploy, lifecycle, servers
 from perch_local.checkout import ROOT, Stack
 
 import report
-from stage import CLI, BenchError, free_port, until
+from stage import CLI, BenchError, until
 
 sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
 import serving  # noqa: E402
@@ -166,7 +166,7 @@ class Rounds:
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[int, list[Round]]:
     """The rounds of every number of replicas, on one stack."""
-    stack = Stack(free_port())
+    stack = Stack(servers.free_port())
     lifecycle.start(stack)
     try:
         os.environ.update(stack.client_env())

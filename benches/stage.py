@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from perch_local import deploy, lifecycle, sam_fleet
 from perch_local.checkout import ROOT, Stack
 from perch_local.sam_local import deployed
+from perch_local.servers import free_port
 
 sys.path.insert(0, str(ROOT / "examples" / "news-classifier"))
 import install  # noqa: E402
@@ -256,13 +256,6 @@ def alarm_entry(account: str, region: str) -> dict[str, Any]:
         "Resources": [f"arn:aws:cloudwatch:{region}:{account}:alarm:{GUARD}"],
         "Detail": json.dumps(detail),
     }
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -11,8 +11,9 @@ os.environ["PERCH_CLOCK"] = "0.05"
 import pytest
 from perch_local import deploy, lifecycle
 from perch_local.checkout import Stack
+from perch_local.servers import free_port
 
-from stack import RELEASE_WITHIN, TARGET_FILE, Stage, alias, aws, free_port, idle, make_guard, perch, until
+from stack import RELEASE_WITHIN, TARGET_FILE, Stage, alias, aws, idle, make_guard, perch, until
 
 import install  # isort: skip; `stack` says where it is
 

@@ -75,11 +75,11 @@ def upload(bucket, version, category):
     return aws("s3").put_object(Bucket=bucket, Key=f"models/{version}/manifest.json", Body=body)["VersionId"]
 
 
-def model_release(version, seconds=20):
+def model_release(version):
     def found():
         return [r for r in releases() if r["artifact"].get("version") == version and r["artifact"]["kind"] == "model"]
 
-    return until(found, f"a release of model {version}", seconds)[0]["id"]
+    return until(found, f"a release of model {version}")[0]["id"]
 
 
 def variables(qualifier):

@@ -33,7 +33,7 @@ from logdriver import LogDriver
 HERE = Path(__file__).resolve().parent
 MODEL = "news-classifier"
 LOG_GROUP = "/ecs/news-classifier"
-READY_WITHIN = 20.0
+READY_WITHIN = 60.0
 ENDED_WITHIN = 10.0
 # Where `make up` puts them, so that target.demo.yaml can name them.
 FIRST_REPLICA, FRONT, REDIS = 8101, 8100, 8190

@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 
-HEALTHY_WITHIN = 30.0
+HEALTHY_WITHIN = 60.0
 ENDED_WITHIN = 10.0
 
 

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from perch_local.checkout import ROOT, Stack
 from perch_local.docker_daemon import DockerError, daemon
 from perch_local.door import Door
 from perch_local.sam_world import SAMPLE, TARGET_FILES, World, WorldError, cut
+from perch_local.servers import free_port
 
 PERCH = ROOT / "target" / "release" / "perch"
 LOGS = ROOT / ".local" / "sam-local"
@@ -171,9 +171,7 @@ def private_stack():
     """A stack of its own with Perch, the sample service and the target of the events."""
     sys.path.insert(0, str(SAMPLE))
     import install
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        stack = Stack(probe.getsockname()[1])
+    stack = Stack(free_port())
     try:
         with lifecycle.alone(stack):
             lifecycle.start(stack)

@@ -1,9 +1,10 @@
 """Starts the server once per test session on a free port and gives clients for it."""
+import contextlib
 import io
 import json
 import os
 import pathlib
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import zipfile
 import boto3
 import pytest
 from botocore.config import Config
+from perch_local.servers import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -22,9 +24,7 @@ ROLE = "arn:aws:iam::000000000000:role/lambda"
 def port():
     if os.environ.get("PERCH_TEST_PORT"):
         return int(os.environ["PERCH_TEST_PORT"])
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -39,17 +39,15 @@ def server(tmp_path_factory):
     with open(work / "log", "w") as log:
         process = subprocess.Popen([sys.executable, "-m", "perch_local", "serve"], env=env, cwd=work, stdout=log, stderr=log)
         try:
-            for _ in range(200):
-                try:
-                    urllib.request.urlopen(url + "/_ministack/health", timeout=1)
-                    break
-                except OSError:
-                    assert process.poll() is None, (work / "log").read_text()
-                    time.sleep(0.1)
+            def answers():
+                assert process.poll() is None, (work / "log").read_text()
+                with contextlib.suppress(OSError):
+                    return urllib.request.urlopen(url + "/_ministack/health", timeout=5)
+            assert until(answers, 60), (work / "log").read_text()
             yield type("Server", (), {"url": url, "pid": process.pid, "log": work / "log", "work": work})
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -127,12 +125,19 @@ def log_lines(client, name):
     return [e["message"] for e in client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]]
 
 
+def durations(client, name):
+    """[(Duration, Init Duration or 0)] of the REPORT lines of a function in milliseconds, oldest first."""
+    reports = [line for line in log_lines(client, name) if "REPORT RequestId" in line]
+    field = lambda word, line: float((re.findall(rf"\t{word}: ([\d.]+) ms", line) or [0])[0])
+    return [(field("Duration", line), field("Init Duration", line)) for line in reports]
+
+
 def calls(client, name):
     """The events a function was called with."""
     return [json.loads(line.split("CALL ", 1)[1]) for line in log_lines(client, name) if "CALL " in line]
 
 
-def messages(client, url, want=1, seconds=20):
+def messages(client, url, want=1, seconds=60):
     """At least `want` messages of a queue, removed from it."""
     got = []
 

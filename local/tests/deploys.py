@@ -1,15 +1,38 @@
 """What the tests of CodeDeploy share: a function with versions, a role, a group, hooks, and a look at what moves."""
 import itertools
 import json
-import time
+import re
 
+import pytest
 from conftest import FIXTURES, ROLE, ready, until, zipped
 
 CLOCK = 0.01                # PERCH_CLOCK of the server of the tests: 5 minutes are 3 s
 FINAL = ("Succeeded", "Failed", "Stopped")
 STYLE = {"deploymentType": "BLUE_GREEN", "deploymentOption": "WITH_TRAFFIC_CONTROL"}
 ALL_EVENTS = ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]
+# A canary waits 6 s or 18 s: for tests that do something before the last shift, however busy the machine is.
+UNHURRIED, HELD = "CodeDeployDefault.LambdaCanary10Percent10Minutes", "CodeDeployDefault.LambdaCanary10Percent30Minutes"
 _numbers = itertools.count(1)
+
+
+def time_line(server, deployment):
+    """[(weight, seconds when it was due, when it was there, by which the server's threads woke late)] of the server's log."""
+    row = rf"deployment {deployment}: (\d+) % of traffic, due after ([\d.]+) s, moved after ([\d.]+) s, threads woke ([\d.]+) s late"
+    return [(int(weight), *map(float, times)) for weight, *times in re.findall(row, server.log.read_text())]
+
+
+def follows(server, deployment, table, within):
+    """Hold a deployment against [(minute, weight)]: no shift comes early, and none later than the machine was, and `within`."""
+    rows = time_line(server, deployment)
+    assert [weight for weight, *_ in rows] == [weight for _, weight in table], rows
+    for (_, due, moved, late), (minute, _) in zip(rows, table, strict=True):
+        assert due == pytest.approx(60 * minute * CLOCK) and due <= moved < due + within + late, rows
+
+
+def in_order(seen, all_of_them):
+    """Whether those that were seen are some of all, in their order."""
+    left = iter(all_of_them)
+    return all(one in left for one in seen)
 
 
 def service_role(client, name="codedeploy", policy="service-role/AWSCodeDeployRoleForLambda"):
@@ -89,18 +112,18 @@ class Lab:
         return 100 - round(100 * sum(others.values())) if main == version else round(100 * others.get(version, 0))
 
     def reaches(self, weight, version="2", seconds=30):
-        """Wait until a version has this weight."""
-        assert until(lambda: self.weight(version) == weight, seconds, 0.01), self.alias()
+        """Wait until a version has this weight or more."""
+        assert until(lambda: self.weight(version) >= weight, seconds, 0.01), self.alias()
 
     def watch(self, deployment):
-        """[(seconds since the first shift, weight)] until the deployment is over."""
+        """The weights that were seen until the deployment was over; on a busy machine not all that there were."""
         seen = []
         while True:
             over, weight = self.info(deployment)["status"] in FINAL, self.weight()
-            if weight != (seen[-1][1] if seen else 0):
-                seen.append((time.monotonic(), weight))
+            if weight != (seen[-1] if seen else 0):
+                seen.append(weight)
             if over:
-                return [(at - seen[0][0], weight) for at, weight in seen]
+                return seen
 
 
 def hook(client, name, answer):

@@ -1,5 +1,6 @@
 """A small ECS system for tests: an image, a load balancer with two target groups, services of every kind."""
 import json
+import re
 import shutil
 import tempfile
 import uuid
@@ -110,7 +111,7 @@ class System:
         """The newest service deployment."""
         return self.deployments()[0]
 
-    def ended(self, status="SUCCESSFUL", seconds=20):
+    def ended(self, status="SUCCESSFUL", seconds=60):
         """Wait until the newest deployment is over, and hold it against a status."""
         until(lambda: self.latest()["status"] in DONE, seconds, 0.05)
         latest = self.latest()
@@ -125,7 +126,17 @@ class System:
     def delete(self):
         """Delete the service."""
         self.ecs.delete_service(cluster=self.cluster, service=self.name, force=True)
-        assert until(lambda: self.describe()["status"] == "INACTIVE", 30, 0.05), self.describe()
+        assert until(lambda: self.describe()["status"] == "INACTIVE", every=0.05), self.describe()
+
+    def moves(self, server):
+        """Each (blue, green) that a deployment gave the production rule, by the server's log."""
+        found = re.findall(rf"{re.escape(self.rule)}: weights (.*)", server.log.read_text())
+        return [(split.get(self.blue, 0), split.get(self.green, 0)) for split in map(json.loads, found)]
+
+    def stages(self, server):
+        """The stages of the newest deployment, by the server's log; one that is entered and left at once is there, too."""
+        found = re.findall(rf"{re.escape(self.latest()['serviceDeploymentArn'])}: stage (\w+)", server.log.read_text())
+        return [stage for i, stage in enumerate(found) if i == 0 or found[i - 1] != stage]
 
     def weights(self, rule=None):
         """{blue: weight, green: weight} of the production rule."""

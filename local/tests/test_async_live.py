@@ -71,15 +71,17 @@ def test_an_old_event_is_not_tried_again(client, function):
     assert (context["condition"], context["approximateInvokeCount"]) == ("EventAgeExceeded", 1)
 
 
-def test_a_throttled_event_waits_and_runs(client, function):
-    function("throttled")
+def test_a_throttled_event_waits_and_runs(client, function, tmp_path):
+    function("throttled", Timeout=60)
     client("lambda").put_function_concurrency(FunctionName="throttled", ReservedConcurrentExecutions=1)
-    send(client, "throttled", {"sleep": 0.3, "n": 1})
-    until(lambda: calls(client, "throttled") or total(client, "Invocations", {"FunctionName": "throttled"}), 0.1)
+    gate = tmp_path / "gate"
+    send(client, "throttled", {"gate": str(gate), "n": 1})
+    assert until(gate.with_suffix(".here").exists)
     for n in (2, 3):
-        send(client, "throttled", {"sleep": 0.1, "n": n})
+        send(client, "throttled", {"n": n})
+    assert until(lambda: total(client, "Throttles", {"FunctionName": "throttled"}) >= 2)
+    gate.touch()
     assert until(lambda: sorted(c["n"] for c in calls(client, "throttled")) == [1, 2, 3])
-    assert total(client, "Throttles", {"FunctionName": "throttled"}) > 0
     assert total(client, "Invocations", {"FunctionName": "throttled"}) == 3
 
 

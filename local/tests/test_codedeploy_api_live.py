@@ -6,7 +6,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 from conftest import FIXTURES, until
-from deploys import STYLE, Lab, service_role
+from deploys import STYLE, UNHURRIED, Lab, service_role
 from test_codedeploy_live import refused
 from test_sweep_live import user
 
@@ -216,7 +216,7 @@ def test_a_deployment_has_one_target(lab):
 
 def test_new_names_in_the_middle_of_a_deployment_follow_it(lab):
     it = lab()
-    deployment = it.deploy(deploymentConfigName="CodeDeployDefault.LambdaCanary10Percent5Minutes")
+    deployment = it.deploy(deploymentConfigName=UNHURRIED)
     it.reaches(10)
     it.cd.update_deployment_group(applicationName=it.name, currentDeploymentGroupName="g", newDeploymentGroupName="h")
     it.cd.update_application(applicationName=it.name, newApplicationName=f"{it.name}-new")

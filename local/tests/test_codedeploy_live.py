@@ -6,10 +6,11 @@ import threading
 import pytest
 from botocore.exceptions import ClientError
 from conftest import FIXTURES, ROLE, calls, log_lines, messages, open_queue, until
-from deploys import CLOCK, Lab, hook, service_role
+from deploys import HELD, UNHURRIED, Lab, follows, hook, in_order, service_role, time_line
 
 CANARY = "CodeDeployDefault.LambdaCanary10Percent5Minutes"
-LINEAR = "CodeDeployDefault.LambdaLinear10PercentEvery1Minute"
+LINEAR, SLOWER = "CodeDeployDefault.LambdaLinear10PercentEvery1Minute", "CodeDeployDefault.LambdaLinear10PercentEvery2Minutes"
+ALL_AT_ONCE = "CodeDeployDefault.LambdaAllAtOnce"
 
 
 @pytest.fixture(scope="module")
@@ -54,29 +55,29 @@ def alarm(client, name, state):
 
 # --- weights
 
-@pytest.mark.parametrize("config", [CANARY, LINEAR, "CodeDeployDefault.LambdaAllAtOnce"])
-def test_the_alias_follows_the_time_line(lab, config):
+@pytest.mark.parametrize("config", [CANARY, LINEAR, ALL_AT_ONCE])
+def test_the_alias_follows_the_time_line(server, lab, config):
     table = json.loads((FIXTURES / "codedeploy" / "codedeploy-timelines.json").read_text())["lambda"][config]
     it = lab(config=config)
     deployment = it.deploy()
     seen = it.watch(deployment)
-    assert [weight for _, weight in seen] == [weight for _, weight in table]
-    for (at, _), (minute, _) in zip(seen, table):
-        assert abs(at - 60 * minute * CLOCK) < 0.2, seen
+    assert in_order(seen, [weight for _, weight in table]) and seen[-1] == 100, seen
+    follows(server, deployment, table, within=0.2)
     assert it.alias() == ("2", {}) and it.info(deployment)["status"] == "Succeeded"
 
 
-def test_a_custom_configuration_of_the_deployment_counts_before_the_groups(lab):
+def test_a_custom_configuration_of_the_deployment_counts_before_the_groups(server, lab):
     it = lab()
     it.cd.create_deployment_config(deploymentConfigName="in-thirds", computePlatform="Lambda", trafficRoutingConfig={
         "type": "TimeBasedLinear", "timeBasedLinear": {"linearPercentage": 33, "linearInterval": 1}})
     deployment = it.deploy(deploymentConfigName="in-thirds")
-    assert [weight for _, weight in it.watch(deployment)] == [33, 66, 99, 100]
+    assert in_order(it.watch(deployment), [33, 66, 99, 100])
+    assert [weight for weight, *_ in time_line(server, deployment)] == [33, 66, 99, 100]
     assert it.info(deployment)["deploymentConfigName"] == "in-thirds"
 
 
 def test_traffic_goes_to_both_versions_and_the_revision_id_changes_with_each_shift(lab):
-    it = lab()
+    it = lab(config=UNHURRIED)
     before = it.lam.get_alias(FunctionName=it.name, Name="live")["RevisionId"]
     deployment = it.deploy()
     it.reaches(10)
@@ -91,7 +92,7 @@ def test_traffic_goes_to_both_versions_and_the_revision_id_changes_with_each_shi
 # --- what a deployment says
 
 def test_a_deployment_from_created_to_succeeded(lab, notices):
-    it = lab()
+    it = lab(config=UNHURRIED)
     deployment = it.deploy(description="release 7")
     running = it.info(deployment)
     assert running["status"] in ("Created", "InProgress") and "deploymentOverview" not in running
@@ -194,7 +195,7 @@ def test_a_hook_that_does_not_exist_fails_the_deployment(lab):
 # --- alarms
 
 def test_an_alarm_stops_the_shift_and_rolls_back(client, lab, notices):
-    it = lab(config=LINEAR, alarms=[alarm(client, "cd-mid", "OK"), alarm(client, "cd-calm", "OK")])
+    it = lab(config=SLOWER, alarms=[alarm(client, "cd-mid", "OK"), alarm(client, "cd-calm", "OK")])
     deployment = it.deploy()
     it.reaches(30)
     client("cloudwatch").set_alarm_state(AlarmName="cd-mid", StateValue="ALARM", StateReason="test")
@@ -235,7 +236,7 @@ def test_an_alarm_that_can_not_be_read_stops_unless_that_is_ignored(lab):
 # --- stops and rollbacks
 
 def test_a_stop_with_rollback_gives_everything_back(lab, notices):
-    it = lab(events=())
+    it = lab(config=HELD, events=())
     deployment = it.deploy()
     it.reaches(10)
     assert it.cd.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)["status"] == "Succeeded"
@@ -250,7 +251,7 @@ def test_a_stop_with_rollback_gives_everything_back(lab, notices):
 @pytest.mark.parametrize("said, events, rolls_back", [
     (False, ["DEPLOYMENT_STOP_ON_REQUEST"], False), (None, ["DEPLOYMENT_STOP_ON_REQUEST"], True), (None, ["DEPLOYMENT_FAILURE"], False)])
 def test_who_decides_about_the_rollback_of_a_stop(lab, said, events, rolls_back):
-    it = lab(events=events)
+    it = lab(config=HELD, events=events)
     deployment = it.deploy()
     it.reaches(10)
     it.cd.stop_deployment(deploymentId=deployment, **({} if said is None else {"autoRollbackEnabled": said}))
@@ -261,7 +262,7 @@ def test_who_decides_about_the_rollback_of_a_stop(lab, said, events, rolls_back)
         assert it.alias() == ("1", {})
     else:
         assert it.alias() == ("1", {"2": 0.1})                      # traffic stays where it was
-        assert it.over(it.deploy())["status"] == "Succeeded"        # and the group is free
+        assert it.over(it.deploy(deploymentConfigName=ALL_AT_ONCE))["status"] == "Succeeded"        # and the group is free
 
 
 def test_a_stop_while_a_hook_runs_is_pending_and_its_late_answer_is_refused(client, lab, hooks):
@@ -275,16 +276,17 @@ def test_a_stop_while_a_hook_runs_is_pending_and_its_late_answer_is_refused(clie
 
 
 def test_one_deployment_at_a_time_and_its_id_is_named(lab):
-    it = lab()
+    it = lab(config=HELD)
     deployment = it.deploy()
     said = refused("DeploymentLimitExceeded", it.deploy)
     assert said == f"The Deployment Group 'g' already has an active Deployment '{deployment}'"
+    it.cd.stop_deployment(deploymentId=deployment)
     it.over(deployment)
     assert refused("DeploymentAlreadyCompleted", it.cd.stop_deployment, deploymentId=deployment)
 
 
 def test_nobody_gets_between_callers_at_once_or_between_a_stop_and_its_rollback(lab):
-    it, made, others, stop = lab(), [], collections.Counter(), threading.Event()
+    it, made, others, stop = lab(config=HELD), [], collections.Counter(), threading.Event()
 
     def hammer():
         while not stop.is_set():
@@ -298,6 +300,7 @@ def test_nobody_gets_between_callers_at_once_or_between_a_stop_and_its_rollback(
     try:
         assert until(lambda: made)
         it.reaches(10)
+        it.cd.update_deployment_group(applicationName=it.name, currentDeploymentGroupName="g", deploymentConfigName=CANARY)
         it.cd.stop_deployment(deploymentId=made[0], autoRollbackEnabled=True)
         assert until(lambda: len(made) > 1)             # somebody gets in when the rollback is over
     finally:
@@ -320,7 +323,7 @@ def test_an_appspec_that_does_not_fit_the_alias_fails_and_its_rollback_touches_n
 
 
 def test_somebody_else_who_moves_the_alias_fails_the_deployment_and_keeps_the_alias(lab):
-    it = lab()
+    it = lab(config=UNHURRIED)
     deployment = it.deploy()
     it.reaches(10)
     it.publish("3")

@@ -96,15 +96,15 @@ def sam(build, kind="Canary10Percent5Minutes", enabled="!Ref Shift", hooks="", m
 
 
 def test_a_sam_deployment_preference_shifts_the_alias_when_the_stack_is_updated(stacks):
-    assert stacks.put("pref", sam(1)) == "CREATE_COMPLETE"
+    assert stacks.put("pref", sam(1, "Canary10Percent10Minutes")) == "CREATE_COMPLETE"
     assert stacks.alias("pref") == ("1", {}) and stacks.deployments("pref") == []      # a new alias needs no deployment
     group = stacks.cd.get_deployment_group(applicationName=stacks.physical("pref", "ServerlessDeploymentApplication"),
                                            deploymentGroupName=stacks.physical("pref", "FnDeploymentGroup"))["deploymentGroupInfo"]
-    assert group["deploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes" and group["computePlatform"] == "Lambda"
+    assert group["deploymentConfigName"] == "CodeDeployDefault.LambdaCanary10Percent10Minutes" and group["computePlatform"] == "Lambda"
     assert group["autoRollbackConfiguration"] == {"enabled": True, "events": [
         "DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]}
-    stacks.put("pref", sam(2), wait=False)
-    assert until(lambda: stacks.alias("pref") == ("1", {"2": 0.1}), 20, 0.02)
+    stacks.put("pref", sam(2, "Canary10Percent10Minutes"), wait=False)
+    assert until(lambda: stacks.alias("pref") == ("1", {"2": 0.1}), every=0.02)
     assert stacks.cfn.describe_stacks(StackName="pref")["Stacks"][0]["StackStatus"] == "UPDATE_IN_PROGRESS"
     assert stacks.settled("pref") == "UPDATE_COMPLETE" and stacks.alias("pref") == ("2", {})
     [done] = stacks.deployments("pref")

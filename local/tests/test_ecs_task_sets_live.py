@@ -19,7 +19,7 @@ def sets(system):
 
 
 def steady(system, count):
-    assert until(lambda: [s["stabilityStatus"] for s in sets(system)] == ["STEADY_STATE"] * count, 20, 0.05), sets(system)
+    assert until(lambda: [s["stabilityStatus"] for s in sets(system)] == ["STEADY_STATE"] * count, every=0.05), sets(system)
 
 
 def test_an_external_controller_brings_a_second_task_set_and_removes_the_first(system):
@@ -45,8 +45,8 @@ def test_an_external_controller_brings_a_second_task_set_and_removes_the_first(s
     with pytest.raises(ClientError, match="InvalidParameterException"):
         system.ecs.delete_task_set(**call, taskSet=blue["id"])
     assert system.ecs.delete_task_set(**call, taskSet=blue["id"], force=True)["taskSet"]["status"] == "DRAINING"
-    assert until(lambda: [s["id"] for s in sets(system)] == [green["id"]], 20, 0.05)
-    assert until(lambda: len(system.tasks()) == 3, 20, 0.05) and builds(system.url, 10) == {"2": 10}
+    assert until(lambda: [s["id"] for s in sets(system)] == [green["id"]], every=0.05)
+    assert until(lambda: len(system.tasks()) == 3, every=0.05) and builds(system.url, 10) == {"2": 10}
     with pytest.raises(ClientError, match="TaskSetNotFoundException"):
         system.ecs.delete_task_set(**call, taskSet=blue["id"])
 
@@ -64,4 +64,4 @@ def test_a_service_of_codedeploy_has_a_primary_task_set_and_takes_no_other_task_
     with pytest.raises(ClientError, match="external deployment controllers"):
         system.ecs.create_task_set(cluster=system.cluster, service=system.name, taskDefinition=system.task_definition("3"))
     system.update(desiredCount=1)
-    assert until(lambda: len(system.tasks()) == 1, 20, 0.05)
+    assert until(lambda: len(system.tasks()) == 1, every=0.05)

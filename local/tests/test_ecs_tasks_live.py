@@ -62,16 +62,16 @@ def test_a_dead_process_is_replaced_and_a_stopped_task_drains(system):
     system.ended()
     before = {t["taskArn"] for t in system.tasks()}
     os.kill(processes(system.name)[0], 9)
-    assert until(lambda: len([t for t in system.tasks() if t["taskArn"] not in before and t["lastStatus"] == "RUNNING"]) == 1, 10, 0.05)
+    assert until(lambda: len([t for t in system.tasks() if t["taskArn"] not in before and t["lastStatus"] == "RUNNING"]) == 1, every=0.05)
     dead = system.tasks("STOPPED")[0]
     assert (dead["stopCode"], dead["containers"][0]["exitCode"]) == ("EssentialContainerExited", 137)
     health = lambda: [t["TargetHealth"]["State"] for t in system.client("elbv2").describe_target_health(
         TargetGroupArn=system.blue)["TargetHealthDescriptions"]]
-    assert until(lambda: health() == ["healthy", "healthy"], 10, 0.05), health()
+    assert until(lambda: health() == ["healthy", "healthy"], every=0.05), health()
     victim = system.tasks()[0]["taskArn"]
     system.ecs.stop_task(cluster=system.cluster, task=victim, reason="a test")
     stopped = lambda: system.ecs.describe_tasks(cluster=system.cluster, tasks=[victim])["tasks"][0]
-    assert until(lambda: stopped()["lastStatus"] == "STOPPED", 10, 0.05), stopped()
+    assert until(lambda: stopped()["lastStatus"] == "STOPPED", every=0.05), stopped()
     assert (stopped()["stopCode"], stopped()["stoppedReason"]) == ("UserInitiated", "a test")
     assert {get(system.url)[0] for _ in range(20)} == {200}
 
@@ -82,14 +82,14 @@ def test_sigkill_follows_after_the_stop_timeout(system):
     task = system.tasks()[0]["taskArn"]
     system.update(desiredCount=0)
     stopped = lambda: system.ecs.describe_tasks(cluster=system.cluster, tasks=[task])["tasks"][0]
-    assert until(lambda: stopped()["lastStatus"] == "STOPPED", 15, 0.05)
+    assert until(lambda: stopped()["lastStatus"] == "STOPPED", every=0.05)
     assert stopped()["containers"][0]["exitCode"] == 137 and not processes(system.name)
     assert system.describe()["runningCount"] == 0
 
 
 def test_an_unhealthy_task_is_replaced(system):
     system.create(count=1, env={"HEALTH": "503"})
-    assert until(lambda: any("failed ELB health checks" in t["stoppedReason"] for t in system.tasks("STOPPED")), 20, 0.05)
+    assert until(lambda: any("failed ELB health checks" in t["stoppedReason"] for t in system.tasks("STOPPED")), every=0.05)
     system.update(desiredCount=0)
 
 
@@ -99,7 +99,7 @@ def test_a_missing_image_fails_the_task(system):
     td = system.task_definition("2", image=system.image.rsplit(":", 1)[0] + ":nowhere")
     task = system.ecs.run_task(cluster=system.cluster, taskDefinition=td)["tasks"][0]["taskArn"]
     stopped = lambda: system.ecs.describe_tasks(cluster=system.cluster, tasks=[task])["tasks"][0]
-    assert until(lambda: stopped()["lastStatus"] == "STOPPED", 10, 0.05)
+    assert until(lambda: stopped()["lastStatus"] == "STOPPED", every=0.05)
     assert stopped()["stopCode"] == "TaskFailedToStart" and "CannotPullContainerError" in stopped()["stoppedReason"]
 
 
@@ -107,6 +107,6 @@ def test_an_image_of_another_registry_is_a_record(system):
     td = system.task_definition("1", image="nvcr.io/nvidia/tritonserver:24.01-py3")
     task = system.ecs.run_task(cluster=system.cluster, taskDefinition=td)["tasks"][0]["taskArn"]
     found = lambda: system.ecs.describe_tasks(cluster=system.cluster, tasks=[task])["tasks"][0]
-    assert until(lambda: found()["lastStatus"] == "RUNNING", 10, 0.02)
+    assert until(lambda: found()["lastStatus"] == "RUNNING", every=0.02)
     system.ecs.stop_task(cluster=system.cluster, task=task)
-    assert until(lambda: found()["lastStatus"] == "STOPPED", 10, 0.02)
+    assert until(lambda: found()["lastStatus"] == "STOPPED", every=0.02)

@@ -1,6 +1,6 @@
 """Faults in a running server: what callers, functions, Tasks, events and stream batches see of each kind."""
 import json
-import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -13,15 +13,14 @@ from perch_local import faulty_server
 from perch_local.checkout import Stack
 from perch_local.fault_plan import BadPlan, Plan
 from perch_local.push_image import push
+from perch_local.servers import free_port
 
 PLAN = {"functions": "perch-", "subject": r"t-\d\d"}
 
 
 @pytest.fixture(scope="module")
 def control():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        stack = Stack(probe.getsockname()[1])
+    stack = Stack(free_port())
     with faulty_server.running(stack, Plan(**PLAN, at_once=2), AUTH="false") as control:
         control.stack = stack
         yield control
@@ -126,12 +125,15 @@ def test_events_come_late_twice_or_never(client, caller, faults):
     client("events").put_targets(Rule="faulty", Targets=[{"Id": "1", "Arn": caller}])
     put = lambda n: client("events").put_events(Entries=[{"Source": "tests", "DetailType": "t", "Detail": json.dumps({"n": n})}])
     seen = lambda n: calls(client, "perch-caller").count({"n": n})
+    logged = lambda: client("logs").filter_log_events(logGroupName="/aws/lambda/perch-caller")["events"]
+    called_at = lambda n: next(e["timestamp"] for e in logged() if "CALL " in e["message"] and n in e["message"]) / 1000
     faults(rates={"event": {"duplicate": 1}}, delay=(0.1, 0.1))
     put("t-03 twice")
     assert until(lambda: seen("t-03 twice") == 2)
     faults(rates={"event": {"delay": 1}}, delay=(0.5, 0.5))
+    sent = time.time()
     put("t-03 late")
-    assert seen("t-03 late") == 0 and until(lambda: seen("t-03 late") == 1)
+    assert until(lambda: seen("t-03 late") == 1) and called_at("t-03 late") >= sent + 0.5
     faults(rates={"event": {"lose": 1}})
     put("t-03 lost")
     faults()
@@ -154,7 +156,7 @@ def test_ecr_loses_the_pushes_that_the_plan_names(client, caller, control, fault
 
 def test_batches_come_twice(client, caller, faults):
     stream = client("dynamodb").describe_table(TableName="called")["Table"]["LatestStreamArn"]
-    mapping = client("lambda").create_event_source_mapping(FunctionName=caller, EventSourceArn=stream, StartingPosition="LATEST")
+    mapping = client("lambda").create_event_source_mapping(FunctionName=caller, EventSourceArn=stream, StartingPosition="TRIM_HORIZON")
     put = lambda pk: client("dynamodb").put_item(TableName="called", Item={"pk": {"S": pk}})
     seen = lambda pk: sum(pk in line for line in log_lines(client, "perch-caller") if "BATCH " in line)
     put("t-05 first")
@@ -167,12 +169,11 @@ def test_batches_come_twice(client, caller, faults):
     client("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
 
 
-def test_no_more_invocations_at_once_than_the_plan_allows(client, caller):
-    payload = json.dumps({"sleep": 0.5})
-
-    def pids(name):
+def test_no_more_invocations_at_once_than_the_plan_allows(client, caller, tmp_path):
+    def pids(name, **event):
+        payload = json.dumps(event)
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(lambda _: client("lambda").invoke(FunctionName=name, Payload=payload), range(4)))
         return {json.load(answer["Payload"])["pid"] for answer in answers}
 
-    assert len(pids("perch-caller")) <= 2 and len(pids("bystander")) == 4
+    assert len(pids("perch-caller", sleep=0.5)) <= 2 and len(pids("bystander", meet=[str(tmp_path), 4])) == 4

@@ -5,11 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import FIXTURES, ROOT, messages, open_queue, ready, total, until, zipped
+from conftest import FIXTURES, ROOT, durations, messages, open_queue, ready, total, until, zipped
 from perch_local import oci
 from perch_local.push_image import push
 
@@ -97,11 +98,15 @@ def test_image_functions_count_and_measure_like_others(client, bootstrap, role, 
     lam.create_function(FunctionName="measured", PackageType="Image", Role=role, Code={"ImageUri": f"{REGISTRY}/measured:v1"}, Publish=True)
     ready(lam, "measured")
     lam.create_alias(FunctionName="measured", Name="live", FunctionVersion="1")
+    began = time.monotonic()
     for event in ({}, {"fail": "Broken"}):
         invoke(lam, "measured", event, "live")
+    took = 1000 * (time.monotonic() - began)
     dims = {"FunctionName": "measured", "Resource": "measured:live"}
     assert [total(client, m, dims) for m in ("Invocations", "Errors")] == [2, 1]
-    assert max(total(client, "Duration", dims, "Maximum")) < 500
+    [(first, init), (second, none)] = durations(client, "measured")
+    assert init > 1000 and none == 0 and first + init + second <= took
+    assert max(total(client, "Duration", dims, "Maximum")) == pytest.approx(max(first, second), abs=0.01)
     found = lam.get_function(FunctionName="measured", Qualifier="live")
     assert found["Code"]["ResolvedImageUri"] == f"{REGISTRY}/measured@{digest}"
 

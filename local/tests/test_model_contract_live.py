@@ -18,7 +18,7 @@ def running(path, *arguments):
     process = subprocess.Popen([PYTHON, str(path), str(port), *arguments], stdin=subprocess.DEVNULL)
     try:
         server = model_contract.Server(f"http://127.0.0.1:{port}", "news")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 server.state()

@@ -1,4 +1,5 @@
 """The life of a local stack: up, deploy, down, several side by side; a template with all that Perch's own uses."""
+import datetime
 import json
 import os
 import shutil
@@ -88,7 +89,7 @@ def test_what_is_attached_ends_before_its_stack(tmp_path):
         assert until(lambda: log.read_text() == "ready\n")
         assert lifecycle.attached(second, "parting") == process.pid and lifecycle.attached(second, "other") is None
         assert perch_local(second.port, "down").returncode == 0
-        assert process.wait(5) == 0 and said.read_text() == "200"       # the stack still answered
+        assert process.wait(30) == 0 and said.read_text() == "200"       # the stack still answered
         assert lifecycle.attached(second, "parting") is None and not second.folder.exists()
     finally:
         lifecycle.stop(second)
@@ -123,7 +124,7 @@ def test_down_ends_the_workers_too():
         assert birth(pid)
     finally:
         perch_local(third.port, "down")
-    assert until(lambda: birth(pid) is None, 5)
+    assert until(lambda: birth(pid) is None)
 
 
 def test_a_dead_server_is_replaced():
@@ -132,7 +133,7 @@ def test_a_dead_server_is_replaced():
         perch_local(stack.port, "up", "--no-deploy")
         pid = json.loads(stack.pid_file.read_text())["pid"]
         os.kill(pid, 9)
-        assert until(lambda: birth(pid) is None, 5)
+        assert until(lambda: birth(pid) is None)
         assert perch_local(stack.port, "status").returncode == 1
         assert perch_local(stack.port, "up", "--no-deploy").returncode == 0
         assert json.loads(stack.pid_file.read_text())["pid"] != pid
@@ -183,12 +184,14 @@ def test_an_upload_starts_the_machine_and_the_stream_reaches_notify(stack):
 
 def test_alarm_of_ten_seconds_follows_the_errors(stack):
     lam, cw = stack.client("lambda"), stack.client("cloudwatch")
-    began, states = time.time(), lambda: {a["AlarmName"]: a["StateValue"] for a in sum((
+    fail = lambda: lam.invoke(FunctionName=stack.out["Classifier"], Qualifier="live", Payload=b'{"fail":"Broken"}')
+    described = lambda: {a["AlarmName"]: a for a in sum((
         cw.describe_alarms(AlarmNames=[stack.out["Errors"], stack.out["Guard"]], AlarmTypes=["MetricAlarm", "CompositeAlarm"])[k]
         for k in ("MetricAlarms", "CompositeAlarms")), [])}
-
-    def alarmed():
-        lam.invoke(FunctionName=stack.out["Classifier"], Qualifier="live", Payload=b'{"fail":"Broken"}')
-        return set(states().values()) == {"ALARM"}
-    assert until(alarmed, 25), states()
-    assert time.time() - began < 14
+    began = time.time()
+    fail()
+    failed = time.time()
+    assert until(lambda: fail() and {a["StateValue"] for a in described().values()} == {"ALARM"}), described()
+    data = json.loads(described()[stack.out["Errors"]]["StateReasonData"])
+    rang_for = datetime.datetime.strptime(data["startDate"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+    assert data["period"] == 10 and began - 10 < rang_for <= failed, "the first period with an error"

@@ -48,12 +48,12 @@ def url() -> Iterator[str]:
 def ended(phase: str, builds: list[str], url: str, seen: tuple[str, ...] = ()) -> list[str]:
     """What is wrong with who answers after an act that ended in this phase; `seen` answered callers before."""
     Service.builds, Service.status = builds, 200
-    load = LoadGenerator(http_invoke(url, "/predict", lambda text: text), ["{}"])
+    load, began = LoadGenerator(http_invoke(url, "/predict", lambda text: text), ["{}"]), time.time()
     for build in seen:
         load.ledger.record(Answer(build, function_error=build == "broken"), 1.0)
     image = PushedImage("healthy", "new", "app", "v1", "sha256:0", "uri")
     stage = SimpleNamespace(load=load, counts=lambda *at: Stage.counts(stage, *at))
-    return wrongly_answered(stage, Act("", "healthy", phase, ""), image, time.time() - 1)
+    return wrongly_answered(stage, Act("", "healthy", phase, ""), image, began - 1)
 
 
 def test_promoted_image_has_to_answer_alone(url: str) -> None:

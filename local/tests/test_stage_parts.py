@@ -16,7 +16,7 @@ def test_a_part_is_shown_as_it_goes_and_to_its_last_word(tmp_path: Path) -> None
 
     def part() -> None:
         said.print("begins")
-        assert shown.first.wait(10), "nothing was shown before the end"
+        assert shown.first.wait(60), "nothing was shown before the end"
         said.print("ends")
         future.set_result(Played(wrong="as it was"))
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ready, zipped
+from conftest import ready, until, zipped
 
 
 def refused(call, **arguments):
@@ -44,13 +44,21 @@ def test_publish_preconditions(lam):
     assert lam.publish_version(FunctionName="moves", RevisionId=now["RevisionId"], CodeSha256=now["CodeSha256"])["Version"] == "2"
 
 
-def test_an_update_in_progress_refuses_others(lam, bootstrap):
-    lam.update_function_code(FunctionName="moves", ZipFile=zipped(bootstrap))
-    assert lam.get_function(FunctionName="moves")["Configuration"]["LastUpdateStatus"] == "InProgress"
-    conflict = ("ResourceConflictException", 409)
-    assert refused(lam.update_function_code, FunctionName="moves", ZipFile=zipped(bootstrap)) == conflict
-    assert refused(lam.update_function_configuration, FunctionName="moves", Timeout=9) == conflict
-    assert refused(lam.publish_version, FunctionName="moves") == conflict
+@pytest.mark.parametrize("action, arguments", [
+    ("update_function_code", ("ZipFile",)), ("update_function_configuration", ("Timeout",)), ("publish_version", ())])
+def test_an_update_in_progress_refuses_others(lam, bootstrap, action, arguments):
+    given = {name: {"ZipFile": zipped(bootstrap), "Timeout": 10}[name] for name in arguments}        # as they are already
+
+    def answered():
+        """(what it answered) to a call between two looks that find the update in progress; () when it was over by the second."""
+        ready(lam, "moves")
+        lam.update_function_code(FunctionName="moves", ZipFile=zipped(bootstrap))
+        try:
+            answer = getattr(lam, action)(FunctionName="moves", **given)["ResponseMetadata"]["HTTPStatusCode"]
+        except ClientError as wrong:
+            answer = wrong.response["Error"]["Code"], wrong.response["ResponseMetadata"]["HTTPStatusCode"]
+        return (answer,) if lam.get_function(FunctionName="moves")["Configuration"]["LastUpdateStatus"] == "InProgress" else ()
+    assert until(answered) == (("ResourceConflictException", 409),)
     ready(lam, "moves")
 
 

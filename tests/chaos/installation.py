@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from perch_local import deploy, faulty_server
 from perch_local.checkout import ROOT, Stack
 from perch_local.fault_plan import Plan
 from perch_local.push_image import push
+from perch_local.servers import free_port
 from perch_stage.images import repository_uri
 from perch_stage.load import LoadGenerator, Snapshot
 
@@ -37,13 +37,6 @@ RETRIES = "0.1"
 LONG_AGO = "2026-01-01T00:00:00.000000000Z"
 # Pushes whose tag ends like this have no event.
 LOST = "-lost"
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Stage:

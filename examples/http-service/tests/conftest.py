@@ -17,7 +17,7 @@ import push_service  # noqa: E402
 from perch_local.servers import free_port  # noqa: E402
 from perch_stage.command import until  # noqa: E402
 
-HEALTHY_WITHIN = 20.0
+HEALTHY_WITHIN = 60.0
 
 
 class Running:

@@ -115,4 +115,4 @@ def session(service, kept):
 def test_it_ends_when_it_is_told_to(run):
     service = run("engagement-ml")
     service.process.terminate()
-    assert service.process.wait(5) == 0
+    assert service.process.wait(30) == 0

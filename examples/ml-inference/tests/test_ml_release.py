@@ -50,7 +50,7 @@ def test_healthy_image_answers_alone_once_it_is_promoted(stage: Stage) -> None:
         found = [r for r in perch("releases", "--target", SAMPLE.name) if r["artifact"].get("digest") == image.digest]
         return found[0]["id"] if found and found[0]["phase"] == "Baking" else None
 
-    until(baking, 30, "the first canary requests")
+    until(baking, 60, "the first canary requests")
     run_perch("promote", SAMPLE.name, "--reason", "seen enough")
     release = stage.follow(lambda artifact: artifact.get("digest") == image.digest, begin)
     assert release["phase"] == act.phase, said(stage)

@@ -1,8 +1,10 @@
 """The model servers, their front and its cache, as real processes; no Perch, the tests call the contract themselves."""
 
+import contextlib
 import functools
 import hashlib
 import http.server
+import itertools
 import json
 import os
 import threading
@@ -17,6 +19,8 @@ import boto3
 import pytest
 from perch_local import lifecycle, model_contract
 from perch_local.checkout import Stack
+from perch_local.lateness import Lateness
+from perch_stage.load import LATE_SECONDS
 
 from loadgen import LoadGenerator, asked_again, front_invoke, headlines
 from replicas import MODEL, Fleet, Places
@@ -26,7 +30,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 POINTER = f"{MODEL}:generation"
 
 
-def until(check: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(check: Callable[[], Any], seconds: float = 60.0) -> Any:
     deadline = time.monotonic() + seconds
     while not (answer := check()):
         assert time.monotonic() < deadline, "not in time"
@@ -133,36 +137,54 @@ def kept(fleet: Fleet, version: str) -> int:
 
 
 def test_no_request_fails_at_200_a_second_while_every_server_reloads(fleet: Fleet, operator: Operator) -> None:
-    load = LoadGenerator(front_invoke(fleet.front), asked_again(headlines()), rate=200).start()
-    until(lambda: load.snapshot().total.requests > 200)
-    for number in range(3):
-        operator.reload(number, "v2")
-    done = load.snapshot().total.requests
-    until(lambda: load.snapshot().total.requests > done + 200)
-    final = load.stop()
-    assert (final.total.failed, final.skipped) == (0, 0)
+    # Threads enough for the requests of a second, where a server is not scheduled for that long.
+    load = LoadGenerator(front_invoke(fleet.front), asked_again(headlines()), rate=200, threads=200)
+    with Lateness(least=0.9 * LATE_SECONDS).watched() as late:
+        load.start()
+        until(lambda: load.snapshot().total.requests > 200)
+        for number in range(3):
+            operator.reload(number, "v2")
+        done = load.snapshot().total.requests
+        until(lambda: load.snapshot().total.requests > done + 200)
+        final = load.stop()
+    assert final.total.failed == 0
+    # A request is left out when it could not be sent in time: only where this process itself was that late.
+    assert final.skipped <= 200 * late.seconds
     assert set(final.versions) == {"v1", "v2"}
     before, after = final.versions["v1"].accuracy, final.versions["v2"].accuracy
     assert before and after and before + 0.05 < after
 
 
 def test_cached_answers_change_with_the_next_request_and_the_canarys_wait(fleet: Fleet, operator: Operator) -> None:
-    ask, text = front_invoke(fleet.front), headlines()[0]
-    until(lambda: ask(text).cached)
-    assert ask(text).version == "v1"
+    ask, text, numbers = front_invoke(fleet.front), headlines()[0], itertools.count()
+
+    def cached(text: str) -> Any:
+        """The cached answer. The front leaves a cache alone for a second that was late, as it is on a busy machine."""
+        return until(lambda: (answer := ask(text)).cached and answer)
+
+    def six() -> Any:
+        """Headlines that no cache has, two for each server, and the versions that answered; None where the cache was late."""
+        texts, before = [f"{text} ({next(numbers)})" for _ in range(6)], kept(fleet, "*")
+        versions = [ask(one).version for one in texts]
+        with contextlib.suppress(AssertionError):
+            until(lambda: kept(fleet, "*") == before + 6, 2.0)
+            return list(zip(texts, versions, strict=True))
+        return None
+
+    assert cached(text).version == "v1"
     operator.reload(0, "v2")
-    for n in range(6):  # each server has its turn with headlines that no cache has
-        ask(f"{text} ({n})")
-    until(lambda: kept(fleet, "v2") == 2 and kept(fleet, "v1") == 5)
-    answers = [ask(f"{text} ({n})") for n in range(6)]
+    asked = until(six)
+    assert sorted(version for _, version in asked) == ["v1"] * 4 + ["v2"] * 2
     # Only what v1 has answered is found, and that is v1's.
-    assert [a.version for a in answers if a.cached] == ["v1"] * 4
+    for one, version in asked:
+        assert cached(one).version == "v1" if version == "v1" else not ask(one).cached
     fleet.redis.command("SET", POINTER, "v2")
-    answers = [ask(f"{text} ({n})") for n in range(6)]
-    assert all(a.version == "v2" for a in answers if a.cached)
-    assert sum(a.cached for a in answers) >= 2
+    for one, version in asked:
+        assert not (answer := ask(one)).cached or answer.version == "v2"
+        assert version == "v1" or cached(one).version == "v2"
     fleet.redis.command("SET", POINTER, "v1")
-    assert [(a.version, a.cached) for a in [ask(text)]] == [("v1", True)]
+    assert not (answer := ask(text)).cached or answer.version == "v1"
+    assert cached(text).version == "v1"
 
 
 def test_servers_publish_what_their_callers_saw(fleet: Fleet, operator: Operator) -> None:

@@ -17,7 +17,7 @@ from perch_stage.stage import Stage
 from rich.console import Console
 
 HOOK = "answers-for-the-test"
-SUMMARY_WITHIN = 30.0
+SUMMARY_WITHIN = 60.0
 
 
 @pytest.fixture(scope="module")

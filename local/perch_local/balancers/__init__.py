@@ -7,9 +7,12 @@
 `routes` and `config` write HAProxy's configuration, `health` decides what a check means (all pure); `proxy` is the
 process, `board` brings what is stored to it, `checks` asks the targets, `traffic` makes the metrics, `calls` is the API.
 """
+import json
+
 from ministack.services import alb as A
 
 from perch_local.balancers import actions, routes
+from perch_local.scope import log
 
 _board = None
 
@@ -28,6 +31,7 @@ def set_weights(arn, split):
     if rule["IsDefault"]:
         A._listeners[rule["ListenerArn"]]["DefaultActions"] = rule["Actions"]
     sync()
+    log.info("%s: weights %s", arn, json.dumps(routes.weights(routes.deciding(rule["Actions"]))))
 
 
 def weights(arn):

@@ -19,6 +19,8 @@ LOOK_EVERY = 0.05
 SHORTEST = 0.05             # between two checks of a target
 # A program starts in real time, whatever PERCH_CLOCK says: so long a new target is not found unhealthy.
 STARTS_WITHIN = 2.0
+# One that refuses connections is starting still, for longer where the machine is busy.
+LISTENS_WITHIN = 20.0
 AT_ONCE = 16
 
 
@@ -83,7 +85,7 @@ class Checker:
             reason, status = ask(*addresses.of_target(*target.key), group)
             if not reason:
                 target.passed()
-            elif target.state != "initial" or time.monotonic() - target.born >= STARTS_WITHIN:
+            elif target.state != "initial" or time.monotonic() - target.born >= (STARTS_WITHIN if status else LISTENS_WITHIN):
                 target.failed(reason, status)
         finally:
             target.next_check = time.monotonic() + max(SHORTEST, clock.seconds(group["HealthCheckIntervalSeconds"]))

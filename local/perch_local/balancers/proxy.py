@@ -15,7 +15,7 @@ import time
 from perch_local.scope import log
 
 BINARY = pathlib.Path(__file__).resolve().parents[3] / ".venv-servers/haproxy/bin/haproxy"
-READY_WITHIN = 10.0
+READY_WITHIN = 30.0
 ENDED_WITHIN = 5.0
 
 
@@ -56,12 +56,30 @@ class Proxy:
 
     def _answers(self):
         try:
-            return f"Pid: {self.process.pid}\n" in self.tell("show info")
+            return f"Pid: {self.process.pid}\n" in self._ask("show info")
         except OSError:
             return False
 
     def tell(self, *commands):
-        """The answer of the runtime API to some commands."""
+        """The answer of the runtime API to some commands.
+
+        For a moment after a reload the process that ends takes connections, too. What it was told is told again to the one
+        that stays: each answer says who gave it.
+        """
+        deadline = time.monotonic() + READY_WITHIN
+        while True:
+            try:
+                info, _, answer = self._ask("show info", *commands).partition("\n\n")
+                if f"Pid: {self.process.pid}\n" in info:
+                    return answer
+                failed = ProxyError("the process before the last reload still answers")
+            except OSError as wrong:
+                failed = wrong
+            if not self.alive() or time.monotonic() > deadline:
+                raise failed
+            time.sleep(0.01)
+
+    def _ask(self, *commands):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self.folder / "admin.sock"))

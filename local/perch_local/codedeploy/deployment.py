@@ -4,8 +4,9 @@ import string
 import threading
 import time
 
-from perch_local import clock
+from perch_local import clock, lateness
 from perch_local.codedeploy import store
+from perch_local.scope import log
 
 # Seconds between two looks at the alarms. AWS names no figure; two runs on AWS stopped 12 s and at most 23 s after the alarm.
 LOOK = 10
@@ -50,6 +51,7 @@ class Deployment:
         self.previous, self.termination_wait = None, False
         self.changed, self.halted, self.continued, self.committed = threading.Condition(), None, set(), False
         self.look = lambda: None            # raises Halted when an alarm is active
+        self.late = lateness.Lateness()     # measures while the deployment runs
 
     @property
     def key(self):
@@ -97,6 +99,17 @@ class Deployment:
                     return False
                 self.changed.wait(min(left, max(0.01, clock.seconds(LOOK))))
 
+    def follow_time_line(self, shift):
+        """Call `shift` with each weight of the configuration at its time; the log says when, and how late this process was."""
+        began, late = time.monotonic(), self.late.seconds
+        for minute, weight in self.config.shifts():
+            due = clock.minutes(minute)
+            self.pause(began + due - time.monotonic())
+            at, late_by = time.monotonic() - began, self.late.seconds - late
+            shift(weight)
+            log.info("deployment %s: %d %% of traffic, due after %.3f s, moved after %.3f s, threads woke %.3f s late",
+                     self.id, weight, due, at, late_by)
+
     def end(self, status, error=None, at=None):
         """Enter a final state, now or as of a time before; Halted when a stop came first."""
         with self.changed:
@@ -107,6 +120,7 @@ class Deployment:
                     event.finish("Failed")
                 elif event.status == "Pending":
                     event.status = "Skipped"
+            log.info("deployment %s: %s, threads woke %.3f s late since it began", self.id, status, self.late.seconds)
             self.status, self.error, self.completed = status, error, at or store.now()
             self.changed.notify_all()
 

@@ -128,10 +128,7 @@ class EcsTarget:
 
     def allow_traffic(self):
         """Shift by the time line; the replacement is primary when it has everything."""
-        began = time.monotonic()
-        for minute, weight in self.deployment.config.shifts():
-            self.deployment.pause(began + clock.minutes(minute) - time.monotonic())
-            self._listen(self.production, weight)
+        self.deployment.follow_time_line(lambda weight: self._listen(self.production, weight))
         self._primary(self.green[0])
 
     def _listen(self, listener, weight):

@@ -4,10 +4,8 @@ AWS: CodeDeploy User Guide, "Deployments on an AWS Lambda compute platform" (dep
 at CurrentVersion when the deployment starts. A rollback moves it back at once, wherever the deployment left it.
 """
 import json
-import time
 
 from ministack.services import lambda_svc as L
-from perch_local import clock
 from perch_local.codedeploy import role
 from perch_local.codedeploy.errors import Failed
 
@@ -50,18 +48,11 @@ class LambdaTarget:
     def act(self, event):
         """What happens in an event besides its hook."""
         if event.name == "AllowTraffic":
-            self.allow_traffic()
+            self.deployment.follow_time_line(self.shift)
 
-    def allow_traffic(self):
-        """Shift by the time line."""
-        began = time.monotonic()
-        for minute, weight in self.deployment.config.shifts():
-            self.deployment.pause(began + clock.minutes(minute) - time.monotonic())
-            self._at_current(L._functions[self.spec.name]["aliases"].get(self.spec.alias) or {"FunctionVersion": "none"})
-            self.set(weight)
-
-    def set(self, weight):
-        """Give the target version this percentage of the traffic."""
+    def shift(self, weight):
+        """Give the target version this percentage of the traffic, unless somebody else has moved the alias."""
+        self._at_current(L._functions[self.spec.name]["aliases"].get(self.spec.alias) or {"FunctionVersion": "none"})
         done = weight == 100
         self.moved = True
         self._update({"FunctionVersion": self.spec.target if done else self.spec.current, "RoutingConfig": {

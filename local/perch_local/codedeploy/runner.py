@@ -45,6 +45,14 @@ def start(deployment):
 
 def run(deployment):
     """From Created to a final state, and through the rollback if there is one."""
+    with deployment.late.watched():
+        rollback = _run(deployment)
+    if rollback:
+        run(rollback)
+
+
+def _run(deployment):
+    """From Created to a final state; the rollback that follows, if one does."""
     try:
         _begin(deployment)
         _events(deployment)
@@ -103,8 +111,7 @@ def _ended(deployment, why):
         deployment.end(why.status, {"code": why.code, "message": str(why)}, over)
         _leave(deployment)
     notices.tell(deployment, why.notice)
-    if rollback:
-        run(rollback)
+    return rollback
 
 
 def _wanted(deployment, why):

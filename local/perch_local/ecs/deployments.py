@@ -122,6 +122,7 @@ class Deployment:
     def at(self, stage):
         """Be in a stage."""
         self.stage, self.updated = stage, time.time()
+        log.info("%s: stage %s", self.arn, stage)
         self.check()
 
     def weights(self, percent):
