@@ -8,8 +8,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use perch_app::close_release::CloseInput;
+use perch_app::deployment::follow::FollowInput;
 use perch_app::restore_traffic::RollbackInput;
-use perch_app::step::{StepInput, StepOutput};
+use perch_app::step::{RoundInput, StepInput, StepOutput};
 use perch_aws::diagnostic::ERROR_TYPES;
 use perch_core::decide::Next;
 use perch_tests::asl::{
@@ -275,6 +276,30 @@ fn the_machines_hand_over_what_the_functions_take() {
     assert_eq!(failed, BTreeSet::from(["releaseId", "failure"]));
     let input = json!({ "releaseId": "r-1", "failure": "Denied: no" });
     assert!(serde_json::from_value::<CloseInput>(input).unwrap().failure.is_some());
+}
+
+/// The clocks of functions don't count how long others may still act: Step Functions' clock does.
+#[test]
+fn a_round_that_waits_for_others_is_told_when_it_began() {
+    for (path, state) in [
+        (CANARY_DEPLOY, "FollowDeployment"),
+        (ROLLBACK, "StopDeployment"),
+        (ROLLBACK, "RestoreReplicas"),
+    ] {
+        let payload = &json(path)["States"][state]["Arguments"]["Payload"];
+        let expected = json!({
+            "releaseId": "{% $states.input.releaseId %}",
+            "fence": "{% $states.input.fence %}",
+            "enteredAt": "{% $states.context.State.EnteredTime %}",
+        });
+        assert_eq!(*payload, expected, "{state}");
+    }
+    // As Step Functions writes it (Developer Guide, "Context object fields").
+    let input = json!({ "releaseId": "r-1", "fence": 7, "enteredAt": "2026-03-02T09:18:31.204Z" });
+    let follow: FollowInput = serde_json::from_value(input.clone()).unwrap();
+    let round: RoundInput = serde_json::from_value(input).unwrap();
+    let entered_at = Some("2026-03-02T09:18:31.204Z".parse().unwrap());
+    assert_eq!((round.entered_at, &follow.round), (entered_at, &round));
 }
 
 #[test]
