@@ -8,13 +8,15 @@ mod execution;
 mod follow;
 mod reload;
 mod route;
+mod state;
 
 use jiff::{SignedDuration, Timestamp};
 use perch_app::deployment::hook::{self, Hook};
 use perch_core::names::ReleaseId;
 
+pub use execution::Execution;
 pub(crate) use execution::{Answer, WAIT_SECONDS};
-pub use execution::{Execution, State};
+pub use state::State;
 
 use crate::deployments::Made;
 use crate::world::World;

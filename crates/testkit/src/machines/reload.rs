@@ -8,7 +8,8 @@ use perch_app::reload::{self, FleetInput, PrepareInput, Reach};
 use perch_app::step::{StepError, StepInput};
 use perch_core::reload::Fleet;
 
-use super::execution::{Answer, Execution, State};
+use super::execution::{Answer, Execution};
+use super::state::State;
 use crate::world::World;
 
 impl Execution {

@@ -8,7 +8,8 @@ use perch_core::decide::Next;
 use perch_core::names::ReleaseId;
 use perch_core::phase::RollbackCause;
 
-use super::execution::{Answer, State, WAIT_SECONDS};
+use super::execution::{Answer, WAIT_SECONDS};
+use super::state::State;
 
 /// How often and how patiently a state is tried again.
 pub(super) struct Retry {
