@@ -16,6 +16,7 @@ from perch_local.checkout import ROOT
 from perch_local.docker_daemon import DockerError
 from perch_local.door import Door
 from perch_local.sam_world import EVENTS, RELEASE, TARGET_FILES, cut, event, shown
+from perch_local.servers import free_port
 
 FUNCTIONS = sorted(p.name for p in (ROOT / "functions").iterdir() if p.is_dir())
 
@@ -197,9 +198,7 @@ def test_the_daemon_of_a_command_that_ended_is_not_used(monkeypatch, tmp_path):
 
 
 def test_a_stack_that_is_not_there_is_named(monkeypatch, capsys):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        monkeypatch.setenv("PERCH_LOCAL_PORT", str(probe.getsockname()[1]))
+    monkeypatch.setenv("PERCH_LOCAL_PORT", str(free_port()))
     assert sam_local.main(["--prepare", "notify"]) == 1
     assert "start it with: make up" in capsys.readouterr().err
 

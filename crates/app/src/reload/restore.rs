@@ -26,7 +26,7 @@ use crate::ports::{
 use crate::settling::{is_settled, settles_at};
 use crate::step::{RoundInput, StepError, StepOutput, held, keep, missing, robbed, settle_all};
 
-/// Seconds between two looks in that time. Traffic is back by then.
+/// Seconds between two looks while a round that was under way may still act. Traffic is back by then.
 const SETTLING: u64 = 5;
 
 /// Does the next round of a rollback.
@@ -74,8 +74,7 @@ pub async fn run<S: ServeModel, C: SwitchCache, M: ReadModels>(
             found: failed.serves.as_ref().map_or("nothing".to_owned(), ToString::to_string),
         });
     }
-    let races = reload.racing || reload.settles_at.is_some();
-    let settles_at = races.then(|| settles_at(reload.settles_at, round, now));
+    let settles_at = reload.racing.then(|| settles_at(reload.settles_at, round, now));
     let settled = settles_at.is_none_or(|end| is_settled(end, round, now));
     let is_back = came.begun.is_empty();
     let is_done = is_back && settled;
